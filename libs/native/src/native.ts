@@ -1,0 +1,293 @@
+// The whole surface of the native addon, in the addon's order. Plain data in, plain data out; `null` means absent;
+// objects that hold native resources have close(). Only libs/native loads the .node file.
+// 64-bit ids, epochs and nanoseconds are bigint; token ids, block ids, ranks and counts are numbers.
+import type { ModelSpec, NumericPolicy, WeightPlan } from '@switchyard/model';
+
+/** Code of a native error: the `code` property of every Error the addon throws, and of faults in events (docs/errors.md). */
+export type NativeErrorCode =
+  | 'INVALID_ARGUMENT'
+  | 'PEER_DEAD'
+  | 'TIMEOUT'
+  | 'MISMATCH'
+  | 'STALE'
+  | 'CORRUPT'
+  | 'CLOSED'
+  | 'RESOURCE_EXHAUSTED'
+  | 'IO'
+  | 'UNSUPPORTED'
+  | 'INTERNAL';
+
+export interface NativeModule {
+  describe(): NativeDescription;
+  /** "policy/kernelClass/contractVersion/hash": the hash is over the output bits of a fixed self-test (D2). */
+  numericClass(policy: NumericPolicy): string;
+  createCommunicator(options: CommunicatorOptions): NativeCommunicator;
+  createExecutor(options: ExecutorOptions): NativeExecutor;
+  createExpertServer(options: ExpertServerOptions): NativeExpertServer;
+  /** Runs the whole model over one token sequence in this thread: the reference for goldens, never used for serving. */
+  evaluate(options: EvaluateOptions): Evaluation;
+}
+
+export interface NativeDescription {
+  /** Instruction sets this machine and build can run, slowest first: 'scalar', 'avx2', 'avx512'. */
+  isas: string[];
+  /** The one in use (SWITCHYARD_ISA forces it). */
+  isa: string;
+  contractVersion: number;
+}
+
+// ---- XCCL ----
+
+export interface CommunicatorOptions {
+  name: string;
+  rank: number;
+  epoch: bigint;
+  /** Under 108 bytes, in a folder of mode 0700. */
+  socketPath: string;
+  /** 16 bytes that all members share. */
+  nonce: Uint8Array;
+  /** Numeric class; two ranks whose non-empty values differ refuse each other. */
+  compatibility: string;
+  /** Size of the app data area in bytes (an executor's KV region is placed in it), 0 for none. */
+  appBytes: number;
+  zcBytes: number;
+  maxRanks: number;
+  /** Sizes of the A2E/E2A slots; null when this rank neither sends nor serves experts. */
+  exchange: ExchangeShape | null;
+  livenessTimeoutMs: number;
+  onPeerChange: (change: PeerChange) => void;
+}
+
+export interface ExchangeShape {
+  /** Rows of one A2E message at most. */
+  maxTokens: number;
+  rowBytes: number;
+  topK: number;
+  maxLocalExperts: number;
+}
+
+export interface PeerChange {
+  rank: number;
+  epoch: bigint;
+  state: 'linked' | 'dead' | 'refused';
+  reason: string;
+}
+
+export interface NativeCommunicator {
+  /** Makes a peer known; of a pair the one with the larger (epoch, rank) dials. A higher epoch replaces a lower one. */
+  expectPeer(peer: { rank: number; epoch: bigint; socketPath: string }): void;
+  forgetPeer(rank: number): void;
+  peers(): PeerChange[];
+  close(): void;
+}
+
+// ---- Executor ----
+
+export interface ExecutorOptions {
+  model: ModelSpec;
+  weights: WeightPlan;
+  policy: NumericPolicy;
+  /** Blocks of the KV pool; its region lies in the communicator's app area when there is one. */
+  numBlocks: number;
+  blockTokens: number;
+  /** Rows of one forward pass at most (decode rows and prefill rows together). */
+  maxBatchTokens: number;
+  communicator: NativeCommunicator | null;
+  /** Where routed experts run; null computes them here. */
+  experts: ExpertPlacement | null;
+  /** Called with all events since the last call, in order; never concurrently. */
+  onSteps: (events: StepEvent[]) => void;
+}
+
+export interface ExpertPlacement {
+  version: number;
+  /** expertToRank[expert] = rank in the communicator that owns it. */
+  expertToRank: number[];
+  /** Longest wait for the experts of one layer, in ms; death is noticed sooner. */
+  timeoutMs: number;
+}
+
+export interface NativeExecutor {
+  /** Queues a plan; it takes effect at the next step boundary. Throws INVALID_ARGUMENT for what can be seen at once. */
+  submit(plan: Plan): void;
+  kvRegion(): KvRegion;
+  close(): void;
+}
+
+/** Where the KV blocks lie in the app area of this executor's communicator. */
+export interface KvRegion {
+  offset: bigint;
+  blockBytes: number;
+  numBlocks: number;
+  blockTokens: number;
+  /** A uint64 a block, raised whenever the block is granted to a sequence, before anything is written to it. */
+  generationOffset: bigint;
+  layoutVersion: number;
+}
+
+/** D3: deltas from the DP group's master. Applied in the order add, grant, remove, at a step boundary. */
+export interface Plan {
+  masterEpoch: bigint;
+  /** Strictly ascending by one within an epoch; a higher epoch drops all sequences of the old one first. */
+  planSeq: bigint;
+  /** Prefill rows a step at most, over all sequences. */
+  maxPrefillTokens: number;
+  add: SequenceSpec[];
+  grant: BlockGrant[];
+  remove: bigint[];
+  /** Goes on after a fault. */
+  resume: boolean;
+}
+
+export interface SequenceSpec {
+  seqId: bigint;
+  /** Prompt and the tokens generated so far, if any. */
+  tokens: number[];
+  /** Positions whose KV stands in the blocks already or comes from `source`; rows are computed from here on. */
+  numComputed: number;
+  /** Block table in position order; more come by grants. */
+  blocks: number[];
+  source: KvSource | null;
+  sampling: SamplingSpec;
+  /** Tokens this sequence may still generate. */
+  maxNewTokens: number;
+  /** Sampling one of these finishes the sequence; the token is reported. */
+  stopTokenIds: number[];
+  /** Keeps the KV of the finished sequence until the master removes it (prefill). */
+  hold: boolean;
+  /** Present when the request is sampled for tracing. */
+  trace: TraceRef | null;
+}
+
+export interface TraceRef {
+  /** 32 hex digits. */
+  traceId: string;
+  /** 16 hex digits. */
+  spanId: string;
+}
+
+export interface SamplingSpec {
+  /** 0 is argmax. */
+  temperature: number;
+  /** 0 is off. */
+  topK: number;
+  /** 1 is off. */
+  topP: number;
+  /** 0 is off. */
+  minP: number;
+  seed: bigint;
+  /** Report the log-probability of each token. */
+  logprobs: boolean;
+  /** Also report this many best alternatives, 0 to 20. */
+  topLogprobs: number;
+}
+
+/** Blocks of another rank, claimed by the master (D1). */
+export interface KvSource {
+  rank: number;
+  epoch: bigint;
+  regionOffset: bigint;
+  generationOffset: bigint;
+  blockBytes: number;
+  layoutVersion: number;
+  blocks: number[];
+  generations: bigint[];
+  numTokens: number;
+}
+
+export interface BlockGrant {
+  seqId: bigint;
+  blocks: number[];
+}
+
+/** One a step, or without tokens when an idle rank acknowledges a plan. */
+export interface StepEvent {
+  masterEpoch: bigint;
+  appliedPlanSeq: bigint;
+  step: bigint;
+  tokens: StepToken[];
+  finished: { seqId: bigint; reason: 'stop' | 'length' }[];
+  /** Skipped for want of a granted block. */
+  starved: bigint[];
+  /** Sequences whose KV pull is complete: the claim can be released. */
+  pulled: bigint[];
+  /** Sequences that cannot go on; the rank has dropped them. */
+  failed: { seqId: bigint; code: NativeErrorCode; message: string }[];
+  /** The step was rolled back; the loop waits for `resume` or for its sequences to be removed. */
+  fault: { rank: number; code: NativeErrorCode; message: string } | null;
+  timing: StepTiming | null;
+}
+
+export interface StepToken {
+  seqId: bigint;
+  /** Index of the token in its sequence. */
+  position: number;
+  tokenId: number;
+  /** log-softmax of the raw logits at tokenId; NaN when not asked for. */
+  logprob: number;
+  topTokenIds: number[];
+  topLogprobs: number[];
+}
+
+/** For spans and metrics; wall-clock start, durations by the monotonic clock. */
+export interface StepTiming {
+  startUnixNs: bigint;
+  durationNs: bigint;
+  numDecodeRows: number;
+  numPrefillRows: number;
+  /** Sum over the step's MoE layers of writing A2E messages. */
+  a2eNs: bigint;
+  /** Sum over the step's MoE layers of waiting for E2A. */
+  e2aWaitNs: bigint;
+  pullStartUnixNs: bigint;
+  pullNs: bigint;
+  pullBytes: number;
+  /** Sampled sequences with rows in this step, and the pulled ones: seqId of each. */
+  tracedSeqIds: bigint[];
+}
+
+// ---- Expert server ----
+
+export interface ExpertServerOptions {
+  model: ModelSpec;
+  weights: WeightPlan;
+  policy: NumericPolicy;
+  communicator: NativeCommunicator;
+  placement: ExpertPlacement;
+  /** Called with all spans of sampled requests since the last call. */
+  onSpans: (spans: ExpertSpan[]) => void;
+}
+
+/** The work of this expert rank for one attention rank's step (all its MoE layers), for one sampled request. */
+export interface ExpertSpan {
+  trace: TraceRef;
+  fromRank: number;
+  step: bigint;
+  startUnixNs: bigint;
+  durationNs: bigint;
+  computeNs: bigint;
+  numLayers: number;
+  numPairs: number;
+}
+
+export interface NativeExpertServer {
+  stats(): { numMessages: bigint; numPairs: bigint; computeNs: bigint };
+  close(): void;
+}
+
+// ---- Reference evaluation ----
+
+export interface EvaluateOptions {
+  model: ModelSpec;
+  weights: WeightPlan;
+  policy: NumericPolicy;
+  tokens: number[];
+  mtp: boolean;
+}
+
+export interface Evaluation {
+  /** [tokens.length, vocabSize], row-major. */
+  logits: Float32Array;
+  /** [tokens.length - 1, vocabSize]: row i predicts token i + 2; null without mtp. */
+  mtpLogits: Float32Array | null;
+}
