@@ -23,27 +23,42 @@ const variants = {
 };
 
 const common = [
-  '-std=c++20', '-fPIC', '-fvisibility=hidden', '-pthread', '-Wall', '-Wextra', '-Werror', '-ffp-contract=off',
-  '-fno-math-errno', '-I', root, '-DNAPI_VERSION=9',
+  '-std=c++20',
+  '-fPIC',
+  '-fvisibility=hidden',
+  '-pthread',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-ffp-contract=off',
+  '-fno-math-errno',
+  '-I',
+  root,
+  '-DNAPI_VERSION=9',
 ];
 
 const isaFlags = [
   [/_avx2\.cc$/, ['-mavx2', '-mfma', '-mf16c']],
-  [/_avx512\.cc$/, ['-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mfma', '-Wno-uninitialized', '-Wno-maybe-uninitialized']],
+  [
+    /_avx512\.cc$/,
+    ['-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mfma', '-Wno-uninitialized', '-Wno-maybe-uninitialized'],
+  ],
 ];
 
 function parseArgs(argv) {
   const at = argv.indexOf('--variant');
   const variant = at < 0 ? 'release' : argv[at + 1];
-  if (!(variant in variants)) throw new Error(`unknown variant '${variant}'; known: ${Object.keys(variants).join(', ')}`);
+  if (!(variant in variants))
+    throw new Error(`unknown variant '${variant}'; known: ${Object.keys(variants).join(', ')}`);
   return { variant, testsOnly: variant !== 'release' || argv.includes('--tests-only') };
 }
 
 function findCompiler() {
   const candidates = process.env.CXX ? [process.env.CXX] : ['g++', 'clang++', 'c++'];
   const dirs = (process.env.PATH ?? '').split(':');
-  const found = candidates.find((c) => c.includes('/') ? existsSync(c) : dirs.some((d) => existsSync(join(d, c))));
-  if (!found) throw new Error(`no C++ compiler found (tried ${candidates.join(', ')}); install g++ or clang, or set CXX`);
+  const found = candidates.find((c) => (c.includes('/') ? existsSync(c) : dirs.some((d) => existsSync(join(d, c)))));
+  if (!found)
+    throw new Error(`no C++ compiler found (tried ${candidates.join(', ')}); install g++ or clang, or set CXX`);
   return found;
 }
 
@@ -59,16 +74,28 @@ function listSources() {
 
 function compileArgs(source, options) {
   const isAddon = relative(root, source).startsWith('addon/');
-  const includes = isAddon ? [dirname(require.resolve('node-addon-api/napi.h')), require('node-api-headers').include_dir].flatMap((d) => ['-isystem', d]) : [];
+  const includes = isAddon
+    ? [dirname(require.resolve('node-addon-api/napi.h')), require('node-api-headers').include_dir].flatMap((d) => [
+        '-isystem',
+        d,
+      ])
+    : [];
   const isa = isaFlags.filter(([pattern]) => pattern.test(source)).flatMap(([, flags]) => flags);
   return [...common, ...variants[options.variant], ...(isAddon ? ['-fexceptions'] : []), ...isa, ...includes];
 }
 
 /** True when the object is older than its source, any header its depfile names, or the command that made it. */
 function isStale(object, commandHash) {
-  if (!existsSync(object) || !existsSync(`${object}.cmd`) || readFileSync(`${object}.cmd`, 'utf8') !== commandHash) return true;
+  if (!existsSync(object) || !existsSync(`${object}.cmd`) || readFileSync(`${object}.cmd`, 'utf8') !== commandHash)
+    return true;
   const builtMs = statSync(object).mtimeMs;
-  const deps = readFileSync(`${object}.d`, 'utf8').replace(/\\\n/g, ' ').split(':').slice(1).join(':').trim().split(/\s+/);
+  const deps = readFileSync(`${object}.d`, 'utf8')
+    .replace(/\\\n/g, ' ')
+    .split(':')
+    .slice(1)
+    .join(':')
+    .trim()
+    .split(/\s+/);
   return deps.some((dep) => !existsSync(dep) || statSync(dep).mtimeMs > builtMs);
 }
 
@@ -76,7 +103,9 @@ function run(command, args) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
     child.on('error', reject);
-    child.on('exit', (code, signal) => (code === 0 ? resolve() : reject(new Error(`${command} ended with ${signal ?? code}: ${args.join(' ')}`))));
+    child.on('exit', (code, signal) =>
+      code === 0 ? resolve() : reject(new Error(`${command} ended with ${signal ?? code}: ${args.join(' ')}`)),
+    );
   });
 }
 
@@ -84,7 +113,9 @@ async function compileAll(compiler, sources, buildDir, options) {
   const jobs = sources.map((source) => {
     const object = join(buildDir, 'obj', `${relative(root, source).replaceAll('/', '__')}.o`);
     const args = [...compileArgs(source, options), '-MMD', '-MF', `${object}.d`, '-c', source, '-o', object];
-    const hash = createHash('sha256').update([compiler, ...args].join('\0')).digest('hex');
+    const hash = createHash('sha256')
+      .update([compiler, ...args].join('\0'))
+      .digest('hex');
     return { source, object, args, hash };
   });
   const stale = jobs.filter((job) => isStale(job.object, job.hash));
@@ -96,7 +127,14 @@ async function compileAll(compiler, sources, buildDir, options) {
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  writeFileSync(join(buildDir, 'compile_commands.json'), JSON.stringify(jobs.map((job) => ({ directory: root, file: job.source, arguments: [compiler, ...job.args] })), null, 1));
+  writeFileSync(
+    join(buildDir, 'compile_commands.json'),
+    JSON.stringify(
+      jobs.map((job) => ({ directory: root, file: job.source, arguments: [compiler, ...job.args] })),
+      null,
+      1,
+    ),
+  );
   return { jobs, numCompiled: stale.length };
 }
 
@@ -118,9 +156,21 @@ async function main() {
   const { jobs, numCompiled } = await compileAll(compiler, sources, buildDir, options);
   const objectsOf = (keep) => jobs.filter((job) => keep(job.source)).map((job) => job.object);
   const variantFlags = variants[options.variant];
-  await link(compiler, join(buildDir, 'native_tests'), objectsOf((s) => !inLayer('addon')(s)), variantFlags, numCompiled);
+  await link(
+    compiler,
+    join(buildDir, 'native_tests'),
+    objectsOf((s) => !inLayer('addon')(s)),
+    variantFlags,
+    numCompiled,
+  );
   if (!options.testsOnly) {
-    await link(compiler, join(buildDir, 'switchyard.node'), objectsOf((s) => !isTest(s)), ['-shared', '-Wl,-z,relro,-z,now', ...variantFlags], numCompiled);
+    await link(
+      compiler,
+      join(buildDir, 'switchyard.node'),
+      objectsOf((s) => !isTest(s)),
+      ['-shared', '-Wl,-z,relro,-z,now', ...variantFlags],
+      numCompiled,
+    );
   }
   console.log(`native ${options.variant}: ${numCompiled} of ${jobs.length} files compiled with ${compiler}`);
 }

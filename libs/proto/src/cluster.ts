@@ -1,0 +1,1 @@
+export * from './gen/switchyard/cluster/v1/cluster.js';

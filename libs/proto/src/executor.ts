@@ -1,0 +1,1 @@
+export * from './gen/switchyard/executor/v1/executor.js';

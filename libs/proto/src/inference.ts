@@ -1,0 +1,1 @@
+export * from './gen/switchyard/inference/v1/inference.js';

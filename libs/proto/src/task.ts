@@ -1,0 +1,1 @@
+export * from './gen/switchyard/task/v1/task.js';
