@@ -10,6 +10,7 @@ export interface SimTarget {
 }
 
 const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 1n, logprobs: false, topLogprobs: 0 };
+const identity = { requestId: 'request', jobId: '', taskId: '', tenant: 'default', cacheSalt: '' };
 
 type Stage = 'new' | 'reserved' | 'prefilling' | 'held' | 'decoding' | 'ended';
 
@@ -61,7 +62,7 @@ export class SimRequest {
   }
 
   #prefill(): void {
-    const request = { tokens: [...this.#tokens], sampling, stopTokenIds: this.stopTokenIds, trace: null };
+    const request = { identity, tokens: [...this.#tokens], sampling, stopTokenIds: this.stopTokenIds, trace: null };
     const prefill = this.target.prefill.prefill(
       request,
       this.#sink((end) => this.#onPrefillEnd(end)),
@@ -98,6 +99,7 @@ export class SimRequest {
       };
     }
     const request = {
+      identity,
       tokens: [...this.#tokens],
       sampling,
       stopTokenIds: this.stopTokenIds,

@@ -1,7 +1,21 @@
 // What runs the plans of one DP group (D3): in this process or behind a gRPC stream to an attention rank, with the same plans
 // and the same events. The DP group's master is the only user. An executor decides nothing.
 import type { ServiceError } from '@switchyard/kit';
-import type { Plan, StepEvent } from '@switchyard/native';
+import type { Plan, SequenceSpec, StepEvent } from '@switchyard/native';
+
+/** Whose work a sequence is; the fields of common.v1.RequestIdentity. */
+export interface Identity {
+  requestId: string;
+  jobId: string;
+  taskId: string;
+  tenant: string;
+  cacheSalt: string;
+}
+
+/** A native plan whose sequences say whose work they are. */
+export interface ExecutorPlan extends Plan {
+  add: (SequenceSpec & { identity: Identity })[];
+}
 
 export interface ExecutorInfo {
   /** Member whose XCCL rank holds the blocks: the claimant of KV handles. */
@@ -31,6 +45,6 @@ export interface Executor {
   /** Begins to call `listener`; the current readiness comes first, within the call. */
   start(listener: ExecutorListener): void;
   /** Queues a plan. A failure shows as onLost. */
-  submit(plan: Plan): void;
+  submit(plan: ExecutorPlan): void;
   close(): void;
 }

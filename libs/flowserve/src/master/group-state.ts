@@ -148,11 +148,12 @@ export class GroupState {
   }
 
   #add(sequence: Sequence, blocks: number[], numComputed: number, hold: boolean): void {
-    const { sampling, stopTokenIds, maxNewTokens, source, trace } = sequence.request;
-    const { id: seqId, tokens } = sequence;
-    const spec = {
+    const { id: seqId, request } = sequence;
+    const { identity, sampling, stopTokenIds, maxNewTokens, source, trace } = request;
+    this.writer.add({
+      identity,
       seqId,
-      tokens: [...tokens],
+      tokens: [...sequence.tokens],
       numComputed,
       blocks,
       source,
@@ -161,8 +162,7 @@ export class GroupState {
       stopTokenIds,
       hold,
       trace,
-    };
-    this.writer.add(spec);
+    });
     sequence.lastPlanSeq = this.writer.nextPlanSeq;
     sequence.moveTo('running');
     this.running.set(seqId, sequence);

@@ -1,6 +1,6 @@
 // Collects the deltas of one scheduling turn and submits them as the next plan. Keeps the plans that the rank has not
 // acknowledged, for the watchdog and for the length of a round trip. Used by the master alone.
-import type { Plan, SequenceSpec } from '@switchyard/native';
+import type { ExecutorPlan } from '../executor/executor.js';
 
 interface SentPlan {
   planSeq: bigint;
@@ -13,14 +13,14 @@ export interface PlanWriterOptions {
   masterEpoch: bigint;
   /** Prefill rows a step at most. */
   maxPrefillTokens: number;
-  submit: (plan: Plan) => void;
+  submit: (plan: ExecutorPlan) => void;
   /** Monotonic. */
   nowMs: () => number;
 }
 
 export class PlanWriter {
   readonly #options: PlanWriterOptions;
-  #open: Plan;
+  #open: ExecutorPlan;
   #isDirty = false;
   #sent: SentPlan[] = [];
   #roundTripSteps = 1;
@@ -45,7 +45,7 @@ export class PlanWriter {
     return this.#sent[0]?.sentMs ?? null;
   }
 
-  add(sequence: SequenceSpec): void {
+  add(sequence: ExecutorPlan['add'][number]): void {
     this.#open.add.push(sequence);
     this.#isDirty = true;
   }
@@ -85,7 +85,7 @@ export class PlanWriter {
     if (numAcknowledged > 0) this.#sent = this.#sent.slice(numAcknowledged);
   }
 
-  #emptyPlan(planSeq: bigint): Plan {
+  #emptyPlan(planSeq: bigint): ExecutorPlan {
     return {
       masterEpoch: this.#options.masterEpoch,
       planSeq,

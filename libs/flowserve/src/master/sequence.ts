@@ -3,9 +3,11 @@
 import { assert } from '@switchyard/base';
 import type { ServiceError } from '@switchyard/kit';
 import type { KvSource, SamplingSpec, StepToken, TraceRef } from '@switchyard/native';
+import type { Identity } from '../executor/executor.js';
 
 /** What both kinds of sequence need. */
 export interface SequenceRequest {
+  identity: Identity;
   /** Prompt and the tokens generated so far. */
   tokens: number[];
   sampling: SamplingSpec;
