@@ -1,26 +1,26 @@
 // Makes a clone ready to run: installs from the lockfile and builds what is stale. npm calls it before `npm start` and
-// `npm test`; `--stamp` (npm's postinstall) only notes that an install has just finished. When nothing has changed it
-// returns within a tenth of a second. It fetches nothing but what the lockfile names.
+// `npm test`. When nothing has changed it returns within a tenth of a second. It fetches nothing but what the lockfile names.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { fingerprintInputs, fingerprintInstall, listOutputs } from './fingerprint.mjs';
+import { fingerprintInputs, listOutputs } from './fingerprint.mjs';
+import { fingerprintInstall, isInstalled } from './installed.mjs';
 import { checkCompiler, checkNode } from './prerequisites.mjs';
 import { runQuietly } from './run-quietly.mjs';
 import { readJson } from './workspaces.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-// Inside node_modules, because an `npm ci` that is cut short has emptied that folder: no stamp outlives its install.
+// Inside node_modules, because `npm ci` empties that folder first: no stamp outlives its install.
 const stampDir = join(root, 'node_modules', '.switchyard');
 
-/** @param {string} name */
+/** @param {'install' | 'build'} name */
 function readStamp(name) {
   const path = join(stampDir, name);
   return existsSync(path) ? readFileSync(path, 'utf8') : null;
 }
 
 /**
- * @param {string} name
+ * @param {'install' | 'build'} name
  * @param {string} value
  */
 function writeStamp(name, value) {
@@ -38,28 +38,23 @@ function stopOn(problem) {
 async function install() {
   const wanted = fingerprintInstall(root);
   if (readStamp('install') === wanted) return;
-  await runQuietly('installing packages', 'npm', ['ci', '--loglevel=error', '--no-fund', '--no-audit'], root);
+  if (!isInstalled(root)) {
+    await runQuietly('installing packages', 'npm', ['ci', '--loglevel=error', '--no-fund', '--no-audit'], root);
+  }
   writeStamp('install', wanted);
 }
 
 async function build() {
   // Taken before the build: a file saved while it runs makes the next call build again.
   const wanted = fingerprintInputs(root);
-  if (readStamp('build') === wanted && listOutputs(root).every((path) => existsSync(join(root, path)))) return;
+  const isThere = () => listOutputs(root).every((path) => existsSync(join(root, path)));
+  if (readStamp('build') === wanted && isThere()) return;
   stopOn(checkCompiler(process.env));
   const nx = join(root, 'node_modules', '.bin', 'nx');
   await runQuietly('building', nx, ['run-many', '-t', 'build', '--outputStyle=static-failures-only'], root);
   writeStamp('build', wanted);
 }
 
-async function main() {
-  stopOn(checkNode(process.versions.node, readJson(join(root, 'package.json')).engines.node));
-  if (process.argv.includes('--stamp')) {
-    writeStamp('install', fingerprintInstall(root));
-    return;
-  }
-  await install();
-  await build();
-}
-
-await main();
+stopOn(checkNode(process.versions.node, readJson(join(root, 'package.json')).engines.node));
+await install();
+await build();

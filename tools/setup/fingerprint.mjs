@@ -1,7 +1,7 @@
 // Tells in a few milliseconds whether anything that a build reads has changed since the last one. Called by ensure.mjs.
 // It looks at path, size and time only, so a touched file costs one cached nx run, never a stale build.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { listProjects } from './workspaces.mjs';
 
@@ -46,13 +46,4 @@ export function listOutputs(root) {
     .map((project) => join(project.dir, 'dist', '.tsbuildinfo'));
   const native = ['switchyard.node', 'native_tests'].map((name) => join('native', 'build', 'release', name));
   return [...compiled, ...native, 'libs/proto/src/gen/descriptors.binpb'];
-}
-
-/**
- * What node_modules was installed from: the lockfile and the Node version.
- * @param {string} root
- */
-export function fingerprintInstall(root) {
-  const lock = readFileSync(join(root, 'package-lock.json'));
-  return createHash('sha256').update(lock).update(process.version).digest('hex');
 }

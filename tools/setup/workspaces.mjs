@@ -3,14 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/**
- * @typedef {object} Project
- * @property {string} name package name, e.g. '@switchyard/base'
- * @property {string} dir relative to the root, e.g. 'libs/base'
- * @property {Record<string, string>} scripts
- * @property {string[]} tags nx tags, e.g. ['layer:base']
- * @property {string[]} dependencies names from `dependencies`
- */
+/** @typedef {import('./workspaces.mjs').Project} Project */
 
 /**
  * @param {string} path
@@ -56,6 +49,6 @@ function toProject(dir, manifest) {
     dir,
     scripts: manifest.scripts ?? {},
     tags: manifest.nx?.tags ?? [],
-    dependencies: Object.keys(manifest.dependencies ?? {}),
+    dependencies: Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }),
   };
 }
