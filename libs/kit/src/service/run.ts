@@ -37,8 +37,8 @@ export async function runService<O extends OptionTable>(definition: ServiceDefin
     setSecurity(config);
     ensureRunDir(config.runDir);
     process.once('exit', () => removeSocket(address, config.runDir));
-    await Promise.race([service.start(), stop.reason]);
-    const reason = await stop.reason;
+    await Promise.race([service.start(), stop.reason, service.failed]);
+    const reason = await Promise.race([stop.reason, service.failed]);
     log.info({ reason }, 'stopping');
     if (config.exitWithParent && reason !== 'SIGTERM') process.stderr.write(`${config.id}: stopping: ${reason}\n`);
   } catch (error) {
@@ -63,7 +63,7 @@ function reportFailure(log: Logger, id: string, error: unknown): number {
     process.stderr.write(`${id}: ${known.message}\n`);
     return error instanceof FatalStartError ? error.exitCode : exitCodeFatal;
   }
-  log.fatal({ err: error }, `cannot start: ${known.message}`);
+  log.fatal({ err: error }, known.message);
   return 1;
 }
 

@@ -24,6 +24,8 @@ export interface ServiceContext<C = ServiceConfig<Record<never, never>>> {
    * member's state is STARTING; after start this may go up and down, for example while a peer is away.
    */
   setReady(ready: boolean, reason?: string): void;
+  /** Stops the service, in order and with exit code 1, because it cannot go on. */
+  fail(error: Error): void;
 }
 
 /** The part of a membership that the life cycle drives; libs/registry makes one. */
