@@ -7,6 +7,7 @@ import { MemberView } from './member-view.js';
 import type { Member, MemberPatch, Membership, SelfDescription } from './membership.js';
 import { initialMember, patched } from './self-member.js';
 
+const xcclNonceBytes = 16;
 const pollIntervalMs = 500;
 // A peer whose process is there but whose loop is busy is kept for this many polls.
 const numSlowPollsMax = 3;
@@ -26,7 +27,7 @@ export class StaticMembership implements Membership {
     this.id = config.id;
     this.epoch = config.epoch ?? BigInt(Date.now());
     this.xcclRank = config.xcclRank;
-    this.xcclNonce = config.xcclNonce;
+    this.xcclNonce = config.xcclNonce ?? new Uint8Array(xcclNonceBytes);
     this.#self = { ...initialMember(context, self), epoch: this.epoch };
     this.#publish();
     for (const address of config.peer) void this.#pollLoop(address);
