@@ -1,0 +1,2 @@
+/** All metrics of this process in Prometheus text format. */
+export declare function renderMetrics(): Promise<string>;
