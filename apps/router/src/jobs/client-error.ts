@@ -2,7 +2,13 @@
 import { type ErrorCode, ServiceError } from '@switchyard/kit';
 
 /** Errors between TEs that mean to a client only that the cluster lost the state of the request. */
-const lostState: ReadonlySet<ErrorCode> = new Set(['HANDLE_UNKNOWN', 'HANDLE_EXPIRED', 'HANDLE_CLAIMED', 'STALE', 'PEER_DEAD']);
+const lostState: ReadonlySet<ErrorCode> = new Set([
+  'HANDLE_UNKNOWN',
+  'HANDLE_EXPIRED',
+  'HANDLE_CLAIMED',
+  'STALE',
+  'PEER_DEAD',
+]);
 
 const RETRY_AFTER_MS = 1_000;
 

@@ -5,9 +5,7 @@ import { ServiceError } from '@switchyard/kit';
 import type { common, task } from '@switchyard/proto';
 import type { DecodeCall } from './task-clients.js';
 
-export type DecodeEvent =
-  | { kind: 'delta'; delta: common.OutputDelta }
-  | { kind: 'preempted'; tokenIds: number[] };
+export type DecodeEvent = { kind: 'delta'; delta: common.OutputDelta } | { kind: 'preempted'; tokenIds: number[] };
 
 export class DecodeTask {
   readonly #call: DecodeCall;

@@ -23,9 +23,13 @@ export interface Job {
  */
 export function makeJob(request: GenerationRequest, model: RouterModel): Job {
   if (request.model !== model.name) {
-    throw new ServiceError('MODEL_NOT_FOUND', `the model '${request.model}' does not exist; this service has '${model.name}'`, {
-      field: 'model',
-    });
+    throw new ServiceError(
+      'MODEL_NOT_FOUND',
+      `the model '${request.model}' does not exist; this service has '${model.name}'`,
+      {
+        field: 'model',
+      },
+    );
   }
   const promptTokenIds = promptTokens(request.input, request.inputField, model);
   return {
@@ -75,9 +79,13 @@ function tokenise(input: PromptInput, field: string, model: RouterModel): number
 function checkTokenIds(tokenIds: number[], field: string, vocabSize: number): void {
   const badIdx = tokenIds.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
   if (badIdx < 0) return;
-  throw new ServiceError('INVALID_ARGUMENT', `token id ${tokenIds[badIdx]} is not in the vocabulary of ${vocabSize} tokens`, {
-    field: `${field}[${badIdx}]`,
-  });
+  throw new ServiceError(
+    'INVALID_ARGUMENT',
+    `token id ${tokenIds[badIdx]} is not in the vocabulary of ${vocabSize} tokens`,
+    {
+      field: `${field}[${badIdx}]`,
+    },
+  );
 }
 
 /** Tokens the answer may have: what was asked for, if prompt and answer together fit the context. */

@@ -1,7 +1,8 @@
 // Which task executors there are and which one a job goes to. Reads the membership, keeps the account of outstanding
 // tokens, and tells a running job when its TE is gone. Called by run-job.ts; opens no connection.
+
+import { cluster } from '@switchyard/proto';
 import type { Membership } from '@switchyard/registry';
-import { type Member, MemberKind, MemberState } from '@switchyard/proto/cluster';
 import type { RouterModel } from './router-model.js';
 
 /** A TE as it was when it was picked. */
@@ -31,14 +32,14 @@ export class TeDirectory {
 
   /** The decode TE with the least outstanding tokens that has a prefill TE to pair with; none of `excluded`. */
   pickDecode(excluded: ReadonlySet<string>): TaskExecutor | undefined {
-    const candidates = this.#serving(MemberKind.DECODE, excluded);
+    const candidates = this.#serving(cluster.MemberKind.DECODE, excluded);
     return this.#leastLoaded(candidates.filter((te) => this.pickPrefill(te, excluded) !== undefined));
   }
 
   /** The prefill TE for a decode TE: itself when colocated, else the least loaded one of its digest and numeric class. */
   pickPrefill(decode: TaskExecutor, excluded: ReadonlySet<string>): TaskExecutor | undefined {
     if (decode.colocated) return decode;
-    const candidates = this.#serving(MemberKind.PREFILL, excluded);
+    const candidates = this.#serving(cluster.MemberKind.PREFILL, excluded);
     return this.#leastLoaded(
       candidates.filter((te) => te.digest === decode.digest && te.numericClass === decode.numericClass),
     );
@@ -72,8 +73,8 @@ export class TeDirectory {
   missing(): string[] {
     if (this.pickDecode(new Set()) !== undefined) return [];
     const missing: string[] = [];
-    const decodes = this.#serving(MemberKind.DECODE, new Set());
-    const prefills = this.#serving(MemberKind.PREFILL, new Set());
+    const decodes = this.#serving(cluster.MemberKind.DECODE, new Set());
+    const prefills = this.#serving(cluster.MemberKind.PREFILL, new Set());
     if (decodes.length === 0) missing.push(`a serving decode TE of ${this.#model.name}`);
     if (prefills.length === 0 && !decodes.some((te) => te.colocated)) {
       missing.push(`a serving prefill TE of ${this.#model.name}`);
@@ -82,10 +83,10 @@ export class TeDirectory {
     return missing;
   }
 
-  #serving(kind: MemberKind, excluded: ReadonlySet<string>): TaskExecutor[] {
+  #serving(kind: cluster.MemberKind, excluded: ReadonlySet<string>): TaskExecutor[] {
     return this.#view
       .members()
-      .filter((member) => member.kind === kind && member.state === MemberState.SERVING)
+      .filter((member) => member.kind === kind && member.state === cluster.MemberState.SERVING)
       .filter((member) => member.model?.name === this.#model.name && member.model.digest === this.#model.digest)
       .map(toTaskExecutor)
       .filter((te) => !excluded.has(teKey(te)));
@@ -109,7 +110,7 @@ export function teKey(te: Pick<TaskExecutor, 'id' | 'epoch'>): string {
   return `${te.id}@${te.epoch}`;
 }
 
-function toTaskExecutor(member: Member): TaskExecutor {
+function toTaskExecutor(member: cluster.Member): TaskExecutor {
   return {
     id: member.id,
     epoch: member.epoch,
