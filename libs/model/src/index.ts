@@ -1,1 +1,7 @@
+export * from './config.js';
+export * from './error.js';
+export * from './generation.js';
+export * from './safetensors.js';
+export * from './safetensors-index.js';
 export * from './spec.js';
+export * from './weight-plan.js';

@@ -40,7 +40,7 @@ export interface ModelSpec {
 
 export type TensorDtype = 'BF16' | 'F16' | 'F32';
 
-/** One tensor of a safetensors file: `offset` is absolute in the file, `bytes` equals the product of shape and dtype size. */
+/** One tensor of a safetensors file: `file` is its absolute path (in a plan), `offset` is absolute in the file, `bytes` equals the product of shape and dtype size. */
 export interface WeightTensor {
   name: string;
   file: string;

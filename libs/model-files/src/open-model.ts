@@ -1,0 +1,116 @@
+// Opens a Hugging Face model directory: shape, weight plan, tokenizer and defaults. Called at the start of the router and
+// of every task executor. Reads configurations and tensor headers; tensors are mapped later by the native executor.
+import { createHash } from 'node:crypto';
+import { basename, join, resolve } from 'node:path';
+import {
+  ModelError,
+  type ModelSpec,
+  makeWeightPlan,
+  parseGenerationDefaults,
+  parseModelConfig,
+  type SamplingDefaults,
+  type WeightPlan,
+  type WeightTensor,
+} from '@switchyard/model';
+import { Tokenizer, type TokenizerFiles } from '@switchyard/tokenizer';
+import { readJson, readJsonIfThere, readTextIfThere } from './json-file.js';
+import { readWeightFiles, type WeightFile } from './weight-files.js';
+
+export interface OpenModelOptions {
+  /** The name clients ask for; the directory's own name where absent. */
+  name?: string;
+}
+
+/** A model that can be served. */
+export interface OpenedModel {
+  name: string;
+  /** The directory, absolute; file names in the weight plan are absolute too. */
+  dir: string;
+  spec: ModelSpec;
+  weights: WeightPlan;
+  /** Made on first use, since large vocabularies take half a second; throws TokenizerError when its files are bad. */
+  readonly tokenizer: Tokenizer;
+  samplingDefaults: SamplingDefaults;
+  /** Prompt and answer together, in tokens. */
+  contextTokens: number;
+  /** What in the directory is not used, in words for the log. */
+  warnings: string[];
+}
+
+/**
+ * Opens a model directory.
+ *
+ * @throws ModelError naming the file, field or tensor for anything missing, damaged, inconsistent or not supported.
+ */
+export async function openModel(dir: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
+  const root = resolve(dir);
+  const config = await readJson(root, 'config.json');
+  const generation = await readJsonIfThere(root, 'generation_config.json');
+  const spec = parseModelConfig(config.json, generation?.json);
+  const defaults = parseGenerationDefaults(generation?.json);
+  const tokenizerFile = await readJson(root, 'tokenizer.json');
+  const tokenizerConfig = await readJsonIfThere(root, 'tokenizer_config.json');
+  const chatTemplate = await readTextIfThere(root, 'chat_template.jinja');
+  const tokenizerFiles: TokenizerFiles = {
+    tokenizer: tokenizerFile.json,
+    config: tokenizerConfig?.json ?? {},
+    ...(chatTemplate !== undefined && { chatTemplate }),
+  };
+  const weightFiles = await readWeightFiles(root);
+  const digest = digestOf(config.bytes, tokenizerFile.bytes, weightFiles);
+  const { plan, unused } = makeWeightPlan(spec, absoluteTensors(root, weightFiles), digest);
+  let tokenizer: Tokenizer | undefined;
+  return {
+    name: options.name ?? basename(root),
+    dir: root,
+    spec,
+    weights: plan,
+    get tokenizer() {
+      tokenizer ??= makeTokenizer(spec, tokenizerFiles);
+      return tokenizer;
+    },
+    samplingDefaults: defaults.sampling,
+    contextTokens: spec.maxPositions,
+    warnings: describeUnused(unused, defaults.ignored),
+  };
+}
+
+/**
+ * Identity of a model: SHA-256 over config.json, tokenizer.json and, of each safetensors file, name, size and header.
+ * Tensor data is left out, since hashing it would take longer than loading it: two trainings of the same shape, written by
+ * the same tool, have equal digests.
+ */
+function digestOf(config: Uint8Array, tokenizer: Uint8Array, weightFiles: readonly WeightFile[]): string {
+  const hash = createHash('sha256');
+  // Sizes go first, so that no byte can move from one part to the next unseen.
+  const add = (name: string, bytes: Uint8Array) => hash.update(`${name} ${bytes.byteLength}\n`).update(bytes);
+  add('config.json', config);
+  add('tokenizer.json', tokenizer);
+  for (const { file, fileBytes, header } of weightFiles) add(`${file} ${fileBytes}`, header);
+  return hash.digest('hex');
+}
+
+/** Tensors of all files, with paths that hold wherever a process runs. */
+function absoluteTensors(root: string, weightFiles: readonly WeightFile[]): WeightTensor[] {
+  return weightFiles.flatMap(({ file, tensors }) => {
+    const path = join(root, file);
+    return tensors.map((tensor) => ({ ...tensor, file: path }));
+  });
+}
+
+function makeTokenizer(spec: ModelSpec, files: TokenizerFiles): Tokenizer {
+  const tokenizer = new Tokenizer(files);
+  if (tokenizer.vocabSize > spec.vocabSize) {
+    throw new ModelError(
+      'tokenizer.json',
+      `has ids up to ${tokenizer.vocabSize - 1}, the model's vocab_size is ${spec.vocabSize}`,
+    );
+  }
+  return tokenizer;
+}
+
+function describeUnused(tensors: readonly string[], generationFields: readonly string[]): string[] {
+  const warnings = generationFields.map((field) => `generation_config.json:${field} is not supported and not applied`);
+  if (tensors.length > 0) warnings.push(`${tensors.length} tensors are not used: ${tensors.slice(0, 4).join(', ')}`);
+  return warnings;
+}
