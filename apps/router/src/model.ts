@@ -1,0 +1,42 @@
+// The opened model directory as the router sees it. Called by wiring.ts.
+import { ServiceError } from '@switchyard/kit';
+import type { OpenedModel } from '@switchyard/model-files';
+import { TokenizerError } from '@switchyard/tokenizer';
+import type { RouterModel } from './jobs/router-model.js';
+
+export function toRouterModel(opened: OpenedModel): RouterModel {
+  const { tokenizer } = opened;
+  const encode = (text: string, addSpecial: boolean): number[] => {
+    refuseHuge(tokenizer.numTokensMin(text), opened.contextTokens);
+    return tokenizer.encode(text, { addSpecial });
+  };
+  return {
+    name: opened.name,
+    digest: opened.weights.digest,
+    contextTokens: opened.contextTokens,
+    vocabSize: opened.spec.vocabSize,
+    stopTokenIds: opened.spec.eosTokenIds,
+    samplingDefaults: opened.samplingDefaults,
+    encodeText: (text) => encode(text, true),
+    // Templates write the special tokens of a conversation themselves.
+    encodeChat: (messages) => encode(asInputError(() => tokenizer.renderChat(messages)), false),
+  };
+}
+
+/** Megabytes of prompt take seconds to encode: what cannot fit the context is refused unread. */
+function refuseHuge(numTokensMin: number, contextTokens: number): void {
+  if (numTokensMin < contextTokens) return;
+  throw new ServiceError(
+    'CONTEXT_LENGTH_EXCEEDED',
+    `the model's context is ${contextTokens} tokens; the prompt has at least ${numTokensMin}`,
+  );
+}
+
+function asInputError<T>(body: () => T): T {
+  try {
+    return body();
+  } catch (cause) {
+    if (!(cause instanceof TokenizerError)) throw cause;
+    throw new ServiceError('INVALID_ARGUMENT', cause.message, { field: cause.field, cause });
+  }
+}
