@@ -1,1 +1,10 @@
-export {};
+export * from './answer.js';
+export * from './api-error.js';
+export * from './chat-request.js';
+export * from './chat-response.js';
+export * from './completion-request.js';
+export * from './completion-response.js';
+export * from './generation-input.js';
+export * from './logprobs.js';
+export * from './models-response.js';
+export * from './sse.js';
