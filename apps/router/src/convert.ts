@@ -1,13 +1,13 @@
 // Proto <-> the router's own shapes. Called by service.ts; validates what a client sent, with the path of the field.
 import { randomUUID } from 'node:crypto';
 import { ServiceError } from '@switchyard/kit';
+import type { ChatTurn, PromptInput, SamplingInput } from '@switchyard/openai';
 import type { inference } from '@switchyard/proto';
-import type { ChatTurn, GenerationRequest, PromptInput, RequestOrigin, SamplingRequest } from './jobs/request.js';
+import type { GenerationRequest, RequestOrigin } from './jobs/request.js';
 import type { RouterModel } from './jobs/router-model.js';
-import type { RequestUsage } from './requests/client-request.js';
 import { checkCacheSalt, checkRequestId, checkTenant, DEFAULT_TENANT } from './requests/origin.js';
 
-const roles: ReadonlySet<string> = new Set(['system', 'user', 'assistant', 'tool']);
+const roles: readonly ChatTurn['role'][] = ['system', 'user', 'assistant', 'tool'];
 const MAX_STOP_STRINGS = 4;
 const MAX_TOP_LOGPROBS = 20;
 
@@ -20,21 +20,15 @@ export function toGenerationRequest(request: inference.GenerateRequest): Generat
     input: inputOf(request),
     inputField: inputFieldOf(request),
     sampling: samplingOf(request.sampling),
-    stopStrings: stopOf(request.stop),
-    ...maxTokensOf(request.maxTokens),
+    logprobs: request.sampling?.logprobs ?? false,
+    topLogprobs: topLogprobsOf(request.sampling),
+    maxTokens: maxTokensOf(request.maxTokens),
+    stop: stopOf(request.stop),
   };
 }
 
 export function toModelInfo(model: RouterModel): inference.ModelInfo {
   return { name: model.name, contextTokens: model.contextTokens, digest: model.digest };
-}
-
-export function toUsage(usage: RequestUsage): inference.Usage {
-  return {
-    promptTokens: usage.numPromptTokens,
-    completionTokens: usage.numCompletionTokens,
-    cachedPromptTokens: usage.numCachedPromptTokens,
-  };
 }
 
 function originOf(request: inference.GenerateRequest): RequestOrigin {
@@ -73,28 +67,31 @@ function inputFieldOf({ input }: inference.GenerateRequest): string {
 
 function turnsOf(messages: inference.ChatMessage[]): ChatTurn[] {
   if (messages.length === 0) throw invalid('chat.messages', 'a conversation needs at least one message');
-  return messages.map(({ role, content }, idx) => {
-    if (roles.has(role)) return { role, content };
-    throw invalid(`chat.messages[${idx}].role`, `unknown role '${role}'; known are ${[...roles].join(', ')}`);
+  return messages.map(({ role: name, content }, idx) => {
+    const role = roles.find((known) => known === name);
+    if (role) return { role, content };
+    throw invalid(`chat.messages[${idx}].role`, `unknown role '${name}'; known are ${roles.join(', ')}`);
   });
 }
 
-function samplingOf(options: inference.SamplingOptions | undefined): SamplingRequest {
-  if (!options) return { logprobs: false, topLogprobs: 0 };
-  checkRange('sampling.temperature', options.temperature, 0, 2);
-  checkRange('sampling.top_p', options.topP, Number.MIN_VALUE, 1);
-  checkRange('sampling.min_p', options.minP, 0, 1);
-  checkRange('sampling.top_logprobs', options.topLogprobs, 0, MAX_TOP_LOGPROBS);
-  if (options.topLogprobs > 0 && !options.logprobs) throw invalid('sampling.top_logprobs', 'needs logprobs');
+function samplingOf(options: inference.SamplingOptions | undefined): SamplingInput {
+  checkRange('sampling.temperature', options?.temperature, 0, 2);
+  checkRange('sampling.top_p', options?.topP, Number.MIN_VALUE, 1);
+  checkRange('sampling.min_p', options?.minP, 0, 1);
   return {
-    ...(options.temperature === undefined ? {} : { temperature: options.temperature }),
-    ...(options.topP === undefined ? {} : { topP: options.topP }),
-    ...(options.topK === undefined ? {} : { topK: options.topK }),
-    ...(options.minP === undefined ? {} : { minP: options.minP }),
-    ...(options.seed === undefined ? {} : { seed: options.seed }),
-    logprobs: options.logprobs,
-    topLogprobs: options.topLogprobs,
+    temperature: options?.temperature ?? null,
+    topP: options?.topP ?? null,
+    topK: options?.topK ?? null,
+    minP: options?.minP ?? null,
+    seed: options?.seed ?? null,
   };
+}
+
+function topLogprobsOf(options: inference.SamplingOptions | undefined): number {
+  if (!options || options.topLogprobs === 0) return 0;
+  checkRange('sampling.top_logprobs', options.topLogprobs, 0, MAX_TOP_LOGPROBS);
+  if (!options.logprobs) throw invalid('sampling.top_logprobs', 'needs logprobs');
+  return options.topLogprobs;
 }
 
 /** NaN fails both comparisons and is refused. */
@@ -111,10 +108,9 @@ function stopOf(stop: string[]): string[] {
   return stop;
 }
 
-function maxTokensOf(maxTokens: number | undefined): { maxTokens?: number } {
-  if (maxTokens === undefined) return {};
-  if (maxTokens < 1) throw invalid('max_tokens', 'must be at least 1');
-  return { maxTokens };
+function maxTokensOf(maxTokens: number | undefined): number | null {
+  if (maxTokens === 0) throw invalid('max_tokens', 'must be at least 1');
+  return maxTokens ?? null;
 }
 
 function invalid(field: string, message: string): ServiceError {

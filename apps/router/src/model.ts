@@ -6,8 +6,8 @@ import type { RouterModel } from './jobs/router-model.js';
 
 export function toRouterModel(opened: OpenedModel): RouterModel {
   const { tokenizer } = opened;
-  const encode = (text: string, addSpecial: boolean): number[] => {
-    refuseHuge(tokenizer.numTokensMin(text), opened.contextTokens);
+  const encode = (text: string, field: string, addSpecial: boolean): number[] => {
+    refuseHuge(tokenizer.numTokensMin(text), opened.contextTokens, field);
     return tokenizer.encode(text, { addSpecial });
   };
   return {
@@ -17,26 +17,31 @@ export function toRouterModel(opened: OpenedModel): RouterModel {
     vocabSize: opened.spec.vocabSize,
     stopTokenIds: opened.spec.eosTokenIds,
     samplingDefaults: opened.samplingDefaults,
-    encodeText: (text) => encode(text, true),
+    encodeText: (text, field) => encode(text, field, true),
     // Templates write the special tokens of a conversation themselves.
-    encodeChat: (messages) => encode(asInputError(() => tokenizer.renderChat(messages)), false),
+    encodeChat: (messages) =>
+      encode(
+        asInputError(() => tokenizer.renderChat(messages)),
+        false,
+      ),
   };
 }
 
 /** Megabytes of prompt take seconds to encode: what cannot fit the context is refused unread. */
-function refuseHuge(numTokensMin: number, contextTokens: number): void {
+function refuseHuge(numTokensMin: number, contextTokens: number, field: string): void {
   if (numTokensMin < contextTokens) return;
   throw new ServiceError(
     'CONTEXT_LENGTH_EXCEEDED',
     `the model's context is ${contextTokens} tokens; the prompt has at least ${numTokensMin}`,
+    { field },
   );
 }
 
-function asInputError<T>(body: () => T): T {
+function asInputError<T>(field: string, body: () => T): T {
   try {
     return body();
   } catch (cause) {
     if (!(cause instanceof TokenizerError)) throw cause;
-    throw new ServiceError('INVALID_ARGUMENT', cause.message, { field: cause.field, cause });
+    throw new ServiceError('INVALID_ARGUMENT', `${field}: ${cause.problem}`, { field, cause });
   }
 }

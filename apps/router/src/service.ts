@@ -2,7 +2,7 @@
 import { context, SpanKind, trace } from '@opentelemetry/api';
 import { type CallContext, type GrpcService, grpcService, serverStream, unary } from '@switchyard/kit';
 import { inference } from '@switchyard/proto';
-import { toGenerationRequest, toModelInfo, toUsage } from './convert.js';
+import { toGenerationRequest, toModelInfo } from './convert.js';
 import { makeJob } from './jobs/job.js';
 import { Answer } from './requests/answer.js';
 import type { ClientRequest, Operation } from './requests/client-request.js';
@@ -54,7 +54,7 @@ async function* answer(
     yield { event: { $case: 'delta', value: delta } };
   }
   request.finished(job.id, answer.usage, [answer.finish ?? 'length']);
-  yield { event: { $case: 'usage', value: toUsage(answer.usage) } };
+  yield { event: { $case: 'usage', value: answer.usage } };
 }
 
 function startedEvent(

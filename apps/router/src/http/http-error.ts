@@ -1,50 +1,36 @@
 // Any failure of an HTTP request as a status, headers and an OpenAI error body. The only place that does this mapping.
-import { type ErrorBody, errorBody } from '@switchyard/openai';
 import { ServiceError, toServiceError } from '@switchyard/kit';
+import { ApiError, type ApiErrorType } from '@switchyard/openai';
 
-export interface HttpError {
+export interface HttpFailure {
   status: number;
   headers: Record<string, string>;
-  body: ErrorBody;
+  error: ApiError;
 }
 
-/** A failure of HTTP itself, with a status of its own: 404 route, 405, 413, 415. */
-export class HttpProtocolError extends Error {
-  override readonly name = 'HttpProtocolError';
-
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    message: string,
-    readonly headers: Record<string, string> = {},
-  ) {
-    super(message);
-  }
+/** A failure of HTTP itself: unknown route, method, media type, body size. */
+export function protocolError(status: number, code: string, message: string): ApiError {
+  return new ApiError(status, 'invalid_request_error', message, code);
 }
 
-export function toHttpError(error: unknown): HttpError {
-  if (error instanceof HttpProtocolError) {
-    const { status, code, headers, message } = error;
-    return { status, headers, body: errorBody({ message, type: 'invalid_request_error', param: null, code }) };
-  }
-  const failure = toServiceError(error);
-  return { status: failure.httpStatus, headers: retryHeaders(failure), body: serviceErrorBody(failure) };
+/** Any thrown value as the error the rest of the router works with; an ApiError stays its cause and is told as it is. */
+export function asServiceError(error: unknown): ServiceError {
+  if (!(error instanceof ApiError)) return toServiceError(error);
+  const field = error.param === null ? {} : { field: error.param };
+  return new ServiceError('INVALID_ARGUMENT', error.message, { ...field, cause: error });
 }
 
-/** The OpenAI error body of a failure, also sent as the last event of a broken stream. */
-export function serviceErrorBody(error: ServiceError): ErrorBody {
-  return errorBody({
-    message: error.code === 'INTERNAL' ? `internal error: ${error.message}` : error.message,
-    type: errorType(error.httpStatus),
-    param: error.field ?? null,
-    code: error.code.toLowerCase(),
-  });
+export function toHttpFailure(failure: ServiceError): HttpFailure {
+  const error = failure.cause instanceof ApiError ? failure.cause : toApiError(failure);
+  return { status: error.status, headers: retryHeaders(failure), error };
 }
 
-/** OpenAI's error types by status. */
-function errorType(status: number): string {
-  if (status === 404 || status === 400 || status === 409) return 'invalid_request_error';
-  if (status === 403) return 'permission_error';
+function toApiError(error: ServiceError): ApiError {
+  const type = errorType(error.httpStatus);
+  return new ApiError(error.httpStatus, type, error.message, error.code.toLowerCase(), error.field ?? null);
+}
+
+function errorType(status: number): ApiErrorType {
   if (status === 429) return 'rate_limit_error';
   return status < 500 ? 'invalid_request_error' : 'server_error';
 }

@@ -1,9 +1,6 @@
-// Binds a public port. A taken one ends the start with one sentence and an exit code of its own, by which the
+// Binds a public port. A taken one ends the start with one sentence and the exit code by which the
 // cluster-manager knows that another try would not help.
-import { FatalStartError } from '@switchyard/kit';
-
-/** EX_CONFIG of sysexits.h. */
-export const EXIT_PORT_TAKEN = 78;
+import { exitCodeFatal, FatalStartError } from '@switchyard/kit';
 
 export interface HostPort {
   host: string;
@@ -20,7 +17,7 @@ export function parseHostPort(text: string): HostPort {
 export function listenError(cause: unknown, address: string, flag: string): FatalStartError {
   const code = cause instanceof Error ? Reflect.get(cause, 'code') : undefined;
   const why = code === 'EADDRINUSE' ? 'is taken by another process' : `cannot be used (${describe(cause)})`;
-  return new FatalStartError(`${address} ${why}; choose another address with ${flag}`, EXIT_PORT_TAKEN);
+  return new FatalStartError(`${address} ${why}; choose another address with ${flag}`, exitCodeFatal);
 }
 
 function describe(cause: unknown): string {

@@ -1,14 +1,17 @@
-// Server-sent events on one response: headers go out with the first event, each write waits while the client is slow.
-// Used by the streaming handlers; the payloads are made elsewhere.
+// Server-sent events on one reply: headers go out with the first event, each write waits while the client is slow.
+// Used by completion-route.ts; the events are made elsewhere.
 import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
 
 export class SseStream {
+  readonly #reply: FastifyReply;
   readonly #response: ServerResponse;
   readonly #signal: AbortSignal;
 
   /** @param signal ends a wait for a slow client; its reason is thrown */
-  constructor(response: ServerResponse, signal: AbortSignal) {
-    this.#response = response;
+  constructor(reply: FastifyReply, signal: AbortSignal) {
+    this.#reply = reply;
+    this.#response = reply.raw;
     this.#signal = signal;
   }
 
@@ -17,19 +20,24 @@ export class SseStream {
     return this.#response.headersSent;
   }
 
-  /** Sends a framed event; resolves when there is room for the next. */
-  async send(frame: string): Promise<void> {
+  /** Sends framed events; resolves when there is room for more. */
+  async send(frames: string): Promise<void> {
+    this.#signal.throwIfAborted();
     if (!this.opened) this.#open();
-    if (this.#response.write(frame)) return;
-    await this.#drained();
+    if (!this.#response.write(frames)) await this.#drained();
   }
 
-  /** Ends the response, after `frame` if one is given. Does not wait. */
-  end(frame = ''): void {
-    this.#response.end(frame);
+  /** Ends the response with these frames. Does not wait. */
+  end(frames: string): void {
+    if (!this.opened) this.#open();
+    this.#response.end(frames);
   }
 
   #open(): void {
+    this.#reply.hijack();
+    for (const [name, value] of Object.entries(this.#reply.getHeaders())) {
+      if (value !== undefined) this.#response.setHeader(name, value);
+    }
     this.#response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache',
@@ -48,7 +56,6 @@ export class SseStream {
       const onAbort = settle(() => reject(this.#signal.reason));
       this.#response.on('drain', onDrain);
       this.#signal.addEventListener('abort', onAbort);
-      if (this.#signal.aborted) onAbort();
     });
   }
 }

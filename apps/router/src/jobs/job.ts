@@ -2,8 +2,9 @@
 // Made here from a GenerationRequest and the served model; job-runner.ts splits it into a prefill and a decode task.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { ServiceError } from '@switchyard/kit';
+import type { PromptInput } from '@switchyard/openai';
 import type { common } from '@switchyard/proto';
-import type { GenerationRequest, PromptInput, RequestOrigin, SamplingRequest } from './request.js';
+import type { GenerationRequest, RequestOrigin } from './request.js';
 import type { RouterModel } from './router-model.js';
 
 export interface Job {
@@ -38,11 +39,11 @@ export function makeJob(request: GenerationRequest, model: RouterModel): Job {
     model: model.name,
     role: request.input.kind === 'chat' ? 'assistant' : '',
     promptTokenIds,
-    sampling: fillSampling(request.sampling, model),
+    sampling: fillSampling(request, model),
     stop: {
       maxTokens: tokenBudget(promptTokenIds.length, request, model),
       stopTokenIds: model.stopTokenIds,
-      stopStrings: request.stopStrings,
+      stopStrings: request.stop,
     },
   };
 }
@@ -67,9 +68,9 @@ function promptTokens(input: PromptInput, field: string, model: RouterModel): nu
 function tokenise(input: PromptInput, field: string, model: RouterModel): number[] {
   switch (input.kind) {
     case 'chat':
-      return model.encodeChat(input.messages);
+      return model.encodeChat(input.messages, field);
     case 'text':
-      return model.encodeText(input.text);
+      return model.encodeText(input.text, field);
     case 'tokens':
       checkTokenIds(input.tokenIds, field, model.vocabSize);
       return input.tokenIds;
@@ -93,7 +94,7 @@ function tokenBudget(numPromptTokens: number, request: GenerationRequest, model:
   const left = model.contextTokens - numPromptTokens;
   const wanted = request.maxTokens ?? left;
   if (left >= 1 && wanted <= left) return wanted;
-  const answer = request.maxTokens === undefined ? 'an answer' : `max_tokens of ${request.maxTokens}`;
+  const answer = request.maxTokens === null ? 'an answer' : `max_tokens of ${request.maxTokens}`;
   throw new ServiceError(
     'CONTEXT_LENGTH_EXCEEDED',
     `the model's context is ${model.contextTokens} tokens; a prompt of ${numPromptTokens} tokens and ${answer} do not fit`,
@@ -101,16 +102,17 @@ function tokenBudget(numPromptTokens: number, request: GenerationRequest, model:
   );
 }
 
-function fillSampling(asked: SamplingRequest, model: RouterModel): common.SamplingParams {
+function fillSampling(request: GenerationRequest, model: RouterModel): common.SamplingParams {
+  const { sampling } = request;
   const defaults = model.samplingDefaults;
   return {
-    temperature: asked.temperature ?? defaults.temperature,
-    topP: asked.topP ?? defaults.topP,
-    topK: asked.topK ?? defaults.topK,
-    minP: asked.minP ?? defaults.minP,
-    seed: asked.seed ?? drawSeed(),
-    logprobs: asked.logprobs,
-    topLogprobs: asked.topLogprobs,
+    temperature: sampling.temperature ?? defaults.temperature,
+    topP: sampling.topP ?? defaults.topP,
+    topK: sampling.topK ?? defaults.topK,
+    minP: sampling.minP ?? defaults.minP,
+    seed: sampling.seed ?? drawSeed(),
+    logprobs: request.logprobs,
+    topLogprobs: request.topLogprobs,
   };
 }
 

@@ -1,6 +1,6 @@
 // What the router knows of the model it offers: names, limits, tokenisation. Made by wiring.ts from the opened model
 // directory; the router never touches weights.
-import type { ChatTurn } from './request.js';
+import type { ChatTurn } from '@switchyard/openai';
 
 export interface RouterModel {
   /** Name to ask for. */
@@ -12,7 +12,8 @@ export interface RouterModel {
   vocabSize: number;
   stopTokenIds: number[];
   samplingDefaults: { temperature: number; topP: number; topK: number; minP: number };
-  encodeText(text: string): number[];
-  /** Renders the chat template with the prefix of the assistant's answer and encodes it. */
-  encodeChat(messages: ChatTurn[]): number[];
+  /** `field` names the input in errors: CONTEXT_LENGTH_EXCEEDED for a text that is far too long. */
+  encodeText(text: string, field: string): number[];
+  /** Renders the chat template, up to the opening of the assistant's turn, and encodes it; INVALID_ARGUMENT when it refuses. */
+  encodeChat(messages: ChatTurn[], field: string): number[];
 }

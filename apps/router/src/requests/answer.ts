@@ -1,17 +1,16 @@
 // Counts an answer while it streams past: tokens, finish reason, usage. Used by http/ and service.ts, which see each
 // delta once.
+
+import type { AnswerFinishReason, AnswerUsage } from '@switchyard/openai';
 import { common } from '@switchyard/proto';
 import type { Job } from '../jobs/job.js';
 import type { RunningJob } from '../jobs/job-runner.js';
-import type { RequestUsage } from './client-request.js';
-
-export type AnswerFinish = 'stop' | 'length';
 
 export class Answer {
   readonly job: Job;
   readonly #running: RunningJob;
   #numCompletionTokens = 0;
-  #finish: AnswerFinish | undefined;
+  #finish: AnswerFinishReason | undefined;
 
   constructor(job: Job, running: RunningJob) {
     this.job = job;
@@ -28,20 +27,20 @@ export class Answer {
   }
 
   /** Why the answer ended; undefined until it has. */
-  get finish(): AnswerFinish | undefined {
+  get finish(): AnswerFinishReason | undefined {
     return this.#finish;
   }
 
-  get usage(): RequestUsage {
+  get usage(): AnswerUsage {
     return {
-      numPromptTokens: this.job.promptTokenIds.length,
-      numCompletionTokens: this.#numCompletionTokens,
-      numCachedPromptTokens: this.#running.numCachedTokens,
+      promptTokens: this.job.promptTokenIds.length,
+      completionTokens: this.#numCompletionTokens,
+      cachedPromptTokens: this.#running.numCachedTokens,
     };
   }
 }
 
-export function finishOf(reason: common.FinishReason): AnswerFinish | undefined {
+export function finishOf(reason: common.FinishReason): AnswerFinishReason | undefined {
   if (reason === common.FinishReason.STOP) return 'stop';
   return reason === common.FinishReason.LENGTH ? 'length' : undefined;
 }

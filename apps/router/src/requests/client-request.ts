@@ -2,6 +2,7 @@
 // and service.ts before the input is validated, so that refusals are traced and counted too. Never records prompt text.
 import { type Context, type Span, type SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import { ServiceError, toServiceError } from '@switchyard/kit';
+import type { AnswerUsage } from '@switchyard/openai';
 import type { Job } from '../jobs/job.js';
 import { JobScope } from '../jobs/job-scope.js';
 import type { RouterMetrics } from '../metrics.js';
@@ -21,13 +22,6 @@ export interface RequestOptions {
 export interface RequestTools {
   tracer: Tracer;
   metrics: RouterMetrics;
-}
-
-/** What an answered request cost; tokens. */
-export interface RequestUsage {
-  numPromptTokens: number;
-  numCompletionTokens: number;
-  numCachedPromptTokens: number;
 }
 
 const PROVIDER = 'switchyard';
@@ -92,14 +86,14 @@ export class ClientRequest {
   }
 
   /** The answer is complete. */
-  finished(responseId: string, usage: RequestUsage, finishReasons: string[]): void {
+  finished(responseId: string, usage: AnswerUsage, finishReasons: string[]): void {
     this.#span.setAttributes({
       'gen_ai.response.id': responseId,
       'gen_ai.response.model': this.#model,
       'gen_ai.response.finish_reasons': finishReasons,
-      'gen_ai.usage.input_tokens': usage.numPromptTokens,
-      'gen_ai.usage.output_tokens': usage.numCompletionTokens,
-      'gen_ai.usage.cache_read.input_tokens': usage.numCachedPromptTokens,
+      'gen_ai.usage.input_tokens': usage.promptTokens,
+      'gen_ai.usage.output_tokens': usage.completionTokens,
+      'gen_ai.usage.cache_read.input_tokens': usage.cachedPromptTokens,
     });
     this.#recordUsage(usage);
     this.#end();
@@ -126,14 +120,14 @@ export class ClientRequest {
     this.failed(this.scope.reason);
   }
 
-  #recordUsage(usage: RequestUsage): void {
+  #recordUsage(usage: AnswerUsage): void {
     const { metrics } = this.#tools;
-    metrics.promptTokens.add(usage.numPromptTokens);
-    metrics.cachedPromptTokens.add(usage.numCachedPromptTokens);
-    metrics.generatedTokens.add(usage.numCompletionTokens);
-    if (this.#firstTokenAt === undefined || usage.numCompletionTokens < 2) return;
+    metrics.promptTokens.add(usage.promptTokens);
+    metrics.cachedPromptTokens.add(usage.cachedPromptTokens);
+    metrics.generatedTokens.add(usage.completionTokens);
+    if (this.#firstTokenAt === undefined || usage.completionTokens < 2) return;
     const seconds = (performance.now() - this.#firstTokenAt) / 1_000;
-    metrics.timePerOutputToken.record(seconds / (usage.numCompletionTokens - 1), this.#labels());
+    metrics.timePerOutputToken.record(seconds / (usage.completionTokens - 1), this.#labels());
   }
 
   #end(error?: ServiceError): void {
