@@ -66,6 +66,7 @@ export const serviceOptions = defineOptions({
       .transform((hex) => Uint8Array.from(Buffer.from(hex, 'hex'))),
     default: new Uint8Array(16),
     unit: 'HEX',
+    secret: true,
     help: 'Secret that the XCCL ranks share, without a manager',
   }),
 });
