@@ -19,11 +19,10 @@ export function toRouterModel(opened: OpenedModel): RouterModel {
     samplingDefaults: opened.samplingDefaults,
     encodeText: (text, field) => encode(text, field, true),
     // Templates write the special tokens of a conversation themselves.
-    encodeChat: (messages) =>
-      encode(
-        asInputError(() => tokenizer.renderChat(messages)),
-        false,
-      ),
+    encodeChat(messages, field) {
+      const text = asInputError(field, () => tokenizer.renderChat(messages));
+      return encode(text, field, false);
+    },
   };
 }
 
