@@ -1,8 +1,20 @@
 // The service skeleton: configuration, life cycle, gRPC, errors, logs and telemetry that all services share.
-export { type ConfigOf, defineOptions, flag, list, type Option, type OptionTable, option } from './config/option.js';
+export {
+  type ConfigOf,
+  defineOptions,
+  envName,
+  flag,
+  kebabCase,
+  list,
+  type Option,
+  type OptionTable,
+  option,
+} from './config/option.js';
+export { valueText } from './config/render.js';
 export { byteCount, grpcAddress, hostPort, int } from './config/schemas.js';
 export { exitCodeFatal, FatalStartError } from './errors/fatal.js';
 export { fromGrpcError, toGrpcStatus } from './errors/grpc.js';
+export { renderErrorTable } from './errors/render.js';
 export { ServiceError, type ServiceErrorDetail, toServiceError } from './errors/service-error.js';
 export {
   type BlastRadius,

@@ -17,8 +17,7 @@ export function createLogger(options: LogOptions): Logger {
   const pretty = options.format === 'pretty' || (options.format === 'auto' && process.stdout.isTTY === true);
   process.stdout.on('error', dropBrokenPipe);
   process.stderr.on('error', dropBrokenPipe);
-  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
-  const show = (line: string) => (pretty ? `${prettyLine(line.trimEnd(), options.member, { colour })}\n` : line);
+  const show = (line: string) => (pretty ? `${prettyLine(line.trimEnd(), options.member)}\n` : line);
   return pino(
     {
       level: options.level,

@@ -12,18 +12,18 @@ const levels: Record<number, { label: string; style: 'gray' | 'cyan' | 'green' |
 
 const omitted = new Set(['level', 'time', 'msg', 'member', 'err', 'span_id', 'trace_id', 'pid']);
 
-export interface PrettyOptions {
-  colour: boolean;
-}
-
 /** `12:00:00.123 INFO  decode-0 text key=value`; a line that is no log record comes back as it is, after `member`. */
-export function prettyLine(line: string, member: string, options: PrettyOptions): string {
+export function prettyLine(line: string, member: string, colour = onColourTerminal()): string {
   const record = parseRecord(line);
   if (!record) return `${member} ${line}`;
   const level = levels[Number(record.level)] ?? { label: 'LOG  ', style: 'gray' as const };
-  const paint = (style: typeof level.style, text: string) => (options.colour ? styleText(style, text) : text);
+  const paint = (style: typeof level.style, text: string) => (colour ? styleText(style, text) : text);
   const head = [timeText(record.time), paint(level.style, level.label), paint('cyan', String(record.member ?? member))];
   return `${head.join(' ')} ${[String(record.msg ?? ''), ...fieldTexts(record)].join(' ')}${stackText(record.err)}`;
+}
+
+function onColourTerminal(): boolean {
+  return process.stdout.isTTY === true && !process.env.NO_COLOR;
 }
 
 function parseRecord(line: string): Record<string, unknown> | undefined {

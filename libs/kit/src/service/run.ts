@@ -11,9 +11,9 @@ import { disconnect } from '../rpc/channel.js';
 import { setSecurity } from '../rpc/security.js';
 import { startTelemetry } from '../telemetry/setup.js';
 import { serviceOptions } from './options.js';
-import { ensureRunDir, removeSocket } from './run-dir.js';
+import { ensureRunDir, makePrivateRunDir, removeSockets, sharedRunDir } from './run-dir.js';
 import { RunningService } from './running.js';
-import { watchStop } from './stop-signals.js';
+import { parentGone, watchStop } from './stop-signals.js';
 import type { ServiceConfig, ServiceDefinition } from './types.js';
 
 const telemetryFlushMs = 2000;
@@ -32,15 +32,20 @@ export async function runService<O extends OptionTable>(definition: ServiceDefin
   const name = `@switchyard/${definition.name}`;
   const own = { config, log, tracer: trace.getTracer(name), meter: metrics.getMeter(name), address };
   const service = new RunningService(definition, own);
+  const sockets = [address];
+  process.once('exit', () => removeSockets(sockets, config.runDir));
   let exitCode = 0;
   try {
     setSecurity(config);
     ensureRunDir(config.runDir);
-    process.once('exit', () => removeSocket(address, config.runDir));
-    await Promise.race([service.start(), stop.reason]);
-    const reason = await stop.reason;
+    await Promise.race([service.start(), stop.reason, service.failed]);
+    const reason = await Promise.race([stop.reason, service.failed]);
     log.info({ reason }, 'stopping');
-    if (config.exitWithParent && reason !== 'SIGTERM') process.stderr.write(`${config.id}: stopping: ${reason}\n`);
+    if (reason === parentGone) {
+      process.stderr.write(`${config.id}: ${reason}, stopping\n`);
+      // A parent that was killed could not remove its own.
+      if (config.manager) sockets.push(config.manager);
+    }
   } catch (error) {
     exitCode = reportFailure(log, config.id, error);
   }
@@ -53,7 +58,8 @@ export async function runService<O extends OptionTable>(definition: ServiceDefin
 function configOf<O extends OptionTable>(definition: ServiceDefinition<O>): ServiceConfig<O> {
   const { name, summary } = definition;
   const values = readConfig({ name, summary, options: { ...definition.options, ...serviceOptions } });
-  return { ...values, id: values.id ?? `${name}-0` } as ServiceConfig<O>;
+  const runDir = values.runDir ?? (definition.privateRunDir ? makePrivateRunDir() : sharedRunDir());
+  return { ...values, id: values.id ?? `${name}-0`, runDir } as ServiceConfig<O>;
 }
 
 /** One sentence for what the user can mend, the whole error for what he cannot. */
@@ -63,7 +69,7 @@ function reportFailure(log: Logger, id: string, error: unknown): number {
     process.stderr.write(`${id}: ${known.message}\n`);
     return error instanceof FatalStartError ? error.exitCode : exitCodeFatal;
   }
-  log.fatal({ err: error }, `cannot start: ${known.message}`);
+  log.fatal({ err: error }, known.message);
   return 1;
 }
 

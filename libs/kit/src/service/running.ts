@@ -22,16 +22,22 @@ export class RunningService<O extends OptionTable> {
   #wiring: Wiring | undefined;
   #server: GrpcServer | undefined;
   #ready = true;
+  #fail: (error: Error) => void = () => {};
+  /** Rejects when the service says that it cannot go on. */
+  readonly failed = new Promise<never>((_, reject) => {
+    this.#fail = reject;
+  });
 
   constructor(
     definition: ServiceDefinition<O>,
-    context: Omit<ServiceContext<ServiceConfig<O>>, 'signal' | 'setReady'>,
+    context: Omit<ServiceContext<ServiceConfig<O>>, 'signal' | 'setReady' | 'fail'>,
   ) {
     this.#definition = definition;
     this.#context = {
       ...context,
       signal: this.#stopping.signal,
       setReady: (ready, reason) => this.#setReady(ready, reason),
+      fail: (error) => this.#fail(error),
     };
   }
 

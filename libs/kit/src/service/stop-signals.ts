@@ -1,5 +1,8 @@
 // What makes a service stop: SIGTERM, SIGINT, and the end of standard input for children of a process manager.
 
+/** The reason when standard input ends. */
+export const parentGone = 'the parent process is gone';
+
 export interface StopSource {
   /** Resolves with why, at the first of them. */
   reason: Promise<string>;
@@ -22,7 +25,7 @@ export function watchStop(exitWithParent: boolean, onSecond: () => void): StopSo
       stop(signal);
     } else if (!exitWithParent && Date.now() - firstAtMs > repeatIgnoredMs) onSecond();
   };
-  const onInputEnd = () => stop('the parent process is gone');
+  const onInputEnd = () => stop(parentGone);
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   if (exitWithParent) process.stdin.on('end', onInputEnd).on('error', onInputEnd).resume();
