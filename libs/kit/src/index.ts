@@ -1,7 +1,20 @@
 // The service skeleton: configuration, life cycle, gRPC, errors, logs and telemetry that all services share.
-export { type ConfigOf, defineOptions, flag, list, type Option, type OptionTable, option } from './config/option.js';
+export {
+  type ConfigOf,
+  defineOptions,
+  envName,
+  flag,
+  kebabCase,
+  list,
+  type Option,
+  type OptionTable,
+  option,
+} from './config/option.js';
+export { valueText } from './config/render.js';
 export { byteCount, grpcAddress, hostPort, int } from './config/schemas.js';
+export { exitCodeFatal, FatalStartError } from './errors/fatal.js';
 export { fromGrpcError, toGrpcStatus } from './errors/grpc.js';
+export { renderErrorTable } from './errors/render.js';
 export { ServiceError, type ServiceErrorDetail, toServiceError } from './errors/service-error.js';
 export {
   type BlastRadius,
@@ -11,23 +24,27 @@ export {
   errorTable,
   isErrorCode,
 } from './errors/table.js';
-export type { Logger } from './logs/logger.js';
+export { createLogger, type Logger, type LogOptions } from './logs/logger.js';
+export { prettyLine } from './logs/pretty.js';
+export type { CallContext } from './rpc/call-context.js';
+export { type ConnectOptions, connect, disconnect } from './rpc/channel.js';
 export {
   type BidiCall,
   type CallLimits,
-  type ConnectOptions,
   callBidi,
   callServerStream,
   callUnary,
-  connect,
   type UnaryLimits,
 } from './rpc/client.js';
-export { bidi, type CallContext, serverStream, unary } from './rpc/server.js';
+export { type GrpcServer, type GrpcServerOptions, startGrpcServer } from './rpc/grpc-server.js';
+export { HealthStatus } from './rpc/health.js';
+export { bidi, serverStream, unary } from './rpc/server.js';
 export { type GrpcService, grpcService } from './rpc/service.js';
 export { type ServiceOptions, serviceOptions } from './service/options.js';
-export { FatalStartError, runService } from './service/run.js';
+export { runService } from './service/run.js';
 export type { MemberHandle, ServiceConfig, ServiceContext, ServiceDefinition, Wiring } from './service/types.js';
 export { renderMetrics } from './telemetry/metrics.js';
+export { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry/setup.js';
 export {
   contextFromTraceparent,
   currentTraceparent,

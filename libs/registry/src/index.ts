@@ -1,4 +1,6 @@
-// Membership: who is there, where and in which epoch; by the cluster-manager or by static peers.
-
+// Membership: who is there, where and in which epoch. For services: joinCluster. For the cluster-manager: the
+// directory and the gRPC service in front of it.
+export { clusterService } from './cluster-service.js';
+export { Directory, type DirectoryOptions, type Registration } from './directory.js';
 export { joinCluster } from './join.js';
 export type { Member, MemberPatch, Membership, SelfDescription } from './membership.js';

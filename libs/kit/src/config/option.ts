@@ -14,6 +14,8 @@ export interface Option<T = unknown> {
   /** Unit or form of the value, for --help: 'ms', 'bytes', 'HOST:PORT'. */
   unit?: string;
   help: string;
+  /** Never printed. */
+  secret?: boolean;
 }
 
 export type OptionTable = Record<string, Option>;
@@ -25,6 +27,7 @@ interface OptionSpec<T> {
   default?: T;
   unit?: string;
   help: string;
+  secret?: boolean;
 }
 
 /** An option with one value; the schema gets the text as it was typed. */

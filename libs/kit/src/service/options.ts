@@ -1,6 +1,4 @@
 // The options that every service has; runService adds them to the service's own table.
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { defineOptions, flag, list, option } from '../config/option.js';
 import { grpcAddress, hostPort, int } from '../config/schemas.js';
@@ -28,10 +26,9 @@ export const serviceOptions = defineOptions({
   }),
   peer: list({ schema: grpcAddress, unit: 'ADDRESS', help: 'gRPC address of a static peer' }),
   runDir: option({
-    schema: z.string().startsWith('/', 'must be an absolute path'),
-    default: join(tmpdir(), `switchyard-${process.getuid?.() ?? 0}`),
+    schema: z.string().startsWith('/', 'must be an absolute path').optional(),
     unit: 'DIR',
-    help: 'Folder of mode 0700 for Unix sockets; created when missing',
+    help: 'Folder of mode 0700 for Unix sockets, created when missing; default switchyard-UID in the temporary folder',
   }),
   logLevel: option({
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
@@ -63,10 +60,11 @@ export const serviceOptions = defineOptions({
     schema: z
       .string()
       .regex(/^[0-9a-fA-F]{32}$/, 'must be 32 hexadecimal digits')
-      .transform((hex) => Uint8Array.from(Buffer.from(hex, 'hex'))),
-    default: new Uint8Array(16),
+      .transform((hex) => Uint8Array.from(Buffer.from(hex, 'hex')))
+      .optional(),
     unit: 'HEX',
-    help: 'Secret that the XCCL ranks share, without a manager',
+    secret: true,
+    help: 'Secret of 16 bytes that the XCCL ranks share; without a manager zeros by default, of the manager random',
   }),
 });
 

@@ -6,9 +6,9 @@ import type { Logger } from '../logs/logger.js';
 import type { GrpcService } from '../rpc/service.js';
 import type { ServiceOptions } from './options.js';
 
-/** Everything that is configured: the service's own options and the common ones; `id` is always set. */
+/** Everything that is configured: the service's own options and the common ones; `id` and `runDir` are always set. */
 export type ServiceConfig<O extends OptionTable> = ConfigOf<O> &
-  Omit<ConfigOf<ServiceOptions>, 'id'> & { readonly id: string };
+  Omit<ConfigOf<ServiceOptions>, 'id' | 'runDir'> & { readonly id: string; readonly runDir: string };
 
 export interface ServiceContext<C = ServiceConfig<Record<never, never>>> {
   readonly config: C;
@@ -24,6 +24,8 @@ export interface ServiceContext<C = ServiceConfig<Record<never, never>>> {
    * member's state is STARTING; after start this may go up and down, for example while a peer is away.
    */
   setReady(ready: boolean, reason?: string): void;
+  /** Stops the service, in order and with exit code 1, because it cannot go on. */
+  fail(error: Error): void;
 }
 
 /** The part of a membership that the life cycle drives; libs/registry makes one. */
@@ -51,5 +53,7 @@ export interface ServiceDefinition<O extends OptionTable> {
   /** One sentence for --help. */
   summary: string;
   options: O;
+  /** Whether the run directory, where none is given, is a fresh one that goes away with this process. */
+  privateRunDir?: boolean;
   wire(context: ServiceContext<ServiceConfig<O>>): Promise<Wiring> | Wiring;
 }

@@ -1,4 +1,17 @@
-import type { Attributes, Context, Span, SpanContext } from '@opentelemetry/api';
+// Spans beside those of RPCs: stages of a request, and work of native loops that is reported after it happened.
+import {
+  type Attributes,
+  type Context,
+  context,
+  type HrTime,
+  isSpanContextValid,
+  type Span,
+  type SpanContext,
+  SpanStatusCode,
+  TraceFlags,
+  trace,
+} from '@opentelemetry/api';
+import { setFailure } from './rpc-spans.js';
 
 export interface RecordedSpan {
   startUnixNs: bigint;
@@ -6,17 +19,61 @@ export interface RecordedSpan {
   /** A W3C traceparent or a span context; without one the span active now is the parent. */
   parent?: string | SpanContext;
   attributes?: Attributes;
-  /** Message of the failure, for a span that failed. */
+  /** What went wrong, for a span that failed. */
   error?: string;
 }
 
-export declare function recordSpan(name: string, span: RecordedSpan): void;
+/** Records a span that is over already: data-plane work, from the timestamps the native loops took. */
+export function recordSpan(name: string, span: RecordedSpan): void {
+  const options = { startTime: hrTime(span.startUnixNs), attributes: span.attributes ?? {} };
+  const recorded = tracer().startSpan(name, options, parentContext(span.parent));
+  if (span.error !== undefined) recorded.setStatus({ code: SpanStatusCode.ERROR, message: span.error });
+  recorded.end(hrTime(span.startUnixNs + span.durationNs));
+}
 
-/** W3C traceparent of a context (the active one by default); '' when there is no span in it. */
-export declare function currentTraceparent(from?: Context): string;
+/** W3C traceparent of the active span (or of `from`); '' when there is none. */
+export function currentTraceparent(from: Context = context.active()): string {
+  const span = trace.getSpanContext(from);
+  if (!span || !isSpanContextValid(span)) return '';
+  return `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, '0')}`;
+}
 
-/** Context whose parent is the span a traceparent names; the active context when it is malformed. */
-export declare function contextFromTraceparent(traceparent: string): Context;
+/** Context whose active span is the one that `traceparent` names; the active context when it is malformed. */
+export function contextFromTraceparent(traceparent: string): Context {
+  const span = parseTraceparent(traceparent);
+  return span ? trace.setSpanContext(context.active(), span) : context.active();
+}
 
-/** Runs `body` in a new child span, which ends with it and records its failure. */
-export declare function withSpan<T>(name: string, attributes: Attributes, body: (span: Span) => Promise<T>): Promise<T>;
+/** Runs `body` in a new child span, which ends with it and carries its failure. */
+export function withSpan<T>(name: string, attributes: Attributes, body: (span: Span) => Promise<T>): Promise<T> {
+  return tracer().startActiveSpan(name, { attributes }, async (span) => {
+    try {
+      return await body(span);
+    } catch (error) {
+      setFailure(span, error);
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+function parentContext(parent: RecordedSpan['parent']): Context {
+  if (parent === undefined) return context.active();
+  return typeof parent === 'string' ? contextFromTraceparent(parent) : trace.setSpanContext(context.active(), parent);
+}
+
+function parseTraceparent(text: string): SpanContext | undefined {
+  const match = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/.exec(text);
+  if (!match) return undefined;
+  const [, traceId = '', spanId = '', flags = '00'] = match;
+  const span = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & TraceFlags.SAMPLED, isRemote: true };
+  return isSpanContextValid(span) ? span : undefined;
+}
+
+/** Seconds and nanoseconds, as OpenTelemetry wants them. */
+function hrTime(unixNs: bigint): HrTime {
+  return [Number(unixNs / 1_000_000_000n), Number(unixNs % 1_000_000_000n)];
+}
+
+const tracer = () => trace.getTracer('@switchyard/kit');

@@ -1,0 +1,68 @@
+// The cluster-manager's options. The shared ones are not its own: it passes them to the services that know them.
+import { fileURLToPath } from 'node:url';
+import { byteCount, defineOptions, int, option, type ServiceConfig } from '@switchyard/kit';
+import { z } from 'zod';
+import { providerNames } from './provider/provider.js';
+
+const port = int({ min: 1, max: 65_535 });
+const atRoot = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+
+/** Options of the services themselves; each service reads those that it knows from its environment. */
+export const sharedOptions = defineOptions({
+  model: option({
+    schema: z.string().min(1),
+    default: atRoot('models/switchyard-tiny'),
+    unit: 'DIR',
+    help: 'Hugging Face directory of the served model',
+  }),
+  modelName: option({
+    schema: z.string().min(1).optional(),
+    help: 'Name that clients ask for; default is that of DIR',
+  }),
+  attentionRanks: option({ schema: int({ min: 1, max: 64 }), default: 2, help: 'Attention ranks of topology full' }),
+  expertRanks: option({ schema: int({ min: 1, max: 64 }), default: 2, help: 'Expert ranks of topology full' }),
+  kvBytes: option({ schema: byteCount({ min: 1 }).optional(), unit: 'bytes', help: 'KV memory of each rank' }),
+  blockTokens: option({ schema: int({ min: 1, max: 1024 }).optional(), unit: 'tokens', help: 'Tokens of a KV block' }),
+  maxBatchSize: option({ schema: int({ min: 1, max: 65_536 }).optional(), help: 'Sequences a rank runs at once' }),
+  maxQueue: option({ schema: int({ min: 0, max: 1_000_000 }).optional(), help: 'Sequences that may wait' }),
+  maxPrefillTokens: option({
+    schema: int({ min: 1, max: 1_000_000 }).optional(),
+    unit: 'tokens',
+    help: 'Prompt tokens of one step',
+  }),
+  requestTimeoutMs: option({
+    schema: int({ min: 1, max: 86_400_000 }).optional(),
+    unit: 'ms',
+    help: 'Longest time a request may take',
+  }),
+});
+
+export const options = defineOptions({
+  provider: option({
+    schema: z.enum(providerNames),
+    default: 'local',
+    help: `Who runs the services: ${providerNames.join(', ')}`,
+  }),
+  topology: option({
+    schema: z.enum(['full', 'pd', 'colocated']),
+    default: 'full',
+    help: 'full: prefill, decode, attention and expert ranks; pd: prefill and decode; colocated: decode alone',
+  }),
+  httpPort: option({ schema: port, default: 8080, help: 'Port of the HTTP API on 127.0.0.1' }),
+  grpcPort: option({ schema: port, default: 8081, help: 'Port of the public gRPC API on 127.0.0.1' }),
+  heartbeatIntervalMs: option({
+    schema: int({ min: 50, max: 60_000 }),
+    default: 1000,
+    unit: 'ms',
+    help: 'Time between two heartbeats of a member; its lease is three of them',
+  }),
+  appsDir: option({
+    schema: z.string().startsWith('/', 'must be an absolute path'),
+    default: atRoot('apps'),
+    unit: 'DIR',
+    help: 'Where the local provider finds APP/dist/main.js',
+  }),
+  ...sharedOptions,
+});
+
+export type ManagerConfig = ServiceConfig<typeof options>;

@@ -1,0 +1,98 @@
+// Runs a whole system as child processes of the cluster-manager: starts them, restarts what dies, tells the directory
+// of a death at once, stops all in order. What runs with which arguments is decided by topology.ts.
+import { join } from 'node:path';
+import { exitCodeFatal, FatalStartError, prettyLine } from '@switchyard/kit';
+import type { Provider, ProviderDeps } from '../provider.js';
+import { announcement, missingOf } from './announcement.js';
+import { Child, type Death } from './child.js';
+import { childArgs, childEnv } from './child-config.js';
+import { type ProcessSpec, processesOf } from './topology.js';
+
+const servingTimeoutMs = 30_000;
+// The last part of the stop's deadline is for what remains to be killed.
+const killMarginMs = 500;
+
+export class LocalProvider implements Provider {
+  readonly #deps: ProviderDeps;
+  readonly #specs: ProcessSpec[];
+  readonly #children = new Map<ProcessSpec, Child>();
+  #stopped: Promise<void> | undefined;
+
+  constructor(deps: ProviderDeps) {
+    this.#deps = deps;
+    this.#specs = processesOf(deps.context.config);
+  }
+
+  async start(): Promise<void> {
+    for (const spec of this.#specs) {
+      const child = this.#childOf(spec);
+      this.#children.set(spec, child);
+      child.start();
+    }
+    void this.#announce();
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopStages();
+    return this.#stopped;
+  }
+
+  #childOf(spec: ProcessSpec): Child {
+    const { context } = this.#deps;
+    const { config } = context;
+    return new Child({
+      command: process.execPath,
+      args: [join(config.appsDir, spec.app, 'dist', 'main.js'), ...childArgs(spec, config, context.address)],
+      env: childEnv(config, process.env),
+      onLine: (line) => this.#showLine(spec.id, line),
+      onDeath: (death) => this.#onDeath(spec, death),
+    });
+  }
+
+  #onDeath(spec: ProcessSpec, death: Death): boolean {
+    const { context, directory } = this.#deps;
+    directory.remove(spec.id);
+    const { how, restartInMs } = death;
+    if (death.exitCode === exitCodeFatal) {
+      const message = `${spec.id} cannot run as it is configured (its message is above), so nothing is started`;
+      context.fail(new FatalStartError(message, 1));
+      return false;
+    }
+    context.log.warn({ restartInMs }, `${spec.id} died (${how}) and is started again`);
+    return true;
+  }
+
+  async #stopStages(): Promise<void> {
+    const deadlineAtMs = performance.now() + this.#deps.context.config.drainTimeoutMs - killMarginMs;
+    const stages = [...new Set(this.#specs.map(({ stopStage }) => stopStage))].sort((a, b) => a - b);
+    for (const stage of stages) {
+      const children = [...this.#children].filter(([spec]) => spec.stopStage === stage);
+      const leftMs = Math.max(0, deadlineAtMs - performance.now());
+      await Promise.all(children.map(([, child]) => child.stop(leftMs)));
+    }
+  }
+
+  /** Waits until everything serves and says so; says what is missing whenever that takes long. */
+  async #announce(): Promise<void> {
+    const { context, directory } = this.#deps;
+    const { config, log, signal } = context;
+    while (!signal.aborted) {
+      try {
+        const allServe = () => (missingOf(this.#specs, directory.view.members()).length === 0 ? true : undefined);
+        await directory.view.waitFor(allServe, servingTimeoutMs, signal);
+        process.stdout.write(announcement(config, this.#specs, directory.view.members()));
+        return;
+      } catch {
+        if (signal.aborted) return;
+        const missing = missingOf(this.#specs, directory.view.members());
+        log.warn({ missing }, `not everything serves after ${servingTimeoutMs / 1000} s`);
+      }
+    }
+  }
+
+  #showLine(id: string, line: string): void {
+    const { logFormat } = this.#deps.context.config;
+    const pretty = logFormat === 'pretty' || (logFormat === 'auto' && process.stdout.isTTY === true);
+    process.stdout.write(`${pretty ? prettyLine(line, id) : line}\n`);
+  }
+}

@@ -1,0 +1,45 @@
+// The router's options; those that every service has are the kit's.
+import { byteCount, defineOptions, hostPort, int, option } from '@switchyard/kit';
+import { z } from 'zod';
+
+export const routerOptions = defineOptions({
+  model: option({
+    schema: z.string().min(1),
+    default: 'models/switchyard-tiny',
+    unit: 'DIR',
+    help: 'Hugging Face directory of the served model; the router reads its tokenizer and configuration',
+  }),
+  modelName: option({
+    schema: z.string().min(1).optional(),
+    help: 'Name that clients ask for; the name of the directory by default',
+  }),
+  httpListen: option({
+    schema: hostPort,
+    default: '127.0.0.1:8080',
+    unit: 'HOST:PORT',
+    help: 'Address of the public HTTP API; plain HTTP, so keep it on loopback or behind a proxy',
+  }),
+  grpcListen: option({
+    schema: hostPort,
+    default: '127.0.0.1:8081',
+    unit: 'HOST:PORT',
+    help: 'Address of the public gRPC API; plain HTTP/2, so keep it on loopback or behind a proxy',
+  }),
+  requestTimeoutMs: option({
+    schema: int({ min: 1, max: 86_400_000 }),
+    default: 600_000,
+    unit: 'ms',
+    help: 'Longest time a request may take; a gRPC client may ask for less',
+  }),
+  maxJobs: option({
+    schema: int({ min: 1, max: 1_000_000 }),
+    default: 1_024,
+    help: 'Jobs that may run at once; one more is refused with 429',
+  }),
+  maxBodyBytes: option({
+    schema: byteCount({ min: 1_024, max: 2 ** 30 }),
+    default: 4 * 2 ** 20,
+    unit: 'bytes',
+    help: 'Largest HTTP body that is read; a larger one is refused with 413',
+  }),
+});

@@ -1,0 +1,106 @@
+// The only place that constructs the router's parts.
+import { ServerCredentials } from '@grpc/grpc-js';
+import {
+  FatalStartError,
+  type GrpcServer,
+  HealthStatus,
+  type ServiceConfig,
+  type ServiceContext,
+  startGrpcServer,
+  type Wiring,
+} from '@switchyard/kit';
+import { ModelError } from '@switchyard/model';
+import { type OpenedModel, openModel } from '@switchyard/model-files';
+import { cluster } from '@switchyard/proto';
+import { joinCluster } from '@switchyard/registry';
+import type { routerOptions } from './config.js';
+import { type HttpServer, startHttpServer } from './http/server.js';
+import { JobRunner } from './jobs/job-runner.js';
+import { TaskClients } from './jobs/task-clients.js';
+import { TeDirectory } from './jobs/te-directory.js';
+import { RouterMetrics } from './metrics.js';
+import { toRouterModel } from './model.js';
+import type { Router } from './router.js';
+import { inferenceService } from './service.js';
+
+export type RouterContext = ServiceContext<ServiceConfig<typeof routerOptions>>;
+
+export async function wire(context: RouterContext): Promise<Wiring> {
+  const { config, log, meter, tracer } = context;
+  const model = toRouterModel(await openServedModel(context));
+  const membership = await joinCluster(context, { kind: cluster.MemberKind.ROUTER });
+  const directory = new TeDirectory(membership, model);
+  const metrics = new RouterMetrics(meter);
+  const clients = new TaskClients();
+  const runner = new JobRunner({ directory, clients, metrics, tracer, log, maxJobs: config.maxJobs });
+  const { requestTimeoutMs } = config;
+  const ports = new PublicPorts(context, { model, runner, directory, tools: { tracer, metrics }, requestTimeoutMs });
+  const unsubscribe = membership.onChange(() => ports.publishHealth());
+  return {
+    grpc: [],
+    membership,
+    start: () => ports.open(),
+    async drain(deadlineMs) {
+      ports.stopServing();
+      await runner.drain(deadlineMs);
+    },
+    async close() {
+      unsubscribe();
+      runner.close();
+      await ports.close();
+    },
+  };
+}
+
+/** A directory that cannot be opened will not be better after a restart. */
+async function openServedModel({ config, log }: RouterContext): Promise<OpenedModel> {
+  try {
+    const opened = await openModel(config.model, config.modelName === undefined ? {} : { name: config.modelName });
+    for (const warning of opened.warnings) log.warn({ model: opened.name }, warning);
+    return opened;
+  } catch (cause) {
+    if (cause instanceof ModelError) throw new FatalStartError(`cannot open ${config.model}: ${cause.message}`);
+    throw cause;
+  }
+}
+
+/** The two ports that clients use, and what is said of their health. */
+class PublicPorts {
+  readonly #context: RouterContext;
+  readonly #router: Router;
+  #http: HttpServer | undefined;
+  #grpc: GrpcServer | undefined;
+
+  constructor(context: RouterContext, router: Router) {
+    this.#context = context;
+    this.#router = router;
+  }
+
+  async open(): Promise<void> {
+    const { config, log } = this.#context;
+    // NOTE: plain text on purpose; the options of TLS and --insecure are for the links between services.
+    const credentials = ServerCredentials.createInsecure();
+    this.#grpc = await startGrpcServer([inferenceService(this.#router)], config.grpcListen, { credentials });
+    const httpOptions = { listen: config.httpListen, bodyLimitBytes: config.maxBodyBytes };
+    this.#http = await startHttpServer(this.#router, httpOptions, log);
+    log.info({ http: `http://${config.httpListen}`, grpc: config.grpcListen }, 'public ports open');
+    this.publishHealth();
+  }
+
+  /** Healthy means that a request sent now can be answered. */
+  publishHealth(): void {
+    const missing = this.#router.directory.missing();
+    const ready = missing.length === 0 && !this.#router.runner.draining;
+    this.#grpc?.health.set(ready ? HealthStatus.serving : HealthStatus.notServing);
+    this.#context.setReady(ready, ready ? undefined : `missing ${missing.join(' and ')}`);
+  }
+
+  /** Draining: said before the last requests have ended. */
+  stopServing(): void {
+    this.#grpc?.health.set(HealthStatus.notServing);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#http?.close(), this.#grpc?.close()]);
+  }
+}

@@ -1,0 +1,53 @@
+// Texts made from an option table: --help and --print-config. docs/env.md has its own renderer in tools/docs.
+import { envName, kebabCase, type Option, type OptionTable } from './option.js';
+import type { ParsedConfig } from './parse.js';
+
+/** A value as text; undefined is ''. */
+export function valueText(value: unknown): string {
+  if (value === undefined) return '';
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+  if (Array.isArray(value)) return value.map(valueText).join(',');
+  return String(value);
+}
+
+export function renderHelp(name: string, summary: string, options: OptionTable): string {
+  const rows = Object.entries(options).map(([key, option]) => ({
+    left: usage(key, option),
+    right: explanation(option),
+  }));
+  rows.push({ left: '--print-config', right: 'Print every option with its value and origin, then exit' });
+  rows.push({ left: '--help', right: 'Print this, then exit' });
+  const width = Math.max(...rows.map((row) => row.left.length));
+  const lines = rows.map((row) => `  ${row.left.padEnd(width)}  ${row.right}`);
+  return [
+    `${name}: ${summary}`,
+    '',
+    'Each option can also be set by a variable: --queue-depth is SWITCHYARD_QUEUE_DEPTH. Flags win.',
+    '',
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+function usage(key: string, option: Option): string {
+  const flag = `--${kebabCase(key)}`;
+  return option.kind === 'flag' ? flag : `${flag} ${option.unit ?? 'VALUE'}`;
+}
+
+function explanation(option: Option): string {
+  const repeated = option.kind === 'list' ? '; may be repeated' : '';
+  const fallback = option.kind === 'value' && option.default !== undefined ? ` [${valueText(option.default)}]` : '';
+  return `${option.help}${repeated}${fallback}`;
+}
+
+/** Name, value and origin of every option; secrets are not shown. */
+export function renderConfig(options: OptionTable, parsed: ParsedConfig): string {
+  const rows = Object.keys(options).map((name) => [
+    envName(name),
+    options[name]?.secret && parsed.origins[name] !== 'default' ? '(hidden)' : valueText(parsed.values[name]) || '-',
+    parsed.origins[name] ?? 'default',
+  ]);
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (row: string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
+  return `${rows.map((row) => line(row).trimEnd()).join('\n')}\n`;
+}

@@ -1,0 +1,89 @@
+// Server reflection (v1 and v1alpha), from the descriptor set of all protos. Its libraries cost some 60 ms to load,
+// so a stand-in with raw bytes is registered and the real implementation is loaded by the first call.
+import { EventEmitter } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Server, ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { ServiceError } from '../errors/service-error.js';
+import { type GrpcService, grpcService } from '../rpc/service.js';
+
+type AddService = Pick<Server, 'addService'>;
+interface RealService {
+  definition: ServiceDefinition;
+  implementation: UntypedServiceImplementation;
+}
+
+const paths = [
+  '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+  '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
+];
+
+/** Both versions; only `services` (full names) are listed, besides health and reflection itself. */
+export function reflectionServices(services: readonly string[]): GrpcService[] {
+  let loading: Promise<RealService[]> | undefined;
+  const load = () => (loading ??= loadReal(services));
+  return paths.map((path) =>
+    grpcService(
+      {
+        serverReflectionInfo: {
+          path,
+          requestStream: true,
+          responseStream: true,
+          requestSerialize: passBytes,
+          requestDeserialize: passBytes,
+          responseSerialize: passBytes,
+          responseDeserialize: passBytes,
+        },
+      },
+      {
+        serverReflectionInfo: (call: ServerDuplexStream<Buffer, Buffer>) => {
+          load().then(
+            (real) => delegate(path, real, call),
+            (error: unknown) => call.emit('error', error),
+          );
+        },
+      },
+    ),
+  );
+}
+
+async function loadReal(services: readonly string[]): Promise<RealService[]> {
+  const [{ ReflectionService }, loader, health] = await Promise.all([
+    import('@grpc/reflection'),
+    import('@grpc/proto-loader'),
+    import('grpc-health-check'),
+  ]);
+  const descriptors = await readFile(fileURLToPath(import.meta.resolve('@switchyard/proto/descriptors.binpb')));
+  const packages = {
+    ...loader.loadFileDescriptorSetFromBuffer(descriptors),
+    ...loader.loadSync(health.protoPath),
+  };
+  const real: RealService[] = [];
+  const capture: AddService = {
+    addService: (definition, implementation) => void real.push({ definition, implementation }),
+  };
+  new ReflectionService(packages, { services: [...services, 'grpc.health.v1.Health'] }).addToServer(capture);
+  return real;
+}
+
+/** Runs the real handler on decoded messages. It uses no more of a call than 'data', 'end', write and end. */
+function delegate(path: string, real: RealService[], call: ServerDuplexStream<Buffer, Buffer>): void {
+  const found = real
+    .flatMap(({ definition, implementation }) =>
+      Object.entries(definition).map(([name, method]) => ({ method, handler: implementation[name] })),
+    )
+    .find(({ method }) => method.path === path);
+  if (typeof found?.handler !== 'function') throw new ServiceError('INTERNAL', `reflection does not serve ${path}`);
+  const { method, handler } = found;
+  const typed = Object.assign(new EventEmitter(), {
+    write: (message: unknown) => call.write(method.responseSerialize(message)),
+    end: () => call.end(),
+  });
+  Reflect.apply(handler, undefined, [typed]);
+  call.on('data', (bytes: Buffer) => typed.emit('data', method.requestDeserialize(bytes)));
+  call.on('end', () => typed.emit('end'));
+}
+
+function passBytes(bytes: Buffer): Buffer {
+  return bytes;
+}
