@@ -101,6 +101,24 @@ TEST(rmsnorm_and_silu_mul_and_softmax_sum_have_the_bits_of_their_references) {
   }
 }
 
+TEST(combine_has_the_bits_of_its_reference) {
+  Random random(test::seed());
+  for (const int size : {1, 16, 19, 192}) {
+    for (const int top_k : {1, 4, 5}) {
+      const auto pairs = random_floats(random, 3 * top_k * size);
+      const auto weights = random_floats(random, 3 * top_k);
+      const auto start = random_floats(random, 3 * size);
+      auto expected = start;
+      combine_ref({pairs.data(), weights.data(), expected.data(), 3, top_k, size});
+      for_each_vector_table([&](const KernelTable& table) {
+        auto y = start;
+        table.combine({pairs.data(), weights.data(), y.data(), 3, top_k, size});
+        CHECK(same_bits(y, expected));
+      });
+    }
+  }
+}
+
 TEST(silu_of_extreme_inputs_has_the_bits_of_its_reference) {
   std::vector<float> x;
   for (const float v : {0.0f, -0.0f, 87.0f, -87.0f, 88.4f, -88.4f, -200.0f, 1e30f, -1e30f, 1e-40f, -1e-40f, 86.99f, -87.01f}) x.push_back(v);

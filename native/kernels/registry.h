@@ -7,6 +7,7 @@
 #include "base/isa.h"
 #include "kernels/activation/silu_mul.h"
 #include "kernels/attention/mla_attention.h"
+#include "kernels/combine/combine.h"
 #include "kernels/product/product.h"
 #include "kernels/rmsnorm/rmsnorm.h"
 #include "kernels/softmax/softmax_sum.h"
@@ -19,6 +20,7 @@ struct KernelTable {
   void (*rmsnorm)(const RmsNormArgs&);
   void (*silu_mul)(const SiluMulArgs&);
   void (*mla_attention)(const MlaAttentionArgs&);
+  void (*combine)(const CombineArgs&);
   SoftmaxSum (*softmax_sum)(const float*, int);
 };
 

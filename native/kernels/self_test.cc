@@ -55,6 +55,9 @@ void hash_dense_operations(const KernelTable& table, Fnv* hash) {
   std::vector<float> gated(kTokens * kColumns / 2);
   table.silu_mul({x.data(), gated.data(), kTokens, kColumns / 2});
   hash->add(gated);
+  std::vector<float> combined = noise(7, kColumns);
+  table.combine({x.data(), weights.data(), combined.data(), 1, kTokens, kColumns});
+  hash->add(combined);
   const SoftmaxSum softmax = table.softmax_sum(x.data(), kTokens * kColumns);
   hash->add(std::vector<float>{softmax.max, softmax.sum});
 }
