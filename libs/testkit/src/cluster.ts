@@ -156,9 +156,14 @@ export class System {
       await sleep(20);
       left = leftovers(traces);
     }
+    this.destroy();
+    if (left.length > 0) throw new Error(`left behind after ${timeoutMs} ms:\n${left.join('\n')}\nlog:\n${this.log()}`);
+  }
+
+  /** Kills and removes whatever is left, silently: for the end of a test that has failed. */
+  destroy(): void {
     for (const pid of this.#pidsSeen) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
     rmSync(this.#tmpDir, { recursive: true, force: true });
-    if (left.length > 0) throw new Error(`left behind after ${timeoutMs} ms:\n${left.join('\n')}\nlog:\n${this.log()}`);
   }
 }
 

@@ -10,7 +10,8 @@ export function freePort(): Promise<number> {
     server.listen(0, '127.0.0.1', () => {
       const address = server.address();
       server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('no port in the address of a TCP server'));
+        if (address === null || typeof address === 'string')
+          reject(new Error('no port in the address of a TCP server'));
         else resolve(address.port);
       });
     });

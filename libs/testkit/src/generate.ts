@@ -13,6 +13,36 @@ export interface GrpcAnswer {
   usage: inference.Usage | undefined;
 }
 
+/** A GenerateRequest with what it leaves out: the same names, all but model and input optional. */
+export interface GenerateInput {
+  model: string;
+  input:
+    | { $case: 'chat'; value: { messages: { role: string; content: string }[] } }
+    | { $case: 'text'; value: { text: string } }
+    | { $case: 'tokens'; value: { tokenIds: number[] } };
+  sampling?: SamplingInput;
+  maxTokens?: number;
+  stop?: string[];
+  requestId?: string;
+  tenant?: string;
+  cacheSalt?: string;
+}
+
+export interface SamplingInput {
+  temperature?: number;
+  topP?: number;
+  topK?: number;
+  minP?: number;
+  seed?: bigint;
+  logprobs?: boolean;
+  topLogprobs?: number;
+}
+
+/** A chat of one user turn. */
+export function userTurn(content: string): GenerateInput['input'] {
+  return { $case: 'chat', value: { messages: [{ role: 'user', content }] } };
+}
+
 export interface CallOptions {
   timeoutMs?: number;
   metadata?: Record<string, string>;
@@ -29,7 +59,7 @@ export function inferenceClient(address: string): inference.InferenceServiceClie
 /** Asks for one answer and gathers it. Rejects with grpc-js's ServiceError when the call ends in an error. */
 export async function generate(
   client: inference.InferenceServiceClient,
-  request: Parameters<typeof inference.GenerateRequest.fromPartial>[0],
+  request: GenerateInput,
   options: CallOptions = {},
 ): Promise<GrpcAnswer> {
   const metadata = new Metadata();
