@@ -30,7 +30,7 @@ test('the public port reveals its services', async () => {
 test('a generic client discovers Generate over the wire and calls it', async () => {
   const Client = await discoverService(at.system.grpc, SERVICE);
   const client = new Client(at.system.grpc, credentials.createInsecure());
-  const call = client['Generate']?.(REQUEST, { deadline: Date.now() + 30_000 }) as unknown as ClientReadableStream<{
+  const call = client.Generate?.(REQUEST, { deadline: Date.now() + 30_000 }) as unknown as ClientReadableStream<{
     event: string;
     delta?: { text: string; logprobs: { logprob: number }[] };
   }>;

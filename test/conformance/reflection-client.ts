@@ -53,7 +53,7 @@ async function reflect(address: string, request: Record<string, string>): Promis
   };
   const client = new grpc.grpc.reflection.v1.ServerReflection(address, credentials.createInsecure());
   try {
-    const call = client['ServerReflectionInfo']?.({
+    const call = client.ServerReflectionInfo?.({
       deadline: Date.now() + TIMEOUT_MS,
     }) as unknown as ClientDuplexStream<Record<string, string>, ReflectionResponse>;
     call.write(request);

@@ -25,6 +25,6 @@ export class Prng {
 
 /** Seed of this run, printed once by the caller. */
 export function testSeed(fallback: number): number {
-  const given = process.env['SWITCHYARD_TEST_SEED'];
+  const given = process.env.SWITCHYARD_TEST_SEED;
   return given === undefined ? fallback : Number(given);
 }

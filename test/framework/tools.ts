@@ -6,7 +6,7 @@ import type { TestContext } from 'vitest';
 
 /** Path of a program, or undefined when PATH has none of that name. */
 export function findTool(name: string): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const folders = (process.env.PATH ?? '').split(delimiter);
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
