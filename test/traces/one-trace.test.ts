@@ -111,7 +111,11 @@ function missingIn(spans: readonly ReceivedSpan[]): string[] {
   const kinds = DATA_PLANE.filter(
     ({ service, name }) => !spans.some((span) => span.service.includes(service) && name.test(`${span.name}`)),
   );
-  return [...services, ...kinds.map(({ what }) => what)];
+  const ids = new Set(spans.map((span) => span.spanId));
+  const orphans = spans.filter(
+    ({ parentSpanId }) => parentSpanId !== '' && parentSpanId !== PARENT_SPAN && !ids.has(parentSpanId),
+  );
+  return [...services, ...kinds.map(({ what }) => what), ...orphans.map(({ name }) => `parent of ${name}`)];
 }
 
 /** Every span hangs below the client's, through parents that were received too, and ends after it began. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { sleep, waitFor } from './deadline.js';
 import { freePort } from './free-port.js';
 import { leftovers, shmObjects } from './leftovers.js';
-import { childrenOf, isRunning, treeOf } from './process-tree.js';
+import { argvOf, childrenOf, isRunning, treeOf } from './process-tree.js';
 
 export type Topology = 'colocated' | 'pd' | 'full';
 export const TOPOLOGIES: readonly Topology[] = ['colocated', 'pd', 'full'];
@@ -18,8 +18,11 @@ export interface SystemOptions {
   flags?: Record<string, string | number>;
   /** More environment, for every process. */
   env?: Record<string, string>;
+  /** Start by `npm start`, as a user does, and not the cluster-manager's program alone. */
+  byNpm?: boolean;
 }
 
+const MANAGER_PROGRAM = 'apps/cluster-manager/dist/main.js';
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 10_000;
 
@@ -45,7 +48,8 @@ export class System {
   readonly http: string;
   /** Address of the public gRPC API. */
   readonly grpc: string;
-  readonly #manager: ChildProcess;
+  readonly #root: ChildProcess;
+  readonly #byNpm: boolean;
   readonly #tmpDir: string;
   readonly #shmBefore = shmObjects();
   readonly #pidsSeen = new Set<number>();
@@ -60,7 +64,10 @@ export class System {
     this.#tmpDir = mkdtempSync(join(tmpdir(), 'sy-'));
     const flags = { topology: options.topology, 'http-port': httpPort, 'grpc-port': grpcPort, ...options.flags };
     const argv = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    this.#manager = spawn(process.execPath, [join(repoRoot, 'apps/cluster-manager/dist/main.js'), ...argv], {
+    this.#byNpm = options.byNpm ?? false;
+    const command = this.#byNpm ? ['npm', 'start', '--'] : [process.execPath, join(repoRoot, MANAGER_PROGRAM)];
+    const [program = '', ...args] = [...command, ...argv];
+    this.#root = spawn(program, args, {
       cwd: repoRoot,
       env: { ...process.env, TMPDIR: this.#tmpDir, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -69,7 +76,7 @@ export class System {
   }
 
   #keepLog(): void {
-    for (const stream of [this.#manager.stdout, this.#manager.stderr]) {
+    for (const stream of [this.#root.stdout, this.#root.stderr]) {
       stream?.setEncoding('utf8');
       stream?.on('data', (text: string) => this.#logLines.push(text));
     }
@@ -80,9 +87,12 @@ export class System {
     return this.#logLines.join('');
   }
 
+  /** Process id of the cluster-manager; throws while there is none. */
   get managerPid(): number {
-    if (this.#manager.pid === undefined) throw new Error('the cluster-manager could not be started');
-    return this.#manager.pid;
+    const root = this.#root.pid;
+    const pid = this.#byNpm && root !== undefined ? treeOf(root).find(isManager) : root;
+    if (pid === undefined) throw new Error('the cluster-manager does not run');
+    return pid;
   }
 
   /** Process id of each member that runs now, by member id ("decode-0"). */
@@ -96,9 +106,9 @@ export class System {
     return members;
   }
 
-  /** The process tree, the manager first. */
+  /** The process tree, what was started first. */
   pids(): number[] {
-    const pids = treeOf(this.managerPid);
+    const pids = this.#root.pid === undefined ? [] : treeOf(this.#root.pid);
     for (const pid of pids) this.#pidsSeen.add(pid);
     return pids;
   }
@@ -126,7 +136,7 @@ export class System {
   /** Waits until the system can serve requests. */
   async ready(timeoutMs: number): Promise<void> {
     await waitFor(`${this.topology} system to be ready`, timeoutMs, async () => {
-      if (this.#manager.exitCode !== null) throw new Error(`cluster-manager ended with code ${this.#manager.exitCode}`);
+      if (this.#root.exitCode !== null) throw new Error(`the system ended with code ${this.#root.exitCode}`);
       return (await this.#isHealthy()) ? true : undefined;
     });
     this.pids();
@@ -142,8 +152,8 @@ export class System {
 
   /** Ends the system as Ctrl-C would and throws when it takes too long or leaves anything behind. */
   async stop(): Promise<void> {
-    if (isRunning(this.managerPid)) this.pids();
-    this.#manager.kill('SIGTERM');
+    this.pids();
+    if (this.#root.exitCode === null) process.kill(this.managerPid, 'SIGTERM');
     await this.expectGone(STOP_TIMEOUT_MS);
   }
 
@@ -165,6 +175,11 @@ export class System {
     for (const pid of this.#pidsSeen) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
     rmSync(this.#tmpDir, { recursive: true, force: true });
   }
+}
+
+function isManager(pid: number): boolean {
+  const [, program] = argvOf(pid);
+  return program?.endsWith(MANAGER_PROGRAM) ?? false;
 }
 
 /** Value of a flag on a command line: "--id x" or "--id=x". */
