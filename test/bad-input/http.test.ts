@@ -136,8 +136,8 @@ test('a client that leaves in mid-stream ends its request', async () => {
   );
 });
 
-/** Gauge of requests that the router has begun and not ended. */
-const RUNNING = 'switchyard_router_requests_running';
+/** Gauge of jobs that the router runs now. */
+const RUNNING = 'switchyard_router_active_jobs';
 
 function invalidUtf8(): Uint8Array {
   const [before, after] = JSON.stringify(chat({ messages: [{ role: 'user', content: '@' }] })).split('@');

@@ -1,4 +1,4 @@
-// Numbers for randomised tests: each such test prints its seed and takes SWITCHYARD_TEST_SEED to run with that one again.
+// Numbers for randomised tests: each such test prints its seed and takes TEST_SEED to run with that one again.
 
 /** xorshift32 (Marsaglia 2003): good enough to vary requests, and the same everywhere. */
 export class Prng {
@@ -25,6 +25,6 @@ export class Prng {
 
 /** Seed of this run, printed once by the caller. */
 export function testSeed(fallback: number): number {
-  const given = process.env.SWITCHYARD_TEST_SEED;
+  const given = process.env.TEST_SEED;
   return given === undefined ? fallback : Number(given);
 }

@@ -10,7 +10,7 @@ import { type AnswerRecord, mixedRequests, NUM_REQUESTS, recordOf } from './requ
 const SEED = testSeed(20_260_101);
 const REQUESTS = mixedRequests(SEED, GOLDEN);
 const PREEMPTIONS = 'switchyard_router_preemptions_total';
-console.info(`parity: SWITCHYARD_TEST_SEED=${SEED}`);
+console.info(`parity: TEST_SEED=${SEED}`);
 
 const VARIANTS = [
   { name: 'whole prefill', flags: {}, preempts: false },
