@@ -1,10 +1,48 @@
 // Requests in flight while something is killed: streams over HTTP and gRPC whose right answers are known beforehand.
 import { type ServiceError as GrpcError, status } from '@grpc/grpc-js';
 import { common } from '@switchyard/proto';
-import { generate, inferenceClient, type System, userTurn } from '@switchyard/testkit';
+import {
+  generate,
+  inferenceClient,
+  type System,
+  userMessageOf,
+  userTurn,
+  visibleText,
+  waitFor,
+} from '@switchyard/testkit';
 import { expect } from 'vitest';
-import { type ChatOutcome, greedyChat, streamChat } from '../framework/http-api.js';
-import { MODEL } from '../framework/use-system.js';
+import { type ChatOutcome, greedyChat, streamChat } from './http-api.js';
+import { GOLDEN, MODEL } from './use-system.js';
+
+const AGAIN_MS = 10_000;
+const MAX_TOKENS = 64;
+const NUM_STREAMS = 8;
+/** The golden answer of each user message. */
+const RIGHT = new Map(GOLDEN.flatMap((row) => [[userMessageOf(row) ?? '', visibleText(row)] as const]));
+const PROMPTS = [...RIGHT.keys()].filter((message) => message !== '');
+
+/** A load of which at least half streams already. */
+export async function loadInFlight(system: System): Promise<Load> {
+  // The story is the longest answer: most streams tell it, so that a kill meets them in the middle.
+  const prompts = Array.from(
+    { length: NUM_STREAMS },
+    (_, idx) => PROMPTS[idx % 4 === 3 ? idx % PROMPTS.length : 0] ?? '',
+  );
+  const load = startLoad(system, prompts, MAX_TOKENS);
+  await waitFor('half of the load to stream', 10_000, () => load.numStreaming() >= NUM_STREAMS / 2 || undefined, 1);
+  return load;
+}
+
+/** Waits at most ten seconds for a right answer. */
+export async function expectAnswersAgain(system: System): Promise<void> {
+  const [prompt = ''] = PROMPTS;
+  await waitFor('the service to answer again', AGAIN_MS, async () => {
+    const outcome = await streamChat(system.http, greedyChat(prompt, MAX_TOKENS), {
+      signal: AbortSignal.timeout(5_000),
+    });
+    return outcome.done && outcome.text === RIGHT.get(prompt) ? true : undefined;
+  });
+}
 
 /** How one request of the load ended. */
 export type LoadResult =
@@ -60,8 +98,8 @@ async function grpcResult(system: System, prompt: string, maxTokens: number, onT
 }
 
 /** True for a whole, right answer. What was streamed of any other must be a beginning of the right one: nothing wrong is ever sent. */
-export function isAnswer(result: LoadResult, rightAnswers: ReadonlyMap<string, string>): boolean {
-  const right = rightAnswers.get(result.prompt) ?? '';
+export function isAnswer(result: LoadResult): boolean {
+  const right = RIGHT.get(result.prompt) ?? '';
   const text = result.over === 'http' ? result.outcome.text : result.text;
   expect(right.startsWith(text), `streamed ${JSON.stringify(text)}, right is ${JSON.stringify(right)}`).toBe(true);
   const isWhole =
