@@ -55,6 +55,7 @@ test('kill -9 cluster-manager: all its children end by themselves and leave noth
     process.kill(system.managerPid, 'SIGKILL');
     await system.expectGone(GONE_MS);
     await within('every request', END_MS, Promise.all(load.results));
+    expect(system.log()).toContain('the parent process is gone');
   } catch (error) {
     printLog('cluster-manager', system);
     throw error;
