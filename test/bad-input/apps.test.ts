@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, w
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { within } from '@switchyard/testkit';
+import { freePort, within } from '@switchyard/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { REPO_ROOT } from '../framework/use-system.js';
 
@@ -148,7 +148,7 @@ test('npm start with a port that is taken says so in one sentence', async () => 
     '--http-port',
     String(port),
     '--grpc-port',
-    '0',
+    String(await freePort()),
   );
   await new Promise((resolve) => taken.close(resolve));
   expectRefusal(ending, new RegExp(`${port}`));
