@@ -15,8 +15,9 @@ const char* area_name(Area area) {
 }
 
 Status out_of_bounds(Area area, uint64_t offset, uint64_t num_bytes) {
-  return {Code::kInvalidArgument, std::string("[") + std::to_string(offset) + ", +" + std::to_string(num_bytes) +
-                                      ") is outside the peer's " + area_name(area) + " area"};
+  std::string text = std::to_string(num_bytes);
+  text.append(" bytes at ").append(std::to_string(offset)).append(" are outside the peer's ").append(area_name(area)).append(" area");
+  return {Code::kInvalidArgument, text};
 }
 
 }  // namespace
