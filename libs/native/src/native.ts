@@ -111,6 +111,9 @@ export interface NativeExecutor {
   /** Queues a plan; it takes effect at the next step boundary. Throws INVALID_ARGUMENT for what can be seen at once. */
   submit(plan: Plan): void;
   kvRegion(): KvRegion;
+  /** Generation of each of these blocks now: what a KV claim is answered with (D1). */
+  blockGenerations(blocks: number[]): bigint[];
+  /** Ends the loop after the step in progress; no event follows. Idempotent. */
   close(): void;
 }
 
@@ -120,7 +123,10 @@ export interface KvRegion {
   blockBytes: number;
   numBlocks: number;
   blockTokens: number;
-  /** A uint64 a block, raised whenever the block is granted to a sequence, before anything is written to it. */
+  /**
+   * A uint64 a block, raised whenever the block is granted to a sequence, before anything is written to it. Blocks that a new
+   * sequence brings along with rows already computed in them (`numComputed` without `source`) are not granted anew.
+   */
   generationOffset: bigint;
   layoutVersion: number;
 }

@@ -1,0 +1,84 @@
+// See isa.h. An instruction set counts as available when CPUID has every feature that the build's flags for it may emit
+// and XCR0 says that the operating system saves its registers.
+#include "base/isa.h"
+
+#include <cstring>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace switchyard {
+namespace {
+
+constexpr Isa kAll[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512};
+
+#if defined(__x86_64__)
+uint64_t read_xcr0() {
+  uint32_t low;
+  uint32_t high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (uint64_t{high} << 32) | low;
+}
+
+std::vector<Isa> detect() {
+  std::vector<Isa> isas{Isa::kScalar};
+  uint32_t a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return isas;
+  const bool has_xsave_avx_fma_f16c = (c & bit_OSXSAVE) && (c & bit_AVX) && (c & bit_FMA) && (c & bit_F16C);
+  if (!has_xsave_avx_fma_f16c || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return isas;
+  const uint64_t xcr0 = read_xcr0();
+  constexpr uint64_t kYmm = 0x6;
+  constexpr uint64_t kZmm = 0xe6;
+  if (!(b & bit_AVX2) || (xcr0 & kYmm) != kYmm) return isas;
+  isas.push_back(Isa::kAvx2);
+  const uint32_t needed = bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ;
+  if ((b & needed) == needed && (xcr0 & kZmm) == kZmm) isas.push_back(Isa::kAvx512);
+  return isas;
+}
+#else
+std::vector<Isa> detect() { return {Isa::kScalar}; }
+#endif
+
+std::string list_available() {
+  std::string names;
+  for (const Isa isa : available_isas()) names += (names.empty() ? "" : ", ") + std::string(isa_name(isa));
+  return names;
+}
+
+}  // namespace
+
+const char* isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::kScalar: return "scalar";
+    case Isa::kAvx2: return "avx2";
+    case Isa::kAvx512: return "avx512";
+  }
+  return "unknown";
+}
+
+std::span<const Isa> available_isas() {
+  static const auto* isas = new std::vector<Isa>(detect());  // never destroyed: threads may outlive static destructors
+  return *isas;
+}
+
+Status choose_isa(const char* forced, Isa* isa) {
+  if (!forced) {
+    *isa = available_isas().back();
+    return {};
+  }
+  for (const Isa known : kAll) {
+    if (std::strcmp(forced, isa_name(known)) != 0) continue;
+    for (const Isa available : available_isas()) {
+      if (available == known) {
+        *isa = known;
+        return {};
+      }
+    }
+    return {Code::kUnsupported, std::string("SWITCHYARD_ISA=") + forced + " is not available on this machine; available: " + list_available()};
+  }
+  return {Code::kInvalidArgument, std::string("SWITCHYARD_ISA=") + forced + " is unknown; available: " + list_available()};
+}
+
+}  // namespace switchyard

@@ -1,0 +1,24 @@
+// Which instruction sets this machine, its operating system (XCR0) and this build can run, and which one is in use.
+// SWITCHYARD_ISA forces one; a name that is unknown or not available is an error, never a silent fallback.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "base/status.h"
+
+namespace switchyard {
+
+/// In ascending speed.
+enum class Isa : uint8_t { kScalar, kAvx2, kAvx512 };
+
+const char* isa_name(Isa isa);
+
+/// Slowest first; never empty.
+std::span<const Isa> available_isas();
+
+/// The fastest one that is available, or the one that `forced` names (nullptr: not forced).
+/// INVALID_ARGUMENT for an unknown name, UNSUPPORTED for one that is not available here; both list what there is.
+Status choose_isa(const char* forced, Isa* isa);
+
+}  // namespace switchyard

@@ -1,0 +1,42 @@
+// One forward pass: rows of any mixture of sequences, and the working memory that blocks share. No ownership of sequences or of the cache.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "executor/model_spec.h"
+
+namespace switchyard::executor {
+
+/// A token at a position of a sequence. Rows of one sequence stand in ascending position, and all earlier positions are in the cache
+/// or earlier in the batch.
+struct BatchRow {
+  int32_t token;
+  int32_t position;
+  const int32_t* block_table;  // covers `position`
+};
+
+/// Activations of at most max_tokens rows; made once, so that a step allocates nothing.
+struct Workspace {
+  Workspace(const ModelSpec& spec, int max_tokens);
+
+  int max_tokens;
+  std::vector<float> residual;     // [n][hidden]: the stream h
+  std::vector<float> normed;       // [n][hidden]
+  std::vector<float> block_out;    // [n][hidden]
+  std::vector<float> q_latent;     // [n][q_lora_rank]
+  std::vector<float> q;            // [n][heads][nope + rope]
+  std::vector<float> q_absorbed;   // [n][heads][kv_lora_rank + rope]
+  std::vector<float> latent;       // [n][kv_lora_rank + rope]
+  std::vector<float> context;      // [n][heads][kv_lora_rank]
+  std::vector<float> value;        // [n][heads][v_head_dim]
+  std::vector<float> scratch;      // of the attention kernel and the router
+  std::vector<float> gate_up;      // [n][2 * widest FFN]
+  std::vector<float> activated;    // [n][widest FFN]
+  std::vector<float> gate_logits;  // [n][num_experts]
+  std::vector<int32_t> expert_ids;     // [n][top_k]
+  std::vector<float> expert_weights;   // [n][top_k]
+  std::vector<float> pair_out;         // [n][top_k][hidden]
+};
+
+}  // namespace switchyard::executor

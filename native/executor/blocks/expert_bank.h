@@ -1,0 +1,30 @@
+// The routed experts' weights that this process holds, of all MoE layers, and their computation.
+// Called by LocalExperts and by the expert server.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "executor/blocks/gated_ffn.h"
+#include "executor/model_spec.h"
+
+namespace switchyard::executor {
+
+class ExpertBank {
+ public:
+  /// Loads the experts that `holds` accepts, of layers [0, num_layers) that are MoE.
+  Status load(const ModelSpec& spec, const WeightStore& store, int num_layers, const std::function<bool(int expert)>& holds);
+
+  bool holds(int layer, int expert) const;
+
+  /// x, y: [num_rows][hidden] without gaps. Grows its scratch to the largest num_rows seen; one thread.
+  void run(int layer, int expert, const float* x, float* y, int num_rows);
+
+ private:
+  int intermediate_size_ = 0;
+  std::vector<std::vector<GatedFfn>> layers_;  // [layer][expert]; empty where dense
+  std::vector<float> gate_up_;
+  std::vector<float> activated_;
+};
+
+}  // namespace switchyard::executor

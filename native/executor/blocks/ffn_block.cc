@@ -1,0 +1,58 @@
+#include "executor/blocks/ffn_block.h"
+
+#include <algorithm>
+
+#include "executor/blocks/vector_ops.h"
+
+namespace switchyard::executor {
+
+Status FfnBlock::load(const ModelSpec& s, const WeightStore& store, const std::string& prefix, int layer) {
+  layer_ = layer;
+  is_moe_ = s.is_moe_layer(layer);
+  const std::string mlp = prefix + ".mlp";
+  SWITCHYARD_RETURN_IF_ERROR(store.load_vector(prefix + ".post_attention_layernorm.weight", s.hidden_size, &norm_));
+  if (!is_moe_) return always_on_.load(store, mlp, s.hidden_size, s.intermediate_size, s.num_slices);
+  SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(mlp + ".gate.weight", s.num_experts, s.hidden_size, &gate_));
+  SWITCHYARD_RETURN_IF_ERROR(store.load_vector(mlp + ".gate.e_score_correction_bias", s.num_experts, &gate_bias_));
+  if (s.num_shared_experts == 0) return {};
+  return always_on_.load(store, mlp + ".shared_experts", s.hidden_size, s.shared_intermediate_size(), s.num_slices);
+}
+
+Status FfnBlock::forward(const ModelSpec& s, int n, ExpertBackend* experts, Workspace* ws) const {
+  rmsnorm_rows(ws->residual.data(), norm_.data(), ws->normed.data(), n, s.hidden_size, s.rms_norm_eps);
+  if (is_moe_) {
+    SWITCHYARD_RETURN_IF_ERROR(forward_moe(s, n, experts, ws));
+  } else {
+    always_on_.forward(ws->normed.data(), ws->block_out.data(), n, ws->gate_up.data(), ws->activated.data());
+  }
+  add_to(ws->residual.data(), ws->block_out.data(), static_cast<size_t>(n) * s.hidden_size);
+  return {};
+}
+
+/// The shared expert runs between begin and finish, so that it hides the way to remote experts.
+Status FfnBlock::forward_moe(const ModelSpec& s, int n, ExpertBackend* experts, Workspace* ws) const {
+  route_rows(s, n, ws);
+  const ExpertBatch batch{layer_, ws->normed.data(), n, ws->expert_ids.data()};
+  SWITCHYARD_RETURN_IF_ERROR(experts->begin(batch));
+  if (always_on_.is_loaded()) {
+    always_on_.forward(ws->normed.data(), ws->block_out.data(), n, ws->gate_up.data(), ws->activated.data());
+  } else {
+    std::fill_n(ws->block_out.begin(), static_cast<size_t>(n) * s.hidden_size, 0.0f);
+  }
+  SWITCHYARD_RETURN_IF_ERROR(experts->finish(batch, ws->pair_out.data()));
+  kernels().combine({ws->pair_out.data(), ws->expert_weights.data(), ws->block_out.data(), n, s.num_experts_per_token, s.hidden_size});
+  return {};
+}
+
+void FfnBlock::route_rows(const ModelSpec& s, int n, Workspace* ws) const {
+  const RouterShape shape{s.num_experts,           s.num_expert_groups,     s.num_topk_groups,
+                          s.num_experts_per_token, s.routed_scaling_factor, s.norm_topk_prob};
+  product(gate_, ws->normed.data(), s.hidden_size, ws->gate_logits.data(), s.num_experts, n);
+  for (int row = 0; row < n; ++row) {
+    const size_t first = static_cast<size_t>(row) * s.num_experts_per_token;
+    route(shape, &ws->gate_logits[static_cast<size_t>(row) * s.num_experts], gate_bias_.data(), &ws->expert_ids[first],
+          &ws->expert_weights[first], ws->scratch.data());
+  }
+}
+
+}  // namespace switchyard::executor

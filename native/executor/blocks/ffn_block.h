@@ -1,0 +1,35 @@
+// The feed-forward half of a layer, norm and residual sum included: dense, or a mixture of experts (docs/numerics.md, 7 to 9).
+// One interface; whether routed experts are local or remote is the backend's matter.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "executor/blocks/batch.h"
+#include "executor/blocks/expert_backend.h"
+#include "executor/blocks/gated_ffn.h"
+#include "kernels/router/router.h"
+
+namespace switchyard::executor {
+
+class FfnBlock {
+ public:
+  /// prefix: "model.layers.3" of layer 3. Routed experts are not loaded here.
+  Status load(const ModelSpec& spec, const WeightStore& store, const std::string& prefix, int layer);
+
+  /// ws->residual [num_rows][hidden] += ffn(rmsnorm(residual)).
+  Status forward(const ModelSpec& spec, int num_rows, ExpertBackend* experts, Workspace* ws) const;
+
+ private:
+  Status forward_moe(const ModelSpec& spec, int num_rows, ExpertBackend* experts, Workspace* ws) const;
+  void route_rows(const ModelSpec& spec, int num_rows, Workspace* ws) const;
+
+  int layer_ = 0;
+  bool is_moe_ = false;
+  std::vector<float> norm_;
+  GatedFfn always_on_;  // the dense FFN, or the shared expert
+  PackedMatrix gate_;   // [num_experts, hidden]
+  std::vector<float> gate_bias_;
+};
+
+}  // namespace switchyard::executor

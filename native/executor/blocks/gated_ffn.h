@@ -1,0 +1,27 @@
+// W_down (silu(W_gate x) * (W_up x)), with gate and up fused into one product (docs/numerics.md, operation 7).
+// The dense FFN, the shared expert (down_proj in slices) and every routed expert (one slice) are this.
+#pragma once
+
+#include <string>
+
+#include "executor/weights/weight_store.h"
+
+namespace switchyard::executor {
+
+class GatedFfn {
+ public:
+  /// prefix: "model.layers.0.mlp"; reads PREFIX.{gate,up,down}_proj.weight.
+  Status load(const WeightStore& store, const std::string& prefix, int hidden_size, int intermediate_size, int num_slices);
+
+  bool is_loaded() const { return !down_.empty(); }
+
+  /// x, y: [num_rows][hidden], without gaps. gate_up: 2 * num_rows * intermediate floats, activated: half of that.
+  void forward(const float* x, float* y, int num_rows, float* gate_up, float* activated) const;
+
+ private:
+  PackedMatrix gate_up_;
+  PackedMatrix down_;
+  int num_slices_ = 1;
+};
+
+}  // namespace switchyard::executor

@@ -1,0 +1,31 @@
+// Routed experts computed in this process: rows grouped by expert, each group one fused product, results put back a (row, expert) pair.
+#pragma once
+
+#include <vector>
+
+#include "executor/blocks/expert_backend.h"
+#include "executor/blocks/expert_bank.h"
+
+namespace switchyard::executor {
+
+class LocalExperts : public ExpertBackend {
+ public:
+  /// bank holds every expert.
+  LocalExperts(const ModelSpec& spec, ExpertBank bank) : spec_(spec), bank_(std::move(bank)) {}
+
+  void begin_pass(uint64_t, std::span<const TraceTag>) override {}
+  Status begin(const ExpertBatch&) override { return {}; }
+  Status finish(const ExpertBatch& batch, float* pair_out) override;
+  int32_t failed_rank() const override { return -1; }
+  ExchangeTimes take_times() override { return {}; }
+
+ private:
+  ModelSpec spec_;
+  ExpertBank bank_;
+  std::vector<int32_t> group_end_;   // [num_experts]: end of each expert's pairs in pairs_
+  std::vector<int32_t> pairs_;       // pair = row * top_k + i, grouped by expert
+  std::vector<float> group_x_;       // [rows of one expert][hidden]
+  std::vector<float> group_y_;
+};
+
+}  // namespace switchyard::executor

@@ -1,0 +1,66 @@
+#include "executor/loop/step_batch.h"
+
+#include <algorithm>
+
+namespace switchyard::executor {
+namespace {
+
+void add_segment(Sequence* sequence, int num_rows, StepBatch* batch) {
+  const SequenceSpec& spec = sequence->spec;
+  batch->segments.push_back({sequence, static_cast<int>(batch->rows.size()), num_rows, num_rows == sequence->num_pending()});
+  for (int i = 0; i < num_rows; ++i) {
+    const int position = spec.num_computed + i;
+    batch->rows.push_back({spec.tokens[position], position, spec.blocks.data()});
+  }
+}
+
+void add_decode_rows(const SequenceList& sequences, const BatchLimits& limits, size_t turn, StepBatch* batch) {
+  const size_t count = sequences.size();
+  const size_t start = count == 0 ? 0 : turn % count;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t at = (start + i) % count;
+    Sequence* sequence = sequences[at].get();
+    if (!sequence->is_running() || sequence->num_pending() != 1) continue;
+    if (sequence->num_granted_rows(limits.block_tokens) < 1) {
+      batch->starved.push_back(sequence->spec.seq_id);
+    } else if (static_cast<int>(batch->rows.size()) < limits.max_rows) {
+      add_segment(sequence, 1, batch);
+      ++batch->num_decode_rows;
+    } else {
+      batch->next_turn = at;
+      return;
+    }
+  }
+}
+
+void add_prefill_rows(const SequenceList& sequences, const BatchLimits& limits, StepBatch* batch) {
+  int budget = std::min(limits.max_prefill_rows, limits.max_rows - static_cast<int>(batch->rows.size()));
+  for (const auto& sequence : sequences) {
+    if (!sequence->is_running() || sequence->num_pending() < 2) continue;
+    const int granted = sequence->num_granted_rows(limits.block_tokens);
+    if (granted < 1) {
+      batch->starved.push_back(sequence->spec.seq_id);
+      continue;
+    }
+    const int num_rows = std::min({sequence->num_pending(), granted, budget});
+    if (num_rows < 1) continue;
+    add_segment(sequence.get(), num_rows, batch);
+    batch->num_prefill_rows += num_rows;
+    budget -= num_rows;
+  }
+}
+
+}  // namespace
+
+void build_step_batch(const SequenceList& sequences, const BatchLimits& limits, size_t turn, StepBatch* batch) {
+  batch->rows.clear();
+  batch->segments.clear();
+  batch->starved.clear();
+  batch->next_turn = turn;
+  batch->num_decode_rows = 0;
+  batch->num_prefill_rows = 0;
+  add_decode_rows(sequences, limits, turn, batch);
+  add_prefill_rows(sequences, limits, batch);
+}
+
+}  // namespace switchyard::executor

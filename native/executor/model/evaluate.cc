@@ -1,0 +1,62 @@
+#include "executor/model/evaluate.h"
+
+#include <numeric>
+
+#include "executor/blocks/local_experts.h"
+#include "executor/model/model.h"
+
+namespace switchyard::executor {
+namespace {
+
+constexpr int kBlockTokens = 16;
+
+Status check_tokens(const ModelSpec& spec, std::span<const int32_t> tokens, bool mtp) {
+  if (tokens.empty() || tokens.size() > static_cast<size_t>(spec.max_positions)) {
+    return {Code::kInvalidArgument, "tokens must hold 1 to " + std::to_string(spec.max_positions) + " ids"};
+  }
+  if (mtp && tokens.size() < 2) return {Code::kInvalidArgument, "mtp needs at least two tokens"};
+  for (const int32_t token : tokens) {
+    if (token < 0 || token >= spec.vocab_size) return {Code::kInvalidArgument, "token id " + std::to_string(token) + " is not in the vocabulary"};
+  }
+  return {};
+}
+
+}  // namespace
+
+Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, bool mtp, Evaluation* result) {
+  SWITCHYARD_RETURN_IF_ERROR(check_model_spec(spec));
+  SWITCHYARD_RETURN_IF_ERROR(check_tokens(spec, tokens, mtp));
+  WeightStore store;
+  SWITCHYARD_RETURN_IF_ERROR(store.open(weights));
+  std::shared_ptr<const Model> model;
+  SWITCHYARD_RETURN_IF_ERROR(Model::load(spec, store, mtp, &model));
+  ExpertBank bank;
+  SWITCHYARD_RETURN_IF_ERROR(bank.load(spec, store, spec.num_layers + (mtp ? 1 : 0), [](int) { return true; }));
+  LocalExperts experts(spec, std::move(bank));
+
+  const int n = static_cast<int>(tokens.size());
+  const int num_blocks = (n + kBlockTokens - 1) / kBlockTokens;
+  std::vector<int32_t> blocks(num_blocks);
+  std::iota(blocks.begin(), blocks.end(), 0);
+  std::unique_ptr<KvPool> kv;
+  SWITCHYARD_RETURN_IF_ERROR(KvPool::create(spec.num_layers, spec.cache_width(), num_blocks, kBlockTokens, {}, &kv));
+  Workspace ws(spec, n);
+  std::vector<BatchRow> rows(n);
+  for (int i = 0; i < n; ++i) rows[i] = {tokens[i], i, blocks.data()};
+  Heartbeat none;
+  SWITCHYARD_RETURN_IF_ERROR(model->forward(rows, *kv, &experts, &none, &ws));
+  std::vector<float> hidden(static_cast<size_t>(n) * spec.hidden_size);
+  model->final_norm(ws.residual.data(), hidden.data(), n);
+  result->logits.resize(static_cast<size_t>(n) * spec.vocab_size);
+  model->head(hidden.data(), result->logits.data(), n);
+  if (!mtp) return {};
+
+  std::unique_ptr<KvPool> mtp_kv;
+  SWITCHYARD_RETURN_IF_ERROR(KvPool::create(1, spec.cache_width(), num_blocks, kBlockTokens, {}, &mtp_kv));
+  rows.resize(n - 1);
+  for (int i = 0; i < n - 1; ++i) rows[i].token = tokens[i + 1];
+  result->mtp_logits.resize(static_cast<size_t>(n - 1) * spec.vocab_size);
+  return model->forward_mtp(rows, hidden.data(), *mtp_kv, &experts, &ws, result->mtp_logits.data());
+}
+
+}  // namespace switchyard::executor

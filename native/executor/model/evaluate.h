@@ -1,0 +1,19 @@
+// The whole model over one token sequence in the calling thread: the reference for goldens and parity tests, never used for serving.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "executor/model_spec.h"
+
+namespace switchyard::executor {
+
+struct Evaluation {
+  std::vector<float> logits;      // [num_tokens][vocab]
+  std::vector<float> mtp_logits;  // [num_tokens - 1][vocab]; empty without mtp
+};
+
+/// tokens: 1 .. maxPositions, each in the vocabulary.
+Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, bool mtp, Evaluation* result);
+
+}  // namespace switchyard::executor

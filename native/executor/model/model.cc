@@ -1,0 +1,106 @@
+#include "executor/model/model.h"
+
+#include <cstring>
+
+#include "executor/blocks/vector_ops.h"
+
+namespace switchyard::executor {
+
+Status EmbeddingTable::load(const WeightStore& store, const std::string& name, int vocab_size, int hidden_size) {
+  TensorView view;
+  SWITCHYARD_RETURN_IF_ERROR(store.find(name, {vocab_size, hidden_size}, &view));
+  hidden_size_ = hidden_size;
+  const size_t count = static_cast<size_t>(vocab_size) * hidden_size;
+  if (view.dtype == Dtype::kBf16) {
+    const auto* bits = static_cast<const uint16_t*>(view.data);
+    bf16_.assign(bits, bits + count);
+    return {};
+  }
+  fp32_.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    fp32_[i] = view.dtype == Dtype::kF16 ? fp16_to_float(static_cast<const uint16_t*>(view.data)[i]) : static_cast<const float*>(view.data)[i];
+  }
+  return {};
+}
+
+void EmbeddingTable::lookup(int32_t token, float* out) const {
+  const size_t first = static_cast<size_t>(token) * hidden_size_;
+  if (bf16_.empty()) {
+    std::memcpy(out, &fp32_[first], hidden_size_ * sizeof(float));
+    return;
+  }
+  for (int k = 0; k < hidden_size_; ++k) out[k] = bf16_to_float(bf16_[first + k]);
+}
+
+Status Layer::load(const ModelSpec& spec, const WeightStore& store, int layer) {
+  const std::string prefix = "model.layers." + std::to_string(layer);
+  SWITCHYARD_RETURN_IF_ERROR(attention.load(spec, store, prefix));
+  return ffn.load(spec, store, prefix, layer);
+}
+
+Status MtpLayer::load(const ModelSpec& s, const WeightStore& store) {
+  const std::string prefix = "model.layers." + std::to_string(s.num_layers) + ".";
+  SWITCHYARD_RETURN_IF_ERROR(store.load_vector(prefix + "enorm.weight", s.hidden_size, &embed_norm));
+  SWITCHYARD_RETURN_IF_ERROR(store.load_vector(prefix + "hnorm.weight", s.hidden_size, &hidden_norm));
+  SWITCHYARD_RETURN_IF_ERROR(store.load_vector(prefix + "shared_head.norm.weight", s.hidden_size, &head_norm));
+  SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(prefix + "eh_proj.weight", s.hidden_size, 2 * s.hidden_size, &join));
+  SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(prefix + "shared_head.head.weight", s.vocab_size, s.hidden_size, &head));
+  return layer.load(s, store, s.num_layers);
+}
+
+Model::Model(const ModelSpec& spec) : spec_(spec), rope_(spec.max_positions, spec.qk_rope_head_dim, spec.rope_theta) {}
+
+Status Model::load(const ModelSpec& spec, const WeightStore& store, bool with_mtp, std::shared_ptr<const Model>* out) {
+  SWITCHYARD_RETURN_IF_ERROR(check_model_spec(spec));
+  if (with_mtp && spec.num_mtp_layers == 0) return {Code::kUnsupported, "the model has no MTP layer"};
+  std::shared_ptr<Model> model(new Model(spec));
+  SWITCHYARD_RETURN_IF_ERROR(model->embedding_.load(store, "model.embed_tokens.weight", spec.vocab_size, spec.hidden_size));
+  model->layers_.resize(spec.num_layers);
+  for (int i = 0; i < spec.num_layers; ++i) SWITCHYARD_RETURN_IF_ERROR(model->layers_[i].load(spec, store, i));
+  SWITCHYARD_RETURN_IF_ERROR(store.load_vector("model.norm.weight", spec.hidden_size, &model->final_norm_));
+  SWITCHYARD_RETURN_IF_ERROR(store.load_matrix("lm_head.weight", spec.vocab_size, spec.hidden_size, &model->head_));
+  if (with_mtp) SWITCHYARD_RETURN_IF_ERROR(model->mtp_.emplace().load(spec, store));
+  *out = std::move(model);
+  return {};
+}
+
+Status Model::forward(std::span<const BatchRow> rows, const KvPool& kv, ExpertBackend* experts, Heartbeat* heartbeat,
+                      Workspace* ws) const {
+  const int n = static_cast<int>(rows.size());
+  for (int i = 0; i < n; ++i) embedding_.lookup(rows[i].token, &ws->residual[static_cast<size_t>(i) * spec_.hidden_size]);
+  for (int i = 0; i < spec_.num_layers; ++i) {
+    heartbeat->progress();
+    layers_[i].attention.forward(spec_, rows, kv.layer(i), rope_, ws);
+    SWITCHYARD_RETURN_IF_ERROR(layers_[i].ffn.forward(spec_, n, experts, ws));
+  }
+  return {};
+}
+
+void Model::final_norm(const float* residual, float* hidden, int num_rows) const {
+  rmsnorm_rows(residual, final_norm_.data(), hidden, num_rows, spec_.hidden_size, spec_.rms_norm_eps);
+}
+
+void Model::head(const float* hidden, float* logits, int num_rows) const {
+  product(head_, hidden, spec_.hidden_size, logits, spec_.vocab_size, num_rows);
+}
+
+Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvPool& kv, ExpertBackend* experts, Workspace* ws,
+                          float* logits) const {
+  const int n = static_cast<int>(rows.size());
+  const size_t size = spec_.hidden_size;
+  std::vector<float> joined(2 * n * size);
+  for (int i = 0; i < n; ++i) {
+    float* left = &joined[2 * i * size];
+    embedding_.lookup(rows[i].token, left);
+    rmsnorm_rows(left, mtp_->embed_norm.data(), left, 1, spec_.hidden_size, spec_.rms_norm_eps);
+    rmsnorm_rows(hidden + i * size, mtp_->hidden_norm.data(), left + size, 1, spec_.hidden_size, spec_.rms_norm_eps);
+  }
+  product(mtp_->join, joined.data(), 2 * size, ws->residual.data(), size, n);
+  mtp_->layer.attention.forward(spec_, rows, kv.layer(0), rope_, ws);
+  SWITCHYARD_RETURN_IF_ERROR(mtp_->layer.ffn.forward(spec_, n, experts, ws));
+  rmsnorm_rows(ws->residual.data(), mtp_->head_norm.data(), ws->normed.data(), n, spec_.hidden_size, spec_.rms_norm_eps);
+  product(mtp_->head, ws->normed.data(), size, logits, spec_.vocab_size, n);
+  return {};
+}
+
+}  // namespace switchyard::executor

@@ -1,0 +1,160 @@
+// The vector form: a tile of heads shares each key that is loaded; partial results of chunks are merged like carries of a binary counter,
+// which is the tree of docs/numerics.md without recursion. Include after a lanes_*.h.
+#pragma once
+
+#include "kernels/attention/mla_attention.h"
+#include "kernels/lanes/exp_lanes.h"
+
+namespace switchyard {
+namespace {
+
+/// Scratch of one tile of heads, cut into scores and a stack of partial results.
+struct TileScratch {
+  float* scores;  // [kHeadTile][kChunkKeys]
+  float* stack;   // [kMaxMergeLevels][kHeadTile][latent + 2]: max, sum, out
+  int latent;
+
+  float* partial(int level, int head) const { return stack + (static_cast<size_t>(level) * kHeadTile + head) * (latent + 2); }
+};
+
+struct Chunk {
+  const float* keys[kChunkKeys];
+  int count;
+};
+
+inline void locate_keys(const MlaAttentionArgs& args, int first, Chunk* chunk) {
+  const int rest = args.num_keys - first;
+  chunk->count = rest < kChunkKeys ? rest : kChunkKeys;
+  const size_t width = static_cast<size_t>(args.latent) + args.rope;
+  int block = first / args.block_tokens;
+  int in_block = first % args.block_tokens;
+  for (int j = 0; j < chunk->count; ++j) {
+    chunk->keys[j] = args.cache + args.block_table[block] * args.block_stride + in_block * width;
+    if (++in_block == args.block_tokens) {
+      in_block = 0;
+      ++block;
+    }
+  }
+}
+
+template <int NumHeads>
+void score_keys(const MlaAttentionArgs& args, const float* q, const Chunk& chunk, float* scores) {
+  const int width = args.latent + args.rope;
+  for (int j = 0; j < chunk.count; ++j) {
+    Lanes sum[NumHeads];
+    for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::zero();
+    int d = 0;
+    for (; d + 16 <= width; d += 16) {
+      const Lanes key = Lanes::load(chunk.keys[j] + d);
+      for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::fma(Lanes::load(q + h * width + d), key, sum[h]);
+    }
+    if (const int rest = width - d; rest > 0) {
+      const Lanes key = Lanes::load_first(chunk.keys[j] + d, rest);
+      for (int h = 0; h < NumHeads; ++h) {
+        sum[h] = Lanes::blend_first(Lanes::fma(Lanes::load_first(q + h * width + d, rest), key, sum[h]), sum[h], rest);
+      }
+    }
+    for (int h = 0; h < NumHeads; ++h) scores[h * kChunkKeys + j] = sum[h].fold() * args.scale;
+  }
+}
+
+/// Turns a head's scores into p_j = exp(score_j - max); returns max and the sum of p.
+inline void soften(float* scores, int count, float* max_out, float* sum_out) {
+  float max = scores[0];
+  for (int j = 1; j < count; ++j) max = scores[j] > max ? scores[j] : max;
+  const Lanes shift = Lanes::broadcast(max);
+  Lanes sum = Lanes::zero();
+  int j = 0;
+  for (; j + 16 <= count; j += 16) {
+    const Lanes p = exp32_lanes(Lanes::sub(Lanes::load(scores + j), shift));
+    p.store(scores + j);
+    sum = Lanes::add(sum, p);
+  }
+  if (const int rest = count - j; rest > 0) {
+    const Lanes p = exp32_lanes(Lanes::sub(Lanes::load_first(scores + j, rest), shift));
+    p.store_first(scores + j, rest);
+    sum = Lanes::blend_first(Lanes::add(sum, p), sum, rest);
+  }
+  *max_out = max;
+  *sum_out = sum.fold();
+}
+
+template <int NumHeads>
+void weigh_values(const Chunk& chunk, const float* p, const TileScratch& scratch, int level) {
+  for (int c = 0; c < scratch.latent; c += 16) {
+    const int width = scratch.latent - c < 16 ? scratch.latent - c : 16;
+    Lanes sum[NumHeads];
+    for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::zero();
+    for (int j = 0; j < chunk.count; ++j) {
+      const Lanes value = width == 16 ? Lanes::load(chunk.keys[j] + c) : Lanes::load_first(chunk.keys[j] + c, width);
+      for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::fma(Lanes::broadcast(p[h * kChunkKeys + j]), value, sum[h]);
+    }
+    for (int h = 0; h < NumHeads; ++h) sum[h].store_first(scratch.partial(level, h) + 2 + c, width);
+  }
+}
+
+inline float exp32_one(float x) {
+  float lane[16];
+  exp32_lanes(Lanes::broadcast(x)).store(lane);
+  return lane[0];
+}
+
+/// Merges partial b into partial a: [max, sum, out...].
+inline void merge_partials(float* a, const float* b, int latent) {
+  const float max = a[0] > b[0] ? a[0] : b[0];
+  const float wa = exp32_one(a[0] - max);
+  const float wb = exp32_one(b[0] - max);
+  a[0] = max;
+  a[1] = __builtin_fmaf(b[1], wb, a[1] * wa);
+  for (int c = 0; c < latent; c += 16) {
+    const int width = latent - c < 16 ? latent - c : 16;
+    const Lanes mine = Lanes::mul(Lanes::load_first(a + 2 + c, width), Lanes::broadcast(wa));
+    Lanes::fma(Lanes::load_first(b + 2 + c, width), Lanes::broadcast(wb), mine).store_first(a + 2 + c, width);
+  }
+}
+
+template <int NumHeads>
+void merge_top(const TileScratch& scratch, int* depth) {
+  for (int h = 0; h < NumHeads; ++h) merge_partials(scratch.partial(*depth - 2, h), scratch.partial(*depth - 1, h), scratch.latent);
+  --*depth;
+}
+
+template <int NumHeads>
+void attend_tile(const MlaAttentionArgs& args, int first_head, const TileScratch& scratch) {
+  const float* q = args.q + static_cast<size_t>(first_head) * (args.latent + args.rope);
+  const int num_chunks = (args.num_keys + kChunkKeys - 1) / kChunkKeys;
+  int depth = 0;
+  for (int i = 0; i < num_chunks; ++i) {
+    Chunk chunk;
+    locate_keys(args, i * kChunkKeys, &chunk);
+    score_keys<NumHeads>(args, q, chunk, scratch.scores);
+    for (int h = 0; h < NumHeads; ++h) {
+      float* partial = scratch.partial(depth, h);
+      soften(scratch.scores + h * kChunkKeys, chunk.count, &partial[0], &partial[1]);
+    }
+    weigh_values<NumHeads>(chunk, scratch.scores, scratch, depth);
+    ++depth;
+    for (int carry = i + 1; carry % 2 == 0; carry /= 2) merge_top<NumHeads>(scratch, &depth);
+  }
+  while (depth > 1) merge_top<NumHeads>(scratch, &depth);
+  for (int h = 0; h < NumHeads; ++h) {
+    const float* partial = scratch.partial(0, h);
+    const Lanes inverse = Lanes::broadcast(1.0f / partial[1]);
+    float* out = args.out + static_cast<size_t>(first_head + h) * args.latent;
+    for (int c = 0; c < args.latent; c += 16) {
+      const int width = args.latent - c < 16 ? args.latent - c : 16;
+      Lanes::mul(Lanes::load_first(partial + 2 + c, width), inverse).store_first(out + c, width);
+    }
+  }
+}
+
+inline void run_mla_attention(const MlaAttentionArgs& args) {
+  const TileScratch scratch{args.scratch, args.scratch + kHeadTile * kChunkKeys, args.latent};
+  int h = 0;
+  for (; h + 4 <= args.num_heads; h += 4) attend_tile<4>(args, h, scratch);
+  for (; h + 2 <= args.num_heads; h += 2) attend_tile<2>(args, h, scratch);
+  for (; h < args.num_heads; ++h) attend_tile<1>(args, h, scratch);
+}
+
+}  // namespace
+}  // namespace switchyard

@@ -1,0 +1,77 @@
+// The reference: chunk by chunk, merged by plain recursion.
+#include <cmath>
+#include <vector>
+
+#include "base/math.h"
+#include "kernels/attention/mla_attention.h"
+#include "kernels/lanes/fold.h"
+
+namespace switchyard {
+namespace {
+
+struct Partial {
+  float max;
+  float sum;
+  std::vector<float> out;  // [latent]
+};
+
+const float* key_at(const MlaAttentionArgs& args, int j) {
+  const size_t in_block = static_cast<size_t>(j % args.block_tokens) * (args.latent + args.rope);
+  return args.cache + args.block_table[j / args.block_tokens] * args.block_stride + in_block;
+}
+
+float score(const MlaAttentionArgs& args, const float* q, int j) {
+  const float* key = key_at(args, j);
+  float lane[kLanes] = {};
+  for (int d = 0; d < args.latent + args.rope; ++d) lane[d % kLanes] = std::fma(q[d], key[d], lane[d % kLanes]);
+  return fold16(lane) * args.scale;
+}
+
+Partial attend_chunk(const MlaAttentionArgs& args, const float* q, int chunk) {
+  const int first = chunk * kChunkKeys;
+  const int count = args.num_keys - first < kChunkKeys ? args.num_keys - first : kChunkKeys;
+  std::vector<float> p(count);
+  for (int j = 0; j < count; ++j) p[j] = score(args, q, first + j);
+  float max = p[0];
+  for (const float s : p) max = s > max ? s : max;
+  float lane[kLanes] = {};
+  for (int j = 0; j < count; ++j) {
+    p[j] = exp32(p[j] - max);
+    lane[j % kLanes] += p[j];
+  }
+  Partial result{max, fold16(lane), std::vector<float>(args.latent, 0.0f)};
+  for (int j = 0; j < count; ++j) {
+    const float* key = key_at(args, first + j);
+    for (int c = 0; c < args.latent; ++c) result.out[c] = std::fma(p[j], key[c], result.out[c]);
+  }
+  return result;
+}
+
+Partial merge(const Partial& a, const Partial& b) {
+  const float max = a.max > b.max ? a.max : b.max;
+  const float wa = exp32(a.max - max);
+  const float wb = exp32(b.max - max);
+  Partial result{max, std::fma(b.sum, wb, a.sum * wa), std::vector<float>(a.out.size())};
+  for (size_t c = 0; c < a.out.size(); ++c) result.out[c] = std::fma(b.out[c], wb, a.out[c] * wa);
+  return result;
+}
+
+Partial attend_chunks(const MlaAttentionArgs& args, const float* q, int first, int count) {
+  if (count == 1) return attend_chunk(args, q, first);
+  int left = 1;
+  while (left * 2 < count) left *= 2;
+  return merge(attend_chunks(args, q, first, left), attend_chunks(args, q, first + left, count - left));
+}
+
+}  // namespace
+
+void mla_attention_ref(const MlaAttentionArgs& args) {
+  const int num_chunks = (args.num_keys + kChunkKeys - 1) / kChunkKeys;
+  for (int h = 0; h < args.num_heads; ++h) {
+    const Partial result = attend_chunks(args, args.q + static_cast<size_t>(h) * (args.latent + args.rope), 0, num_chunks);
+    const float inverse = 1.0f / result.sum;
+    for (int c = 0; c < args.latent; ++c) args.out[static_cast<size_t>(h) * args.latent + c] = result.out[c] * inverse;
+  }
+}
+
+}  // namespace switchyard

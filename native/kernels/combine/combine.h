@@ -1,0 +1,21 @@
+// The FFN sum (docs/numerics.md, operation 9): y[row] = fma(weight_i, expert_out_i, y[row]) over the routed experts in gate order.
+#pragma once
+
+#include <cstddef>
+
+namespace switchyard {
+
+struct CombineArgs {
+  const float* pair_out;  // [num_rows][top_k][size], unweighted
+  const float* weights;   // [num_rows][top_k]
+  float* y;               // [num_rows][size]: the shared expert's output, added to
+  int num_rows;
+  int top_k;
+  int size;
+};
+
+void combine_ref(const CombineArgs& args);
+void combine_avx2(const CombineArgs& args);
+void combine_avx512(const CombineArgs& args);
+
+}  // namespace switchyard

@@ -1,0 +1,231 @@
+// Every vector form against its reference, bit by bit, over odd sizes; and the single-form kernels against what they must give.
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "base/math.h"
+#include "kernels/registry.h"
+#include "kernels/rope/rope.h"
+#include "kernels/router/router.h"
+#include "test/test.h"
+
+using namespace switchyard;
+
+namespace {
+
+using Random = std::mt19937_64;
+
+std::vector<float> random_floats(Random& random, size_t count, float scale = 1.0f) {
+  std::normal_distribution<float> normal(0.0f, scale);
+  std::vector<float> values(count);
+  for (float& v : values) v = normal(random);
+  return values;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+template <typename Body>
+void for_each_vector_table(Body body) {
+  for (const Isa isa : available_isas()) {
+    if (isa != Isa::kScalar) body(kernels_of(isa));
+  }
+}
+
+}  // namespace
+
+TEST(product_has_the_bits_of_its_reference) {
+  Random random(test::seed());
+  for (const int rows : {1, 15, 16, 17, 80, 131}) {
+    for (const int columns : {8, 24, 72}) {
+      const bool is_bf16 = (rows + columns) % 2 == 0;
+      std::vector<uint16_t> bf16(rows * columns);
+      for (auto& b : bf16) b = static_cast<uint16_t>(std::bit_cast<uint32_t>(random_floats(random, 1)[0]) >> 16);
+      const auto fp32 = random_floats(random, rows * columns);
+      PackedMatrix w(rows, columns, is_bf16);
+      w.set_rows(0, rows, is_bf16 ? static_cast<const void*>(bf16.data()) : fp32.data(), is_bf16 ? Dtype::kBf16 : Dtype::kF32, columns, 1);
+      for (const int tokens : {1, 2, 3, 5, 6, 13, 64}) {
+        const auto x = random_floats(random, tokens * (columns + 3));
+        for (const int slices : {1, 2, 4, 8}) {
+          std::vector<float> expected(tokens * (rows + 5), 7.0f);
+          ProductArgs args{w.data(), is_bf16, rows, columns, slices, x.data(), size_t(columns) + 3, expected.data(), size_t(rows) + 5, tokens};
+          product_ref(args);
+          for_each_vector_table([&](const KernelTable& table) {
+            std::vector<float> y(tokens * (rows + 5), 7.0f);
+            args.y = y.data();
+            table.product(args);
+            CHECK(same_bits(y, expected));
+          });
+        }
+      }
+    }
+  }
+}
+
+TEST(product_of_one_row_equals_the_row_in_a_batch) {
+  Random random(test::seed());
+  const auto weights = random_floats(random, 50 * 40);
+  const auto x = random_floats(random, 23 * 40);
+  PackedMatrix w(50, 40, false);
+  w.set_rows(0, 50, weights.data(), Dtype::kF32, 40, 1);
+  std::vector<float> batch(23 * 50);
+  product(w, x.data(), 40, batch.data(), 50, 23, 4);
+  for (int t = 0; t < 23; ++t) {
+    std::vector<float> one(50);
+    product(w, x.data() + t * 40, 40, one.data(), 50, 1, 4);
+    CHECK(std::memcmp(one.data(), &batch[t * 50], sizeof(float) * 50) == 0);
+  }
+}
+
+TEST(rmsnorm_and_silu_mul_and_softmax_sum_have_the_bits_of_their_references) {
+  Random random(test::seed());
+  for (const int size : {1, 7, 16, 17, 64, 100, 333}) {
+    const auto x = random_floats(random, 3 * 2 * size, 8.0f);
+    const auto weight = random_floats(random, size);
+    std::vector<float> normed(3 * size), gated(3 * size);
+    rmsnorm_ref({x.data(), size_t(size), weight.data(), normed.data(), size_t(size), 3, size, 1e-6f});
+    silu_mul_ref({x.data(), gated.data(), 3, size});
+    const SoftmaxSum sum = softmax_sum_ref(x.data(), size);
+    for_each_vector_table([&](const KernelTable& table) {
+      std::vector<float> y(3 * size);
+      table.rmsnorm({x.data(), size_t(size), weight.data(), y.data(), size_t(size), 3, size, 1e-6f});
+      CHECK(same_bits(y, normed));
+      table.silu_mul({x.data(), y.data(), 3, size});
+      CHECK(same_bits(y, gated));
+      const SoftmaxSum other = table.softmax_sum(x.data(), size);
+      CHECK(std::bit_cast<uint32_t>(other.sum) == std::bit_cast<uint32_t>(sum.sum) && other.max == sum.max);
+    });
+  }
+}
+
+TEST(combine_has_the_bits_of_its_reference) {
+  Random random(test::seed());
+  for (const int size : {1, 16, 19, 192}) {
+    for (const int top_k : {1, 4, 5}) {
+      const auto pairs = random_floats(random, 3 * top_k * size);
+      const auto weights = random_floats(random, 3 * top_k);
+      const auto start = random_floats(random, 3 * size);
+      auto expected = start;
+      combine_ref({pairs.data(), weights.data(), expected.data(), 3, top_k, size});
+      for_each_vector_table([&](const KernelTable& table) {
+        auto y = start;
+        table.combine({pairs.data(), weights.data(), y.data(), 3, top_k, size});
+        CHECK(same_bits(y, expected));
+      });
+    }
+  }
+}
+
+TEST(silu_of_extreme_inputs_has_the_bits_of_its_reference) {
+  std::vector<float> x;
+  for (const float v : {0.0f, -0.0f, 87.0f, -87.0f, 88.4f, -88.4f, -200.0f, 1e30f, -1e30f, 1e-40f, -1e-40f, 86.99f, -87.01f}) x.push_back(v);
+  const int size = static_cast<int>(x.size());
+  for (int i = 0; i < size; ++i) x.push_back(1.0f);
+  std::vector<float> expected(size);
+  silu_mul_ref({x.data(), expected.data(), 1, size});
+  for_each_vector_table([&](const KernelTable& table) {
+    std::vector<float> y(size);
+    table.silu_mul({x.data(), y.data(), 1, size});
+    CHECK(same_bits(y, expected));
+  });
+}
+
+TEST(mla_attention_has_the_bits_of_its_reference) {
+  Random random(test::seed());
+  for (const auto& [heads, latent, rope] : {std::array{4, 64, 16}, std::array{1, 16, 2}, std::array{7, 37, 6}}) {
+    const int width = latent + rope;
+    for (const int keys : {1, 5, 16, 255, 256, 257, 700, 1300}) {
+      const int block_tokens = keys % 2 ? 16 : 7;
+      const int num_blocks = (keys + block_tokens - 1) / block_tokens;
+      const auto cache = random_floats(random, static_cast<size_t>(num_blocks) * block_tokens * width);
+      const auto q = random_floats(random, heads * width, 2.0f);
+      std::vector<int32_t> table_of_blocks(num_blocks);
+      for (int i = 0; i < num_blocks; ++i) table_of_blocks[i] = num_blocks - 1 - i;
+      std::vector<float> expected(heads * latent);
+      std::vector<float> scratch(mla_attention_scratch_floats(latent));
+      MlaAttentionArgs args{q.data(), cache.data(), size_t(block_tokens) * width, table_of_blocks.data(), block_tokens, keys, heads, latent, rope,
+                            0.125f, expected.data(), scratch.data()};
+      mla_attention_ref(args);
+      for_each_vector_table([&](const KernelTable& table) {
+        std::vector<float> out(heads * latent);
+        args.out = out.data();
+        table.mla_attention(args);
+        CHECK(same_bits(out, expected));
+      });
+    }
+  }
+}
+
+TEST(mla_attention_is_softmax_attention) {
+  Random random(test::seed());
+  const int heads = 2, latent = 8, rope = 4, width = 12, keys = 300;
+  const auto cache = random_floats(random, keys * width);
+  const auto q = random_floats(random, heads * width);
+  const int32_t block = 0;
+  std::vector<float> out(heads * latent), scratch(mla_attention_scratch_floats(latent));
+  kernels().mla_attention({q.data(), cache.data(), 0, &block, keys, keys, heads, latent, rope, 0.5f, out.data(), scratch.data()});
+  for (int h = 0; h < heads; ++h) {
+    std::vector<double> weights(keys), expected(latent, 0.0);
+    double total = 0.0;
+    for (int j = 0; j < keys; ++j) {
+      double dot = 0.0;
+      for (int d = 0; d < width; ++d) dot += double(q[h * width + d]) * cache[j * width + d];
+      total += weights[j] = std::exp(0.5 * dot);
+    }
+    for (int j = 0; j < keys; ++j) {
+      for (int c = 0; c < latent; ++c) expected[c] += weights[j] / total * cache[j * width + c];
+    }
+    for (int c = 0; c < latent; ++c) CHECK(std::fabs(expected[c] - out[h * latent + c]) < 1e-5);
+  }
+}
+
+TEST(rope_turns_pairs_by_position_times_frequency) {
+  const RopeTable table(100, 4, 10000.0);
+  float x[4] = {1.0f, 0.0f, 0.0f, 2.0f};
+  table.rotate(50, x, 1, 4);
+  CHECK(std::fabs(x[0] - std::cos(50.0)) < 1e-6 && std::fabs(x[1] - std::sin(50.0)) < 1e-6);
+  CHECK(std::fabs(x[2] + 2.0 * std::sin(0.5)) < 1e-6 && std::fabs(x[3] - 2.0 * std::cos(0.5)) < 1e-6);
+}
+
+TEST(router_takes_the_best_groups_first_and_ties_go_to_the_lower_id) {
+  // Two groups of four; group 1 has the best single expert, group 0 the better pair.
+  const float logits[8] = {2.0f, 2.0f, -9.0f, -9.0f, 3.0f, -9.0f, -9.0f, -9.0f};
+  const float bias[8] = {};
+  int32_t ids[2];
+  float weights[2];
+  float scratch[24];
+  route({8, 2, 1, 2, 2.5f, true}, logits, bias, ids, weights, scratch);
+  CHECK(ids[0] == 0 && ids[1] == 1);
+  CHECK(weights[0] == 1.25f && weights[1] == 1.25f);
+  route({8, 2, 2, 2, 1.0f, false}, logits, bias, ids, weights, scratch);
+  CHECK(ids[0] == 4 && ids[1] == 0);
+  CHECK(weights[0] == sigmoid32(3.0f));
+}
+
+TEST(router_bias_selects_but_does_not_weigh) {
+  const float logits[4] = {1.0f, 0.0f, 0.0f, 0.0f};
+  const float bias[4] = {0.0f, 0.0f, 0.9f, 0.0f};
+  int32_t ids[1];
+  float weights[1];
+  float scratch[12];
+  route({4, 1, 1, 1, 1.0f, false}, logits, bias, ids, weights, scratch);
+  CHECK(ids[0] == 2 && weights[0] == 0.5f);
+}
+
+TEST(numeric_class_is_the_same_for_every_instruction_set) {
+  const std::string fastest = numeric_class("fp32");
+  CHECK(fastest.rfind("fp32/fma16/1/", 0) == 0);
+  for (const Isa isa : available_isas()) {
+    setenv("SWITCHYARD_ISA", isa_name(isa), 1);
+    CHECK(select_kernels().ok());
+    CHECK(kernels().isa == isa);
+    CHECK(numeric_class("fp32") == fastest);
+  }
+  setenv("SWITCHYARD_ISA", "mmx", 1);
+  CHECK(select_kernels().code() == Code::kInvalidArgument);
+  unsetenv("SWITCHYARD_ISA");
+  CHECK(select_kernels().ok());
+}

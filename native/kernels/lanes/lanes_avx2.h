@@ -1,0 +1,83 @@
+// Sixteen fp32 lanes in two AVX2 registers: the vector type that op_lanes.h templates are instantiated with in *_avx2.cc.
+// Anonymous namespace: these files are compiled for AVX2, and nothing in them may be merged with code of other files.
+// NOTE: include only from *_avx2.cc; same members as lanes_avx512.h.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace switchyard {
+namespace {
+
+struct Lanes {
+  __m256 low;
+  __m256 high;
+
+  static Lanes zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+  static Lanes broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+  static Lanes load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+  static Lanes load(const uint16_t* bf16) { return {widen(bf16), widen(bf16 + 8)}; }
+  /// First n lanes from p, +0 in the rest; reads nothing beyond p[n - 1].
+  static Lanes load_first(const float* p, int n) {
+    return {_mm256_maskload_ps(p, mask(n)), _mm256_maskload_ps(p + 8, mask(n - 8))};
+  }
+  void store(float* p) const {
+    _mm256_storeu_ps(p, low);
+    _mm256_storeu_ps(p + 8, high);
+  }
+  void store_first(float* p, int n) const {
+    _mm256_maskstore_ps(p, mask(n), low);
+    _mm256_maskstore_ps(p + 8, mask(n - 8), high);
+  }
+
+  static Lanes fma(Lanes a, Lanes b, Lanes c) { return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)}; }
+  static Lanes add(Lanes a, Lanes b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
+  static Lanes sub(Lanes a, Lanes b) { return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)}; }
+  static Lanes mul(Lanes a, Lanes b) { return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
+  static Lanes div(Lanes a, Lanes b) { return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)}; }
+  /// a where a > b, else b.
+  static Lanes max(Lanes a, Lanes b) { return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)}; }
+  /// a where a < b, else b.
+  static Lanes min(Lanes a, Lanes b) { return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)}; }
+  static Lanes rint(Lanes a) {
+    constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    return {_mm256_round_ps(a.low, kNearest), _mm256_round_ps(a.high, kNearest)};
+  }
+  /// 2^n of integral n in [-126, 127].
+  static Lanes power_of_two(Lanes n) { return {power_of_two(n.low), power_of_two(n.high)}; }
+  /// The first n lanes of a, the rest of b.
+  static Lanes blend_first(Lanes a, Lanes b, int n) {
+    return {_mm256_blendv_ps(b.low, a.low, _mm256_castsi256_ps(mask(n))), _mm256_blendv_ps(b.high, a.high, _mm256_castsi256_ps(mask(n - 8)))};
+  }
+  /// +0 where x < limit, y elsewhere (also where x is NaN).
+  static Lanes zero_below(Lanes x, float limit, Lanes y) {
+    const __m256 l = _mm256_set1_ps(limit);
+    return {_mm256_andnot_ps(_mm256_cmp_ps(x.low, l, _CMP_LT_OQ), y.low), _mm256_andnot_ps(_mm256_cmp_ps(x.high, l, _CMP_LT_OQ), y.high)};
+  }
+  /// x where x is NaN, y elsewhere.
+  static Lanes keep_nan(Lanes x, Lanes y) {
+    return {_mm256_blendv_ps(y.low, x.low, _mm256_cmp_ps(x.low, x.low, _CMP_UNORD_Q)),
+            _mm256_blendv_ps(y.high, x.high, _mm256_cmp_ps(x.high, x.high, _CMP_UNORD_Q))};
+  }
+  /// fold16 of docs/numerics.md.
+  float fold() const {
+    const __m256 eight = _mm256_add_ps(low, high);
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+
+ private:
+  static __m256 widen(const uint16_t* p) {
+    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+  }
+  static __m256i mask(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+  static __m256 power_of_two(__m256 n) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+  }
+};
+
+}  // namespace
+}  // namespace switchyard

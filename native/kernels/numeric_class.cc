@@ -1,0 +1,111 @@
+// The fixed self-test behind numeric_class: every vector operation once over odd sizes, with inputs from Philox, hashed by FNV-1a.
+// Its inputs and order are part of the contract version.
+#include <bit>
+#include <cstdio>
+#include <vector>
+
+#include "base/math.h"
+#include "base/philox.h"
+#include "kernels/registry.h"
+#include "kernels/rope/rope.h"
+#include "kernels/router/router.h"
+#include "kernels/sampling/sampling.h"
+
+namespace switchyard {
+namespace {
+
+class Fnv {
+ public:
+  void add(const std::vector<float>& values) {
+    for (const float v : values) add(std::bit_cast<uint32_t>(v));
+  }
+  void add(uint32_t word) {
+    for (int shift = 0; shift < 32; shift += 8) hash_ = (hash_ ^ ((word >> shift) & 0xffu)) * 0x100000001b3ull;
+  }
+  uint64_t value() const { return hash_; }
+
+ private:
+  uint64_t hash_ = 0xcbf29ce484222325ull;
+};
+
+/// Numbers in [-2, 2), a stream each.
+std::vector<float> noise(uint32_t stream, size_t count) {
+  std::vector<float> values(count);
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t word = philox4x32({static_cast<uint32_t>(i), stream, 0, 0}, {0x53574954u, 0x43485944u})[0];
+    values[i] = static_cast<float>(static_cast<int32_t>(word)) * 0x1p-30f;
+  }
+  return values;
+}
+
+void hash_dense_operations(const KernelTable& table, Fnv* hash) {
+  constexpr int kRows = 37, kColumns = 72, kTokens = 7;
+  const auto weights = noise(1, kRows * kColumns);
+  const auto x = noise(2, kTokens * kColumns);
+  PackedMatrix w(kRows, kColumns, false);
+  w.set_rows(0, kRows, weights.data(), Dtype::kF32, kColumns, 1);
+  for (const int slices : {1, 3, 8}) {
+    std::vector<float> y(kTokens * kRows);
+    table.product({w.data(), false, kRows, kColumns, slices, x.data(), kColumns, y.data(), kRows, kTokens});
+    hash->add(y);
+  }
+  std::vector<float> normed(kTokens * kColumns);
+  table.rmsnorm({x.data(), kColumns, weights.data(), normed.data(), kColumns, kTokens, kColumns, 1e-6f});
+  hash->add(normed);
+  std::vector<float> gated(kTokens * kColumns / 2);
+  table.silu_mul({x.data(), gated.data(), kTokens, kColumns / 2});
+  hash->add(gated);
+  std::vector<float> combined = noise(7, kColumns);
+  table.combine({x.data(), weights.data(), combined.data(), 1, kTokens, kColumns});
+  hash->add(combined);
+  const SoftmaxSum softmax = table.softmax_sum(x.data(), kTokens * kColumns);
+  hash->add(std::vector<float>{softmax.max, softmax.sum});
+}
+
+void hash_attention(const KernelTable& table, Fnv* hash) {
+  constexpr int kHeads = 3, kLatent = 24, kRope = 10, kBlockTokens = 5, kKeys = 700;
+  constexpr int kBlocks = kKeys / kBlockTokens;
+  const auto cache = noise(3, static_cast<size_t>(kKeys) * (kLatent + kRope));
+  const auto q = noise(4, kHeads * (kLatent + kRope));
+  std::vector<int32_t> blocks(kBlocks);
+  for (int i = 0; i < kBlocks; ++i) blocks[i] = (i * 3) % kBlocks;
+  std::vector<float> out(kHeads * kLatent);
+  std::vector<float> scratch(mla_attention_scratch_floats(kLatent));
+  table.mla_attention({q.data(), cache.data(), kBlockTokens * (kLatent + kRope), blocks.data(), kBlockTokens, kKeys, kHeads, kLatent, kRope,
+                       0.3f, out.data(), scratch.data()});
+  hash->add(out);
+}
+
+void hash_scalar_operations(Fnv* hash) {
+  const RopeTable rope(900, 16, 10000.0);
+  auto rotated = noise(5, 32);
+  rope.rotate(877, rotated.data(), 2, 16);
+  hash->add(rotated);
+  const auto logits = noise(6, 512);
+  int32_t ids[4];
+  std::vector<float> weights(4);
+  std::vector<float> scratch(3 * 32);
+  route({32, 4, 2, 4, 2.5f, true}, logits.data(), logits.data() + 32, ids, weights.data(), scratch.data());
+  hash->add(weights);
+  Sampler sampler;
+  for (int position = 1; position < 64; ++position) {
+    SampledToken token;
+    const Status status = sampler.sample(logits.data(), 512, {0.8f, 40, 0.9f, 0.01f, 77, true, 0}, position, &token);
+    hash->add(status.ok() ? static_cast<uint32_t>(token.token_id) : ~0u);
+    hash->add(std::vector<float>{token.logprob});
+  }
+}
+
+}  // namespace
+
+std::string numeric_class(const std::string& policy) {
+  Fnv hash;
+  hash_dense_operations(kernels(), &hash);
+  hash_attention(kernels(), &hash);
+  hash_scalar_operations(&hash);
+  char text[96];
+  std::snprintf(text, sizeof text, "%s/fma16/%d/%016llx", policy.c_str(), kContractVersion, static_cast<unsigned long long>(hash.value()));
+  return text;
+}
+
+}  // namespace switchyard

@@ -1,0 +1,8 @@
+#include "kernels/lanes/lanes_avx512.h"
+#include "kernels/product/product_lanes.h"
+
+namespace switchyard {
+
+void product_avx512(const ProductArgs& args) { run_product_of_any_weight(args); }
+
+}  // namespace switchyard

@@ -1,0 +1,33 @@
+#include "kernels/registry.h"
+
+#include <atomic>
+#include <cstdlib>
+
+namespace switchyard {
+namespace {
+
+constexpr KernelTable kTables[] = {
+    {Isa::kScalar, product_ref, rmsnorm_ref, silu_mul_ref, mla_attention_ref, combine_ref, softmax_sum_ref},
+    {Isa::kAvx2, product_avx2, rmsnorm_avx2, silu_mul_avx2, mla_attention_avx2, combine_avx2, softmax_sum_avx2},
+    {Isa::kAvx512, product_avx512, rmsnorm_avx512, silu_mul_avx512, mla_attention_avx512, combine_avx512, softmax_sum_avx512},
+};
+
+std::atomic<const KernelTable*> in_use{nullptr};
+
+}  // namespace
+
+const KernelTable& kernels_of(Isa isa) { return kTables[static_cast<int>(isa)]; }
+
+Status select_kernels() {
+  Isa isa;
+  SWITCHYARD_RETURN_IF_ERROR(choose_isa(std::getenv("SWITCHYARD_ISA"), &isa));
+  in_use.store(&kernels_of(isa), std::memory_order_release);
+  return {};
+}
+
+const KernelTable& kernels() {
+  const KernelTable* table = in_use.load(std::memory_order_acquire);
+  return table ? *table : kernels_of(available_isas().back());
+}
+
+}  // namespace switchyard

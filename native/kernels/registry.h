@@ -1,0 +1,42 @@
+// The table of kernels: one row an instruction set, chosen once at start (base/isa.h), each row callable by tests.
+// Kernels that have one form only (rope, router, sampling) are called directly.
+#pragma once
+
+#include <string>
+
+#include "base/isa.h"
+#include "kernels/activation/silu_mul.h"
+#include "kernels/attention/mla_attention.h"
+#include "kernels/combine/combine.h"
+#include "kernels/product/product.h"
+#include "kernels/rmsnorm/rmsnorm.h"
+#include "kernels/softmax/softmax_sum.h"
+
+namespace switchyard {
+
+struct KernelTable {
+  Isa isa;
+  void (*product)(const ProductArgs&);
+  void (*rmsnorm)(const RmsNormArgs&);
+  void (*silu_mul)(const SiluMulArgs&);
+  void (*mla_attention)(const MlaAttentionArgs&);
+  void (*combine)(const CombineArgs&);
+  SoftmaxSum (*softmax_sum)(const float*, int);
+};
+
+/// The table of one instruction set; calling it on a machine without that set is an illegal instruction.
+const KernelTable& kernels_of(Isa isa);
+
+/// Chooses the table by SWITCHYARD_ISA; every entry point of the addon calls it before it runs a kernel.
+Status select_kernels();
+
+/// The table in use: the one select_kernels chose, or the fastest available.
+const KernelTable& kernels();
+
+/// Version of docs/numerics.md.
+inline constexpr int kContractVersion = 1;
+
+/// "policy/kernelClass/contractVersion/hash" (D2); the hash is over the output bits of a fixed self-test on the table in use.
+std::string numeric_class(const std::string& policy);
+
+}  // namespace switchyard

@@ -1,0 +1,68 @@
+#include "kernels/router/router.h"
+
+#include "base/math.h"
+
+namespace switchyard {
+namespace {
+
+float sum_of_two_largest(const float* choice, int count) {
+  if (count == 1) return choice[0];
+  float larger = choice[0] > choice[1] ? choice[0] : choice[1];
+  float smaller = choice[0] > choice[1] ? choice[1] : choice[0];
+  for (int i = 2; i < count; ++i) {
+    if (choice[i] > larger) {
+      smaller = larger;
+      larger = choice[i];
+    } else if (choice[i] > smaller) {
+      smaller = choice[i];
+    }
+  }
+  return larger + smaller;
+}
+
+/// Index of the largest value that is not taken, the lowest index on ties.
+int best_untaken(const float* values, const float* taken, int count) {
+  int best = -1;
+  for (int i = 0; i < count; ++i) {
+    if (taken[i] == 0.0f && (best < 0 || values[i] > values[best])) best = i;
+  }
+  return best;
+}
+
+/// Sets the choice of every expert outside the best groups to 0, as the trainer does.
+void mask_groups(const RouterShape& shape, float* choice, float* group_score, float* kept) {
+  const int group_size = shape.num_experts / shape.num_groups;
+  for (int g = 0; g < shape.num_groups; ++g) {
+    group_score[g] = sum_of_two_largest(choice + g * group_size, group_size);
+    kept[g] = 0.0f;
+  }
+  for (int i = 0; i < shape.num_top_groups; ++i) kept[best_untaken(group_score, kept, shape.num_groups)] = 1.0f;
+  for (int e = 0; e < shape.num_experts; ++e) {
+    if (kept[e / group_size] == 0.0f) choice[e] = 0.0f;
+  }
+}
+
+}  // namespace
+
+void route(const RouterShape& shape, const float* logits, const float* bias, int32_t* expert_ids, float* weights, float* scratch) {
+  const int n = shape.num_experts;
+  float* choice = scratch;
+  float* group_score = scratch + n;
+  float* taken = scratch + 2 * n;
+  for (int e = 0; e < n; ++e) choice[e] = sigmoid32(logits[e]) + bias[e];
+  mask_groups(shape, choice, group_score, taken);
+  for (int e = 0; e < n; ++e) taken[e] = 0.0f;
+  float sum = 0.0f;
+  for (int i = 0; i < shape.top_k; ++i) {
+    const int best = best_untaken(choice, taken, n);
+    taken[best] = 1.0f;
+    expert_ids[i] = best;
+    weights[i] = sigmoid32(logits[best]);
+    sum += weights[i];
+  }
+  for (int i = 0; i < shape.top_k; ++i) {
+    weights[i] = shape.normalize ? (weights[i] / (sum + 1e-20f)) * shape.scale : weights[i] * shape.scale;
+  }
+}
+
+}  // namespace switchyard

@@ -1,0 +1,58 @@
+// Choosing the next token from a row of raw logits (docs/numerics.md, "Sampling"). Called by the executor at the end of a step.
+// Stateless: the noise is a function of (seed, position, token id).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/status.h"
+
+namespace switchyard {
+
+inline constexpr int kMaxTopLogprobs = 20;
+inline constexpr float kLowestTemperature = 1e-4f;
+
+struct SamplingParams {
+  float temperature = 0.0f;  // 0 is argmax, else at least kLowestTemperature
+  int top_k = 0;             // 0 is off
+  float top_p = 1.0f;        // 1 is off
+  float min_p = 0.0f;        // 0 is off
+  uint64_t seed = 0;
+  bool logprobs = false;
+  int top_logprobs = 0;  // 0 .. kMaxTopLogprobs
+};
+
+struct SampledToken {
+  int32_t token_id = 0;
+  float logprob = 0.0f;  // NaN unless asked for
+  std::vector<int32_t> top_ids;
+  std::vector<float> top_logprobs;
+};
+
+/// INVALID_ARGUMENT naming the field that is out of range.
+Status check_sampling_params(const SamplingParams& params);
+
+/// Reused between calls so that sampling does not allocate once it is warm.
+class Sampler {
+ public:
+  /// logits [vocab_size]; position: the index the new token gets in its sequence.
+  /// INTERNAL when a logit is not finite.
+  Status sample(const float* logits, int vocab_size, const SamplingParams& params, int64_t position, SampledToken* token);
+
+ private:
+  struct Candidate {
+    float value;
+    int32_t id;
+  };
+  static bool comes_first(const Candidate& a, const Candidate& b) { return a.value > b.value || (a.value == b.value && a.id < b.id); }
+
+  void collect(const float* logits, int vocab_size, const SamplingParams& params, float max);
+  void cut_top_p(float top_p);
+  void cut_min_p(float min_p);
+  int32_t draw(const SamplingParams& params, int64_t position) const;
+  void report_logprobs(const float* logits, int vocab_size, const SamplingParams& params, SampledToken* token);
+
+  std::vector<Candidate> candidates_;
+};
+
+}  // namespace switchyard

@@ -1,0 +1,75 @@
+// The sampler's filters, its distribution and its statelessness.
+#include "kernels/sampling/sampling.h"
+
+#include <cmath>
+#include <vector>
+
+#include "test/test.h"
+
+using namespace switchyard;
+
+namespace {
+
+int32_t token_at(const std::vector<float>& logits, const SamplingParams& params, int64_t position) {
+  Sampler sampler;
+  SampledToken token;
+  CHECK(sampler.sample(logits.data(), static_cast<int>(logits.size()), params, position, &token).ok());
+  return token.token_id;
+}
+
+std::vector<int> histogram(const std::vector<float>& logits, const SamplingParams& params, int count) {
+  std::vector<int> counts(logits.size());
+  for (int position = 0; position < count; ++position) ++counts[token_at(logits, params, position)];
+  return counts;
+}
+
+}  // namespace
+
+TEST(sampling_at_temperature_zero_is_argmax_with_ties_to_the_lower_id) { CHECK(token_at({1.0f, 3.0f, 3.0f, 2.0f}, {}, 5) == 1); }
+
+TEST(sampling_follows_the_softmax) {
+  const std::vector<float> logits{std::log(0.5f), std::log(0.3f), std::log(0.2f)};
+  const auto counts = histogram(logits, {.temperature = 1.0f, .seed = 11}, 20000);
+  CHECK(std::abs(counts[0] - 10000) < 300 && std::abs(counts[1] - 6000) < 300 && std::abs(counts[2] - 4000) < 300);
+}
+
+TEST(sampling_filters_keep_what_they_should) {
+  const std::vector<float> logits{std::log(0.2f), std::log(0.5f), std::log(0.3f)};
+  CHECK(histogram(logits, {.temperature = 1.0f, .top_k = 2, .seed = 1}, 400)[0] == 0);
+  CHECK(histogram(logits, {.temperature = 1.0f, .top_p = 0.75f, .seed = 1}, 400)[0] == 0);
+  CHECK(histogram(logits, {.temperature = 1.0f, .top_p = 0.85f, .seed = 1}, 400)[0] > 0);
+  CHECK(histogram(logits, {.temperature = 1.0f, .min_p = 0.5f, .seed = 1}, 400)[0] == 0);
+  CHECK(histogram(logits, {.temperature = 1.0f, .min_p = 0.5f, .seed = 1}, 400)[2] > 0);
+  CHECK(histogram(logits, {.temperature = 1.0f, .top_p = 1e-6f, .seed = 1}, 400)[1] == 400);
+}
+
+TEST(sampling_without_filters_equals_sampling_with_filters_that_keep_all) {
+  std::vector<float> logits(300);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = std::sin(static_cast<float>(i)) * 6.0f;
+  for (int position = 0; position < 200; ++position) {
+    CHECK(token_at(logits, {.temperature = 0.7f, .seed = 3}, position) == token_at(logits, {.temperature = 0.7f, .top_k = 300, .seed = 3}, position));
+  }
+}
+
+TEST(sampling_reports_log_softmax_of_raw_logits) {
+  const std::vector<float> logits{1.0f, 2.0f, 3.0f, 2.0f};
+  Sampler sampler;
+  SampledToken token;
+  REQUIRE(sampler.sample(logits.data(), 4, {.temperature = 0.0f, .logprobs = true, .top_logprobs = 3}, 1, &token).ok());
+  const double sum = std::exp(-2.0) + 2.0 * std::exp(-1.0) + 1.0;
+  CHECK(std::fabs(token.logprob + std::log(sum)) < 1e-6);
+  CHECK(token.top_ids == (std::vector<int32_t>{2, 1, 3}));
+  CHECK(std::fabs(token.top_logprobs[1] + 1.0 + std::log(sum)) < 1e-6);
+}
+
+TEST(sampling_refuses_logits_that_are_not_finite_and_bad_parameters) {
+  const std::vector<float> logits{1.0f, NAN};
+  Sampler sampler;
+  SampledToken token;
+  CHECK(sampler.sample(logits.data(), 2, {}, 1, &token).code() == Code::kInternal);
+  CHECK(!check_sampling_params({.temperature = -1.0f}).ok());
+  CHECK(!check_sampling_params({.temperature = NAN}).ok());
+  CHECK(!check_sampling_params({.top_p = 0.0f}).ok());
+  CHECK(!check_sampling_params({.top_logprobs = 21}).ok());
+  CHECK(check_sampling_params({}).ok());
+}
