@@ -138,7 +138,8 @@ Status Attention::wait(const EventId& event, std::span<const uint32_t> dests, De
     if (!is_done) fault = rank_error(Code::kTimeout, blamed_rank, event, "no E2A before the deadline");
   }
   for (uint32_t i = 0; i < num_dests; ++i) awaited_[i].link.release();
-  if (!fault.ok() && blamed_rank != kNumRanksMax) out.failed_rank = static_cast<int32_t>(blamed_rank);
+  const bool is_ranks_fault = !fault.ok() && fault.code() != Code::kClosed && blamed_rank != kNumRanksMax;
+  if (is_ranks_fault) out.failed_rank = static_cast<int32_t>(blamed_rank);
   return fault;
 }
 
