@@ -1,6 +1,41 @@
-// FlowServe: the master of a DP group, its executors, KV handles, and the prefill and decode services over them.
+// FlowServe: the master of a DP group, its executors, KV handles, the prefill and decode services over them, and the XCCL rank.
 export { type Clock, systemClock } from './clock.js';
-export type { Executor, ExecutorInfo, ExecutorListener, Readiness } from './executor/executor.js';
+export { ExecutorEndpoint } from './executor/endpoint.js';
+export { masterEpoch } from './executor/epochs.js';
+export type {
+  Executor,
+  ExecutorInfo,
+  ExecutorListener,
+  ExecutorPlan,
+  Identity,
+  Readiness,
+} from './executor/executor.js';
+export { InProcessExecutor, type StepObserver } from './executor/in-process.js';
+export { connectExecutor, RemoteExecutor } from './executor/remote.js';
+export { localGroup } from './groups/local-group.js';
+export { RemoteGroups } from './groups/remote-groups.js';
+export { type ClaimedKv, KvClaimClient, type KvClaims } from './kv/claims.js';
+export { KvHandles, type KvHandlesOptions } from './kv/handles.js';
+export type { HeldKv, KvRegionAddress } from './kv/held-kv.js';
 export { DpGroupMaster, type MasterOptions, type MasterStats } from './master/master.js';
 export type { Place, RunningSequence } from './master/place.js';
 export type { DecodeRequest, SequenceEnd, SequenceRequest, SequenceSink } from './master/sequence.js';
+export { expertReadiness } from './rank/expert-watch.js';
+export { expertMembers, expertPlacement } from './rank/placement.js';
+export {
+  isAttentionOf,
+  isExpertOf,
+  memberOfRank,
+  pullsKv,
+  RankRuntime,
+  servesKv,
+} from './rank/runtime.js';
+export { exchangeShape, type KvPoolShape, kvPoolShape } from './rank/sizes.js';
+export { ActiveCalls } from './tasks/active-calls.js';
+export { DecodeTaskService, type DpGroups } from './tasks/decode-service.js';
+export { PrefillTaskService } from './tasks/prefill-service.js';
+export type { ServedModel } from './tasks/validate.js';
+export { recordExpertSpans } from './telemetry/expert-spans.js';
+export { registerMasterMetrics } from './telemetry/master-metrics.js';
+export { StepMetrics } from './telemetry/step-metrics.js';
+export { StepSpans } from './telemetry/step-spans.js';

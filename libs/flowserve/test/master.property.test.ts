@@ -33,6 +33,7 @@ function makeMaster(
     maxPrefillTokens: 24,
     ackTimeoutMs: 1e9,
     memberOfRank: (idx) => `expert-${idx}`,
+    onReadiness: () => {},
     onLost: (error) => {
       throw error;
     },

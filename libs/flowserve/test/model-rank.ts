@@ -168,16 +168,22 @@ export class ModelRank implements Executor {
       isFinished: false,
     };
     this.#sequences.set(spec.seqId, sequence);
-    this.#grant(sequence, spec.blocks);
+    // Blocks whose KV stands already are taken over as they are; the others are new grants.
+    const numKept = isPulled ? Math.ceil(numComputed / this.info.blockTokens) : 0;
+    this.#own(sequence, spec.blocks.slice(0, numKept));
+    this.#grant(sequence, spec.blocks.slice(numKept));
     check(sequence.blocks.length * this.info.blockTokens >= tokens.length, 'too few blocks to begin with');
   }
 
-  /** Blocks that come with KV in them (adopted) keep it; that it is the right one shows when it is read. */
   #grant(sequence: RankSequence, blocks: number[]): void {
+    for (const block of blocks) this.generations[block] = (this.generations[block] as bigint) + 1n;
+    this.#own(sequence, blocks);
+  }
+
+  #own(sequence: RankSequence, blocks: number[]): void {
     for (const block of blocks) {
       check(this.#owners[block] === null, `block ${block} belongs to ${this.#owners[block]}`);
       this.#owners[block] = sequence.spec.seqId;
-      this.generations[block] = (this.generations[block] as bigint) + 1n;
       sequence.blocks.push(block);
     }
   }

@@ -81,8 +81,8 @@ export class BlockPool {
   }
 
   /**
-   * Hands all blocks of `from` to the new owner `to`, in order. The rank sees a grant to another sequence, so the generations
-   * go up. Answers the blocks.
+   * Hands all blocks of `from` to the new owner `to`, in order, with what is written in them: the generations stay, here as on
+   * the rank. Answers the blocks.
    */
   transfer(from: bigint, to: bigint): number[] {
     const holding = this.#holdingOf(from, false);
@@ -90,7 +90,6 @@ export class BlockPool {
     assert(!this.#holdings.has(to), `owner ${to} has blocks already`);
     this.#holdings.delete(from);
     this.#holdings.set(to, holding);
-    this.#raiseGenerations(holding.blocks);
     return [...holding.blocks];
   }
 

@@ -29,6 +29,8 @@ export interface MasterOptions {
   ackTimeoutMs: number;
   /** Member behind an XCCL rank, for errors that name it. */
   memberOfRank: (rank: number) => string;
+  /** Sequences can run now, or no longer: see obstacle. */
+  onReadiness: () => void;
   /** The group cannot go on: its sequences have failed, and every further call does. */
   onLost: (error: ServiceError) => void;
 }
@@ -238,6 +240,7 @@ export class DpGroupMaster implements PlaceOwner {
       this.#obstacle = new ServiceError('MEMBER_UNAVAILABLE', `${member}: ${reason}`, { member, retryAfterMs: 1000 });
       this.#failAll(this.#obstacle);
     }
+    this.#options.onReadiness();
     this.#queueTurn();
   }
 

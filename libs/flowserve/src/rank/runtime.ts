@@ -1,0 +1,143 @@
+// An XCCL rank's life in the communicator: created from the membership's epoch, rank and nonce, told of peers as they come and
+// go, and asked who is linked. Every app with a rank wires one. It moves no data.
+import type { Logger } from '@switchyard/kit';
+import type { ExchangeShape, NativeCommunicator, NativeModule, PeerChange } from '@switchyard/native';
+import { cluster } from '@switchyard/proto';
+import type { Member, Membership } from '@switchyard/registry';
+import { maxRanks } from './sizes.js';
+
+export interface RankRuntimeOptions {
+  native: Pick<NativeModule, 'createCommunicator'>;
+  membership: Membership;
+  /** Folder for the rank's socket, `<id>.xccl`. */
+  runDir: string;
+  numericClass: string;
+  /** Size of the app data area: the KV region, or 0. */
+  appBytes: number;
+  exchange: ExchangeShape | null;
+  /** Whether this rank exchanges data with that member. */
+  talksTo: (member: Member) => boolean;
+  log: Logger;
+}
+
+export const communicatorName = 'switchyard';
+const livenessTimeoutMs = 500;
+
+export class RankRuntime {
+  readonly communicator: NativeCommunicator;
+  readonly #options: RankRuntimeOptions;
+  /** Epoch expected of each peer rank. */
+  readonly #expected = new Map<number, bigint>();
+  readonly #links = new Map<number, PeerChange>();
+  readonly #listeners = new Set<() => void>();
+  readonly #unsubscribe: () => void;
+
+  /** Creates the communicator and tells the membership where it listens. Throws the native error. */
+  constructor(options: RankRuntimeOptions) {
+    this.#options = options;
+    const { native, membership, runDir, numericClass, appBytes, exchange } = options;
+    const socketPath = `${runDir}/${membership.id}.xccl`;
+    this.communicator = native.createCommunicator({
+      name: communicatorName,
+      rank: membership.xcclRank,
+      epoch: membership.epoch,
+      socketPath,
+      nonce: membership.xcclNonce,
+      compatibility: numericClass,
+      appBytes,
+      zcBytes: 0,
+      maxRanks,
+      exchange,
+      livenessTimeoutMs,
+      onPeerChange: (change) => this.#onPeerChange(change),
+    });
+    membership.update({ xccl: { communicator: communicatorName, rank: membership.xcclRank, socketPath } });
+    this.#unsubscribe = membership.onChange((members) => this.#onMembers(members));
+    this.#onMembers(membership.members());
+  }
+
+  /** Calls back after each change of links or members. */
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Whether the segments of that very start of the member are mapped here. */
+  isLinked(member: Member): boolean {
+    const link = member.xccl === undefined ? undefined : this.#links.get(member.xccl.rank);
+    return link?.state === 'linked' && link.epoch === member.epoch;
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    this.#listeners.clear();
+    this.communicator.close();
+  }
+
+  #onMembers(members: readonly Member[]): void {
+    const peers = members.filter((member) => member.xccl !== undefined && this.#options.talksTo(member));
+    const present = new Set<number>();
+    for (const member of peers) {
+      const { rank, socketPath } = member.xccl as cluster.XcclEndpoint;
+      present.add(rank);
+      if (this.#expected.get(rank) !== member.epoch) this.#expect(rank, member.epoch, socketPath);
+    }
+    for (const rank of [...this.#expected.keys()]) {
+      if (!present.has(rank)) this.#forget(rank);
+    }
+    this.#notify();
+  }
+
+  #expect(rank: number, epoch: bigint, socketPath: string): void {
+    try {
+      this.communicator.expectPeer({ rank, epoch, socketPath });
+      this.#expected.set(rank, epoch);
+    } catch (err) {
+      // A view of the membership may be older than what the rank has seen: the next one puts it right.
+      this.#options.log.warn({ err, rank, epoch: `${epoch}` }, 'a peer rank is not accepted');
+    }
+  }
+
+  #forget(rank: number): void {
+    this.#expected.delete(rank);
+    this.#links.delete(rank);
+    this.communicator.forgetPeer(rank);
+  }
+
+  #onPeerChange(change: PeerChange): void {
+    const { rank, epoch, state, reason } = change;
+    const member = memberOfRank(this.#options.membership.members(), rank);
+    const level = state === 'linked' ? 'info' : 'warn';
+    this.#options.log[level]({ peer: member, rank, epoch: `${epoch}`, state, reason }, `rank ${member} is ${state}`);
+    const known = this.#links.get(rank);
+    if (known === undefined || known.epoch <= epoch) this.#links.set(rank, change);
+    this.#notify();
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** Id of the member with that rank; for messages, so an unknown one gets a name as well. */
+export function memberOfRank(members: readonly Member[], rank: number): string {
+  return members.find((member) => member.xccl?.rank === rank)?.id ?? `rank ${rank}`;
+}
+
+const { PREFILL, DECODE, ATTENTION, EXPERT } = cluster.MemberKind;
+
+/** Who pulls KV from a prefill rank: attention ranks, and decode TEs that hold the KV themselves. */
+export function pullsKv(member: Member): boolean {
+  return member.kind === ATTENTION || member.kind === DECODE;
+}
+
+export function servesKv(member: Member): boolean {
+  return member.kind === PREFILL;
+}
+
+export function isAttentionOf(te: string): (member: Member) => boolean {
+  return (member) => member.kind === ATTENTION && member.te === te;
+}
+
+export function isExpertOf(te: string): (member: Member) => boolean {
+  return (member) => member.kind === EXPERT && member.te === te;
+}

@@ -1,0 +1,47 @@
+// Sizes that all ranks of a system must agree on, or that follow from the model: the KV pool and the A2E/E2A slots.
+// Used by the wiring of every app that has an XCCL rank.
+import { ServiceError } from '@switchyard/kit';
+import type { ModelSpec } from '@switchyard/model';
+import type { ExchangeShape } from '@switchyard/native';
+
+export interface KvPoolShape {
+  numBlocks: number;
+  blockTokens: number;
+  /** The blocks and their generation table: what the communicator's app area must hold. */
+  regionBytes: number;
+}
+
+const fp32Bytes = 4;
+const generationBytes = 8;
+const alignmentBytes = 64;
+
+/**
+ * As many blocks as fit into `kvBytes` with their generations; a block holds `blockTokens` positions of all main layers, each
+ * [kvLoraRank + qkRopeHeadDim] fp32. Throws INVALID_ARGUMENT when not even one sequence of two tokens fits.
+ */
+export function kvPoolShape(spec: ModelSpec, kvBytes: number, blockTokens: number): KvPoolShape {
+  const blockBytes = spec.numLayers * blockTokens * (spec.kvLoraRank + spec.qkRopeHeadDim) * fp32Bytes;
+  const numBlocks = Math.floor((kvBytes - alignmentBytes) / (blockBytes + generationBytes));
+  if (numBlocks < 1) {
+    const text = `${kvBytes} bytes do not hold a KV block of ${blockTokens} tokens, which takes ${blockBytes} bytes`;
+    throw new ServiceError('INVALID_ARGUMENT', text, { field: 'kv-bytes' });
+  }
+  const tableOffset = Math.ceil((numBlocks * blockBytes) / alignmentBytes) * alignmentBytes;
+  return { numBlocks, blockTokens, regionBytes: tableOffset + numBlocks * generationBytes };
+}
+
+/** Rows of one A2E message; larger batches travel as several micro-batches. */
+const maxExchangeTokens = 64;
+
+/** A row is one hidden state in fp32. Equal on all ranks that exchange. */
+export function exchangeShape(spec: ModelSpec, numExpertRanks: number): ExchangeShape {
+  return {
+    maxTokens: maxExchangeTokens,
+    rowBytes: spec.hiddenSize * fp32Bytes,
+    topK: spec.numExpertsPerToken,
+    maxLocalExperts: Math.ceil(spec.numExperts / numExpertRanks),
+  };
+}
+
+/** Ranks of one communicator at most; equal in all members. */
+export const maxRanks = 64;
