@@ -1,1 +1,2 @@
 export * from './assert.js';
+export * from './seeded-random.js';

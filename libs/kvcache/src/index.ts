@@ -1,1 +1,2 @@
-export {};
+export * from './block-pool.js';
+export * from './blocks.js';

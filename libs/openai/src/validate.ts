@@ -50,7 +50,8 @@ function toApiError(issue: z.core.$ZodIssue): ApiError {
     return invalidRequest(`Missing required parameter: '${param}'.`, param, 'missing_required_parameter');
   }
   const code = issue.code === 'invalid_type' || issue.code === 'invalid_union' ? 'invalid_type' : 'invalid_value';
-  return invalidRequest(`Invalid value for '${param}': ${issue.message}.`, param, code);
+  const problem = issue.message.replace(/^Invalid (input|option): /, '');
+  return invalidRequest(`Invalid value for '${param}': ${problem}.`, param, code);
 }
 
 /** ["messages", 0, "content"] becomes "messages[0].content". */
