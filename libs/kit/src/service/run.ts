@@ -9,6 +9,7 @@ import { toServiceError } from '../errors/service-error.js';
 import { createLogger, type Logger } from '../logs/logger.js';
 import { disconnect } from '../rpc/channel.js';
 import { setSecurity } from '../rpc/security.js';
+import { serveMetrics } from '../telemetry/metrics.js';
 import { startTelemetry } from '../telemetry/setup.js';
 import { serviceOptions } from './options.js';
 import { ensureRunDir, makePrivateRunDir, removeSockets, sharedRunDir } from './run-dir.js';
@@ -28,7 +29,11 @@ export async function runService<O extends OptionTable>(definition: ServiceDefin
   const stop = watchStop(config.exitWithParent, () => process.exit(1));
   exitOnUncaught(log);
   const address = config.listen ?? `unix:${join(config.runDir, `${config.id}.sock`)}`;
-  const telemetry = await startTelemetry({ service: definition.name, member: config.id });
+  const telemetry = await startTelemetry({
+    service: definition.name,
+    member: config.id,
+    metrics: definition.servesMetrics === true || config.metricsListen !== undefined,
+  });
   const name = `@switchyard/${definition.name}`;
   const own = { config, log, tracer: trace.getTracer(name), meter: metrics.getMeter(name), address };
   const service = new RunningService(definition, own);
@@ -38,6 +43,7 @@ export async function runService<O extends OptionTable>(definition: ServiceDefin
   try {
     setSecurity(config);
     ensureRunDir(config.runDir);
+    if (config.metricsListen) await serveMetrics(config.metricsListen);
     await Promise.race([service.start(), stop.reason, service.failed]);
     const reason = await Promise.race([stop.reason, service.failed]);
     log.info({ reason }, 'stopping');
