@@ -1,6 +1,7 @@
 // The life of a service's process: configuration before any socket, logs, telemetry, the service itself, signals, and
 // the exit code. What happens between start and stop is in running.ts.
 import { join } from 'node:path';
+import { setLogger } from '@grpc/grpc-js';
 import { metrics, trace } from '@opentelemetry/api';
 import type { OptionTable } from '../config/option.js';
 import { readConfig } from '../config/read.js';
@@ -28,6 +29,7 @@ export async function runService<O extends OptionTable>(definition: ServiceDefin
   const log = createLogger({ member: config.id, level: config.logLevel, format: config.logFormat });
   const stop = watchStop(config.exitWithParent, () => process.exit(1));
   exitOnUncaught(log);
+  quietenGrpc(log);
   const address = config.listen ?? `unix:${join(config.runDir, `${config.id}.sock`)}`;
   const telemetry = await startTelemetry({
     service: definition.name,
@@ -77,6 +79,12 @@ function reportFailure(log: Logger, id: string, error: unknown): number {
   }
   log.fatal({ err: error }, known.message);
   return 1;
+}
+
+/** grpc-js prints to standard error what its callers are told anyway. */
+function quietenGrpc(log: Logger): void {
+  const show = (...words: unknown[]) => log.debug(words.map(String).join(' '));
+  setLogger({ debug: show, info: show, error: show });
 }
 
 /** A programmer's error that nobody caught leaves no state to trust. */
