@@ -3,12 +3,17 @@
 
 #include <cstring>
 
-#include "addon/event_port.h"
 #include "addon/executor_convert.h"
-#include "addon/js_error.h"
+#include "addon/js_channel.h"
+#include "addon/napi_util.h"
+#include "addon/open_handles.h"
+#include "addon/xccl_binding.h"
 #include "executor/blocks/local_experts.h"
 #include "executor/loop/executor_loop.h"
 #include "executor/model/evaluate.h"
+#include "executor/remote/communicator_parts.h"
+#include "executor/remote/expert_server.h"
+#include "executor/remote/remote_experts.h"
 #include "kernels/registry.h"
 
 namespace switchyard::addon {
@@ -16,55 +21,86 @@ namespace {
 
 using namespace executor;
 
-/// Joins a loop and its port to the life of the environment.
-class ExecutorHandle {
- public:
-  ExecutorHandle(napi_env env, std::shared_ptr<EventPort<StepEvent>> port, CoreConfig config)
-      : env_(env), port_(std::move(port)), loop_(std::move(config), [port = port_](StepEvent event) { port->push(std::move(event)); }) {
-    napi_add_env_cleanup_hook(env_, on_env_end, this);
-  }
-  ~ExecutorHandle() { close(); }
+/// A native loop and its way to JavaScript; both end together.
+template <class Loop, class Event>
+struct LoopHandle {
+  std::shared_ptr<JsChannel<Event>> events = std::make_shared<JsChannel<Event>>();
+  std::unique_ptr<Loop> loop;
+  uint64_t open_id = 0;
 
-  ExecutorLoop& loop() { return loop_; }
-  bool is_closed() const { return is_closed_; }
-
+  ~LoopHandle() { close(); }
   void close() {
-    if (std::exchange(is_closed_, true)) return;
-    loop_.close();
-    port_->release();
-    napi_remove_env_cleanup_hook(env_, on_env_end, this);
+    if (loop) loop->close();
+    events->close();
   }
-
- private:
-  static void on_env_end(void* handle) { static_cast<ExecutorHandle*>(handle)->close(); }
-
-  napi_env env_;
-  std::shared_ptr<EventPort<StepEvent>> port_;
-  ExecutorLoop loop_;
-  bool is_closed_ = false;
 };
 
-template <typename Body>
+using ExecutorHandle = LoopHandle<ExecutorLoop, StepEvent>;
+using ExpertServerHandle = LoopHandle<ExpertServer, ExpertSpan>;
+
+template <class Body>
 void set_method(Napi::Object object, const char* name, Body body) {
   object.Set(name, Napi::Function::New(object.Env(), std::move(body), name));
 }
 
-CoreConfig load_core(Napi::Env env, const JsReader& options) {
+template <class Event>
+void open_channel(const Fields& options, const char* callback, JsChannel<Event>* channel, typename JsChannel<Event>::Deliver deliver) {
+  if (channel->open(options.env(), options.function(callback), "switchyard.executor", deliver, true) != napi_ok) throw Napi::Error::New(options.env());
+}
+
+template <class Handle>
+void close_with_environment(Napi::Env env, const std::shared_ptr<Handle>& handle, Napi::Object object) {
+  handle->open_id = OpenHandles::of(env).add([weak = std::weak_ptr(handle)] {
+    if (const auto open = weak.lock()) open->close();
+  });
+  set_method(object, "close", [handle](const Napi::CallbackInfo& info) {
+    OpenHandles::of(info.Env()).remove(handle->open_id);
+    handle->close();
+  });
+}
+
+// ---- Executor ----
+
+std::shared_ptr<xccl::Communicator> communicator_of(const Fields& options) {
+  return options.is_null("communicator") ? nullptr : unwrap_communicator(options.value("communicator"), options.path_of("communicator"));
+}
+
+/// Local experts with all their weights, or the way to remote ones.
+std::unique_ptr<ExpertBackend> load_experts(const Fields& options, const ModelSpec& spec, const WeightStore& store,
+                                            const std::shared_ptr<xccl::Communicator>& communicator, int* max_pass_tokens) {
+  if (options.is_null("experts")) {
+    ExpertBank bank;
+    throw_if_error(options.env(), bank.load(spec, store, spec.num_layers, [](int) { return true; }));
+    return std::make_unique<LocalExperts>(spec, std::move(bank));
+  }
+  if (!communicator) Fields::fail(options.env(), options.path_of("communicator"), "must not be null with remote experts");
+  ExpertPlacement placement = read_placement(options.object("experts"));
+  throw_if_error(options.env(), check_placement(spec, placement, communicator->config()));
+  *max_pass_tokens = static_cast<int>(communicator->config().exchange.max_tokens);
+  return std::make_unique<RemoteExperts>(spec, std::move(placement), communicator);
+}
+
+CoreConfig load_core(const Fields& options) {
+  const Napi::Env env = options.env();
   const ModelSpec spec = read_model_spec(options.object("model"));
   const WeightPlan weights = read_weight_plan(options.object("weights"));
-  check_policy(env, options.text("policy"));
+  check_policy(env, options.string("policy"));
+  const std::shared_ptr<xccl::Communicator> communicator = communicator_of(options);
   CoreConfig config;
-  config.max_batch_tokens = options.integer("maxBatchTokens", 1, 65536);
+  config.max_batch_tokens = int_field(options, "maxBatchTokens", 1, 65536);
   config.max_pass_tokens = config.max_batch_tokens;
-  throw_unless_ok(env, check_model_spec(spec));
+  throw_if_error(env, check_model_spec(spec));
   WeightStore store;
-  throw_unless_ok(env, store.open(weights));
-  throw_unless_ok(env, Model::load(spec, store, false, &config.model));
-  ExpertBank bank;
-  throw_unless_ok(env, bank.load(spec, store, spec.num_layers, [](int) { return true; }));
-  config.experts = std::make_unique<LocalExperts>(spec, std::move(bank));
-  throw_unless_ok(env, KvPool::create(spec.num_layers, spec.cache_width(), options.integer("numBlocks", 1), options.integer("blockTokens", 1), {},
-                                      &config.kv));
+  throw_if_error(env, store.open(weights));
+  throw_if_error(env, Model::load(spec, store, false, &config.model));
+  config.experts = load_experts(options, spec, store, communicator, &config.max_pass_tokens);
+  const std::span<std::byte> region = communicator ? communicator->app() : std::span<std::byte>();
+  throw_if_error(env, KvPool::create(spec.num_layers, spec.cache_width(), int_field(options, "numBlocks", 1), int_field(options, "blockTokens", 1),
+                                     region, &config.kv));
+  if (communicator) {
+    config.kv_reader = std::make_unique<CommunicatorKvReader>(communicator);
+    config.heartbeat = std::make_unique<CommunicatorHeartbeat>(communicator);
+  }
   return config;
 }
 
@@ -79,39 +115,88 @@ Napi::Value write_kv_region(Napi::Env env, const KvPool& kv) {
   return region;
 }
 
-Napi::Value read_generations(Napi::Env env, const KvPool& kv, const Napi::Value& value) {
-  if (!value.IsArray()) throw_status(env, {Code::kInvalidArgument, "blocks must be an array"});
-  const Napi::Array blocks = value.As<Napi::Array>();
+Napi::Value read_generations(const KvPool& kv, const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsArray()) Fields::fail(env, "blocks", "must be an array");
+  const Napi::Array blocks = info[0].As<Napi::Array>();
   Napi::Array result = Napi::Array::New(env, blocks.Length());
   for (uint32_t i = 0; i < blocks.Length(); ++i) {
-    const Napi::Value element = blocks.Get(i);
-    const double block = element.IsNumber() ? element.As<Napi::Number>().DoubleValue() : -1.0;
-    if (!(block >= 0 && block < kv.num_blocks())) throw_status(env, {Code::kInvalidArgument, "blocks[" + std::to_string(i) + "] is not a block"});
+    const uint64_t block = Fields::integer_of(blocks.Get(i), "blocks", kv.num_blocks() - 1);
     result.Set(i, Napi::BigInt::New(env, kv.generation(static_cast<int32_t>(block))));
   }
   return result;
 }
 
+napi_status deliver_steps(napi_env env, napi_value callback, std::vector<StepEvent>& events) {
+  return call_with_array(env, callback, write_step_events(env, events));
+}
+
 Napi::Value create_executor(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  throw_unless_ok(env, select_kernels());
-  const JsReader options(info[0], "options");
-  CoreConfig config = load_core(env, options);
-  auto port = std::make_shared<EventPort<StepEvent>>(write_step_events);
-  if (!port->open(env, options.function("onSteps"), "switchyard.executor")) {
-    throw_status(env, {Code::kInternal, "cannot create the executor's event function"});
-  }
-  auto handle = std::make_shared<ExecutorHandle>(env, std::move(port), std::move(config));
+  throw_if_error(env, select_kernels());
+  const Fields options(info[0], "options");
+  CoreConfig config = load_core(options);
+  auto handle = std::make_shared<ExecutorHandle>();
+  open_channel(options, "onSteps", handle->events.get(), deliver_steps);
+  handle->loop = std::make_unique<ExecutorLoop>(std::move(config), [events = handle->events](StepEvent event) { events->post(std::move(event)); });
   Napi::Object result = Napi::Object::New(env);
   set_method(result, "submit", [handle](const Napi::CallbackInfo& call) {
-    throw_unless_ok(call.Env(), handle->loop().submit(read_plan(JsReader(call[0], "plan"))));
+    throw_if_error(call.Env(), handle->loop->submit(read_plan(Fields(call[0], "plan"))));
   });
-  set_method(result, "kvRegion", [handle](const Napi::CallbackInfo& call) { return write_kv_region(call.Env(), handle->loop().kv()); });
-  set_method(result, "blockGenerations",
-             [handle](const Napi::CallbackInfo& call) { return read_generations(call.Env(), handle->loop().kv(), call[0]); });
-  set_method(result, "close", [handle](const Napi::CallbackInfo&) { handle->close(); });
+  set_method(result, "kvRegion", [handle](const Napi::CallbackInfo& call) { return write_kv_region(call.Env(), handle->loop->kv()); });
+  set_method(result, "blockGenerations", [handle](const Napi::CallbackInfo& call) { return read_generations(handle->loop->kv(), call); });
+  close_with_environment(env, handle, result);
   return result;
 }
+
+// ---- Expert server ----
+
+ExpertServerConfig load_server(const Fields& options) {
+  const Napi::Env env = options.env();
+  ExpertServerConfig config;
+  config.spec = read_model_spec(options.object("model"));
+  const WeightPlan weights = read_weight_plan(options.object("weights"));
+  check_policy(env, options.string("policy"));
+  throw_if_error(env, check_model_spec(config.spec));
+  config.communicator = unwrap_communicator(options.value("communicator"), options.path_of("communicator"));
+  config.placement = read_placement(options.object("placement"));
+  throw_if_error(env, check_placement(config.spec, config.placement, config.communicator->config()));
+  const auto rank = static_cast<int32_t>(config.communicator->rank());
+  WeightStore store;
+  throw_if_error(env, store.open(weights));
+  throw_if_error(env, config.bank.load(config.spec, store, config.spec.num_layers,
+                                       [&](int expert) { return config.placement.expert_to_rank[expert] == rank; }));
+  return config;
+}
+
+Napi::Value write_stats(Napi::Env env, const ExpertServerStats& stats) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("numMessages", Napi::BigInt::New(env, stats.num_messages));
+  result.Set("numPairs", Napi::BigInt::New(env, stats.num_pairs));
+  result.Set("computeNs", Napi::BigInt::New(env, stats.compute_ns));
+  return result;
+}
+
+napi_status deliver_spans(napi_env env, napi_value callback, std::vector<ExpertSpan>& spans) {
+  return call_with_array(env, callback, write_expert_spans(env, spans));
+}
+
+Napi::Value create_expert_server(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  throw_if_error(env, select_kernels());
+  const Fields options(info[0], "options");
+  ExpertServerConfig config = load_server(options);
+  auto handle = std::make_shared<ExpertServerHandle>();
+  open_channel(options, "onSpans", handle->events.get(), deliver_spans);
+  config.on_span = [events = handle->events](ExpertSpan span) { events->post(std::move(span)); };
+  handle->loop = std::make_unique<ExpertServer>(std::move(config));
+  Napi::Object result = Napi::Object::New(env);
+  set_method(result, "stats", [handle](const Napi::CallbackInfo& call) { return write_stats(call.Env(), handle->loop->stats()); });
+  close_with_environment(env, handle, result);
+  return result;
+}
+
+// ---- Without a loop ----
 
 Napi::Value write_floats(Napi::Env env, const std::vector<float>& values) {
   Napi::Float32Array result = Napi::Float32Array::New(env, values.size());
@@ -121,13 +206,13 @@ Napi::Value write_floats(Napi::Env env, const std::vector<float>& values) {
 
 Napi::Value evaluate_model(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  throw_unless_ok(env, select_kernels());
-  const JsReader options(info[0], "options");
-  check_policy(env, options.text("policy"));
+  throw_if_error(env, select_kernels());
+  const Fields options(info[0], "options");
+  check_policy(env, options.string("policy"));
   const bool mtp = options.boolean("mtp");
   Evaluation evaluation;
-  throw_unless_ok(env, evaluate(read_model_spec(options.object("model")), read_weight_plan(options.object("weights")), options.integers("tokens"),
-                                mtp, &evaluation));
+  throw_if_error(env, evaluate(read_model_spec(options.object("model")), read_weight_plan(options.object("weights")), int_list(options, "tokens"), mtp,
+                               &evaluation));
   Napi::Object result = Napi::Object::New(env);
   result.Set("logits", write_floats(env, evaluation.logits));
   result.Set("mtpLogits", mtp ? write_floats(env, evaluation.mtp_logits) : env.Null());
@@ -136,7 +221,7 @@ Napi::Value evaluate_model(const Napi::CallbackInfo& info) {
 
 Napi::Value describe(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  throw_unless_ok(env, select_kernels());
+  throw_if_error(env, select_kernels());
   Napi::Array isas = Napi::Array::New(env);
   for (const Isa isa : available_isas()) isas.Set(isas.Length(), isa_name(isa));
   Napi::Object result = Napi::Object::New(env);
@@ -148,8 +233,8 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
 
 Napi::Value numeric_class_of(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  throw_unless_ok(env, select_kernels());
-  if (!info[0].IsString()) throw_status(env, {Code::kInvalidArgument, "policy must be a string"});
+  throw_if_error(env, select_kernels());
+  if (!info[0].IsString()) Fields::fail(env, "policy", "must be a string");
   const std::string policy = info[0].As<Napi::String>().Utf8Value();
   check_policy(env, policy);
   return Napi::String::New(env, numeric_class(policy));
@@ -161,6 +246,7 @@ void init_executor(Napi::Env, Napi::Object exports) {
   set_method(exports, "describe", describe);
   set_method(exports, "numericClass", numeric_class_of);
   set_method(exports, "createExecutor", create_executor);
+  set_method(exports, "createExpertServer", create_expert_server);
   set_method(exports, "evaluate", evaluate_model);
 }
 

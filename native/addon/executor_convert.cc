@@ -1,6 +1,5 @@
 #include "addon/executor_convert.h"
 
-#include "addon/js_error.h"
 #include "addon/js_writer.h"
 
 namespace switchyard::addon {
@@ -9,113 +8,118 @@ using namespace executor;
 
 // ---- JavaScript to native ----
 
-ModelSpec read_model_spec(const JsReader& js) {
+ModelSpec read_model_spec(const Fields& js) {
   ModelSpec spec;
-  if (js.text("family") != "deepseek-v3") js.refuse("family", "'deepseek-v3'");
-  spec.vocab_size = js.integer("vocabSize", 0);
-  spec.hidden_size = js.integer("hiddenSize", 0);
-  spec.num_layers = js.integer("numLayers", 0);
-  spec.num_dense_layers = js.integer("numDenseLayers", 0);
-  spec.num_heads = js.integer("numHeads", 0);
-  spec.q_lora_rank = js.integer("qLoraRank", 0);
-  spec.kv_lora_rank = js.integer("kvLoraRank", 0);
-  spec.qk_nope_head_dim = js.integer("qkNopeHeadDim", 0);
-  spec.qk_rope_head_dim = js.integer("qkRopeHeadDim", 0);
-  spec.v_head_dim = js.integer("vHeadDim", 0);
-  spec.intermediate_size = js.integer("intermediateSize", 0);
-  spec.moe_intermediate_size = js.integer("moeIntermediateSize", 0);
-  spec.num_experts = js.integer("numExperts", 0);
-  spec.num_experts_per_token = js.integer("numExpertsPerToken", 0);
-  spec.num_shared_experts = js.integer("numSharedExperts", 0);
-  spec.num_expert_groups = js.integer("numExpertGroups", 0);
-  spec.num_topk_groups = js.integer("numTopkGroups", 0);
-  spec.routed_scaling_factor = static_cast<float>(js.number("routedScalingFactor"));
+  if (js.string("family") != "deepseek-v3") refuse(js, "family", "must be 'deepseek-v3'");
+  spec.vocab_size = int_field(js, "vocabSize", 0);
+  spec.hidden_size = int_field(js, "hiddenSize", 0);
+  spec.num_layers = int_field(js, "numLayers", 0);
+  spec.num_dense_layers = int_field(js, "numDenseLayers", 0);
+  spec.num_heads = int_field(js, "numHeads", 0);
+  spec.q_lora_rank = int_field(js, "qLoraRank", 0);
+  spec.kv_lora_rank = int_field(js, "kvLoraRank", 0);
+  spec.qk_nope_head_dim = int_field(js, "qkNopeHeadDim", 0);
+  spec.qk_rope_head_dim = int_field(js, "qkRopeHeadDim", 0);
+  spec.v_head_dim = int_field(js, "vHeadDim", 0);
+  spec.intermediate_size = int_field(js, "intermediateSize", 0);
+  spec.moe_intermediate_size = int_field(js, "moeIntermediateSize", 0);
+  spec.num_experts = int_field(js, "numExperts", 0);
+  spec.num_experts_per_token = int_field(js, "numExpertsPerToken", 0);
+  spec.num_shared_experts = int_field(js, "numSharedExperts", 0);
+  spec.num_expert_groups = int_field(js, "numExpertGroups", 0);
+  spec.num_topk_groups = int_field(js, "numTopkGroups", 0);
+  spec.routed_scaling_factor = static_cast<float>(js.real("routedScalingFactor"));
   spec.norm_topk_prob = js.boolean("normTopkProb");
-  spec.rope_theta = js.number("ropeTheta");
-  spec.rms_norm_eps = static_cast<float>(js.number("rmsNormEps"));
-  spec.max_positions = js.integer("maxPositions", 0);
-  spec.num_mtp_layers = js.integer("numMtpLayers", 0);
-  spec.num_slices = js.integer("numSlices", 0);
+  spec.rope_theta = js.real("ropeTheta");
+  spec.rms_norm_eps = static_cast<float>(js.real("rmsNormEps"));
+  spec.max_positions = int_field(js, "maxPositions", 0);
+  spec.num_mtp_layers = int_field(js, "numMtpLayers", 0);
+  spec.num_slices = int_field(js, "numSlices", 0);
   return spec;
 }
 
-static Dtype read_dtype(const JsReader& js) {
-  const std::string name = js.text("dtype");
+static Dtype read_dtype(const Fields& js) {
+  const std::string name = js.string("dtype");
   if (name == "BF16") return Dtype::kBf16;
   if (name == "F16") return Dtype::kF16;
   if (name == "F32") return Dtype::kF32;
-  js.refuse("dtype", "'BF16', 'F16' or 'F32'");
+  refuse(js, "dtype", "must be 'BF16', 'F16' or 'F32'");
 }
 
-WeightPlan read_weight_plan(const JsReader& js) {
+WeightPlan read_weight_plan(const Fields& js) {
   WeightPlan plan;
-  plan.digest = js.text("digest");
-  for (const JsReader& tensor : js.objects("tensors")) {
-    const std::vector<int32_t> shape = tensor.integers("shape");
-    plan.tensors.push_back({tensor.text("name"), tensor.text("file"), tensor.size("offset"), tensor.size("bytes"), read_dtype(tensor),
+  plan.digest = js.string("digest");
+  for (const Fields& tensor : object_list(js, "tensors")) {
+    const std::vector<int32_t> shape = int_list(tensor, "shape");
+    plan.tensors.push_back({tensor.string("name"), tensor.string("file"), tensor.bytes("offset"), tensor.bytes("bytes"), read_dtype(tensor),
                             std::vector<int64_t>(shape.begin(), shape.end())});
   }
   return plan;
 }
 
-static SamplingParams read_sampling(const JsReader& js) {
+static SamplingParams read_sampling(const Fields& js) {
   SamplingParams params;
-  params.temperature = static_cast<float>(js.number("temperature"));
-  params.top_k = js.integer("topK", 0);
-  params.top_p = static_cast<float>(js.number("topP"));
-  params.min_p = static_cast<float>(js.number("minP"));
-  params.seed = js.big("seed");
+  params.temperature = static_cast<float>(js.real("temperature"));
+  params.top_k = int_field(js, "topK", 0);
+  params.top_p = static_cast<float>(js.real("topP"));
+  params.min_p = static_cast<float>(js.real("minP"));
+  params.seed = js.u64("seed");
   params.logprobs = js.boolean("logprobs");
-  params.top_logprobs = js.integer("topLogprobs", 0, kMaxTopLogprobs);
+  params.top_logprobs = int_field(js, "topLogprobs", 0, kMaxTopLogprobs);
   return params;
 }
 
-static KvSource read_kv_source(const JsReader& js) {
+static KvSource read_kv_source(const Fields& js) {
   KvSource source;
-  source.rank = js.integer("rank", 0);
-  source.epoch = js.big("epoch");
-  source.region_offset = js.big("regionOffset");
-  source.generation_offset = js.big("generationOffset");
-  source.block_bytes = js.size("blockBytes");
-  source.layout_version = js.integer("layoutVersion", 0);
-  source.blocks = js.integers("blocks");
-  source.generations = js.bigs("generations");
-  source.num_tokens = js.integer("numTokens", 0);
+  source.rank = int_field(js, "rank", 0);
+  source.epoch = js.u64("epoch");
+  source.region_offset = js.u64("regionOffset");
+  source.generation_offset = js.u64("generationOffset");
+  source.block_bytes = js.bytes("blockBytes");
+  source.layout_version = int_field(js, "layoutVersion", 0);
+  source.blocks = int_list(js, "blocks");
+  source.generations = u64_list(js, "generations");
+  source.num_tokens = int_field(js, "numTokens", 0);
   return source;
 }
 
-static SequenceSpec read_sequence(const JsReader& js) {
+static SequenceSpec read_sequence(const Fields& js) {
   SequenceSpec spec;
-  spec.seq_id = js.big("seqId");
-  spec.tokens = js.integers("tokens");
-  spec.num_computed = js.integer("numComputed", 0);
-  spec.blocks = js.integers("blocks");
-  if (const auto source = js.object_or_null("source")) spec.source = read_kv_source(*source);
+  spec.seq_id = js.u64("seqId");
+  spec.tokens = int_list(js, "tokens");
+  spec.num_computed = int_field(js, "numComputed", 0);
+  spec.blocks = int_list(js, "blocks");
+  if (!js.is_null("source")) spec.source = read_kv_source(js.object("source"));
   spec.sampling = read_sampling(js.object("sampling"));
-  spec.max_new_tokens = js.integer("maxNewTokens", 1);
-  spec.stop_token_ids = js.integers("stopTokenIds");
+  spec.max_new_tokens = int_field(js, "maxNewTokens", 1);
+  spec.stop_token_ids = int_list(js, "stopTokenIds");
   spec.hold = js.boolean("hold");
-  if (const auto trace = js.object_or_null("trace")) {
-    trace->hex("traceId", spec.trace.emplace().trace_id, sizeof(TraceTag::trace_id));
-    trace->hex("spanId", spec.trace->span_id, sizeof(TraceTag::span_id));
+  if (!js.is_null("trace")) {
+    const Fields trace = js.object("trace");
+    read_hex(trace, "traceId", spec.trace.emplace().trace_id);
+    read_hex(trace, "spanId", spec.trace->span_id);
   }
   return spec;
 }
 
-Plan read_plan(const JsReader& js) {
+Plan read_plan(const Fields& js) {
   Plan plan;
-  plan.master_epoch = js.big("masterEpoch");
-  plan.plan_seq = js.big("planSeq");
-  plan.max_prefill_tokens = js.integer("maxPrefillTokens", 0);
-  for (const JsReader& sequence : js.objects("add")) plan.add.push_back(read_sequence(sequence));
-  for (const JsReader& grant : js.objects("grant")) plan.grant.push_back({grant.big("seqId"), grant.integers("blocks")});
-  plan.remove = js.bigs("remove");
+  plan.master_epoch = js.u64("masterEpoch");
+  plan.plan_seq = js.u64("planSeq");
+  plan.max_prefill_tokens = int_field(js, "maxPrefillTokens", 0);
+  for (const Fields& sequence : object_list(js, "add")) plan.add.push_back(read_sequence(sequence));
+  for (const Fields& grant : object_list(js, "grant")) plan.grant.push_back({grant.u64("seqId"), int_list(grant, "blocks")});
+  plan.remove = u64_list(js, "remove");
   plan.resume = js.boolean("resume");
   return plan;
 }
 
+ExpertPlacement read_placement(const Fields& js) {
+  return {static_cast<uint64_t>(int_field(js, "version", 0)), int_list(js, "expertToRank"), int_field(js, "timeoutMs", 1)};
+}
+
 void check_policy(Napi::Env env, const std::string& policy) {
-  if (policy != "fp32") throw_status(env, {Code::kInvalidArgument, "policy must be 'fp32', it is '" + policy + "'"});
+  if (policy != "fp32") Fields::fail(env, "policy", "must be 'fp32', it is '" + policy + "'");
 }
 
 // ---- Native to JavaScript ----
@@ -183,6 +187,45 @@ static napi_value write_event(const JsWriter& js, const StepEvent& event) {
   js.set(result, "fault", event.fault ? write_fault(js, *event.fault) : js.null());
   js.set(result, "timing", event.timing ? write_timing(js, *event.timing) : js.null());
   return result;
+}
+
+template <size_t N>
+static napi_value write_hex(const JsWriter& js, const std::array<uint8_t, N>& bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const uint8_t byte : bytes) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return js.text(text);
+}
+
+static napi_value write_span(const JsWriter& js, const ExpertSpan& span) {
+  napi_value trace = js.object();
+  js.set(trace, "traceId", write_hex(js, span.trace.trace_id));
+  js.set(trace, "spanId", write_hex(js, span.trace.span_id));
+  napi_value result = js.object();
+  js.set(result, "trace", trace);
+  js.set(result, "fromRank", js.number(span.from_rank));
+  js.set(result, "step", js.big(span.step));
+  js.set(result, "startUnixNs", js.signed_big(span.start_unix_ns));
+  js.set(result, "durationNs", js.signed_big(span.duration_ns));
+  js.set(result, "computeNs", js.signed_big(span.compute_ns));
+  js.set(result, "numLayers", js.number(span.num_layers));
+  js.set(result, "numPairs", js.number(span.num_pairs));
+  return result;
+}
+
+napi_value write_expert_spans(napi_env env, const std::vector<ExpertSpan>& spans) {
+  const JsWriter js(env);
+  return js.array(spans, [&](const ExpertSpan& span) { return write_span(js, span); });
+}
+
+napi_status call_with_array(napi_env env, napi_value callback, napi_value array) {
+  napi_value receiver;
+  if (!array) return napi_generic_failure;
+  if (napi_status status = napi_get_undefined(env, &receiver); status != napi_ok) return status;
+  return napi_call_function(env, receiver, callback, 1, &array, nullptr);
 }
 
 napi_value write_step_events(napi_env env, const std::vector<StepEvent>& events) {

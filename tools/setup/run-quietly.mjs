@@ -19,9 +19,13 @@ export async function runQuietly(label, command, args, cwd) {
   const output = [];
   child.stdout.on('data', (chunk) => output.push(chunk));
   child.stderr.on('data', (chunk) => output.push(chunk));
-  const stopForwarding = forwardSignals(child);
+  const forwarded = forwardSignals(child);
   const { code, signal } = await ended(child);
-  stopForwarding();
+  const interruptedBy = forwarded.stop();
+  if (interruptedBy) {
+    console.error(`${label}: interrupted; the next start takes it up again`);
+    process.exit(128 + constants.signals[interruptedBy]);
+  }
   if (code === 0) {
     console.log(`${label}: done in ${((Date.now() - startMs) / 1000).toFixed(0)} s`);
     return;
@@ -31,15 +35,26 @@ export async function runQuietly(label, command, args, cwd) {
   process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1));
 }
 
-/** @param {import('node:child_process').ChildProcess} child */
+/**
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {{ stop(): NodeJS.Signals | null }} `stop` ends the forwarding and names the last signal that came
+ */
 function forwardSignals(child) {
-  const forward = (/** @type {NodeJS.Signals} */ signal) => child.kill(signal);
+  /** @type {NodeJS.Signals | null} */
+  let received = null;
+  /** @param {NodeJS.Signals} signal */
+  const forward = (signal) => {
+    received = signal;
+    child.kill(signal);
+  };
   /** @type {NodeJS.Signals[]} */
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   for (const signal of signals) process.on(signal, forward);
-  return () => {
+  const stop = () => {
     for (const signal of signals) process.off(signal, forward);
+    return received;
   };
+  return { stop };
 }
 
 /**

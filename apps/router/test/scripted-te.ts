@@ -25,6 +25,8 @@ export interface Script {
   tokenMs?: number;
   /** Decode: counts of generated tokens at which a sequence loses its blocks, each time it gets there. */
   preemptAt?: number[];
+  /** Appended to the text of every delta. */
+  padding?: string;
   /** Prefill: called when the request is there; what it throws is the answer. */
   onPrefill?: (te: ScriptedTe) => void;
   /** Decode: called before each token with the count generated so far; what it throws is the answer. */
@@ -324,7 +326,7 @@ export class ScriptedTe {
     const logprob = { logprob: half, topTokenIds: top, topLogprobs: top.map(() => half) };
     const delta = output.push(tokenId, sampling?.logprobs ? logprob : undefined);
     return common.OutputDelta.fromPartial({
-      text: delta.text,
+      text: delta.text + (this.script.padding ?? ''),
       tokenIds: delta.tokenIds,
       logprobs: delta.logprobs.map((entry) => ({
         ...entry,

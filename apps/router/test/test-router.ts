@@ -15,6 +15,7 @@ import { toRouterModel } from '../src/model.js';
 import { inferenceService } from '../src/service.js';
 import { TeWorld } from './scripted-te.js';
 
+const log = createLogger({ member: 'router-test', level: 'silent', format: 'json' });
 const modelDir = fileURLToPath(new URL('../../../models/switchyard-tiny', import.meta.url));
 
 export function openTinyModel(): Promise<OpenedModel> {
@@ -55,7 +56,6 @@ export async function startTestRouter(model: OpenedModel, options: TestRouterOpt
   const routerModel = toRouterModel(model);
   const directory = new TeDirectory(membership, routerModel);
   const tools = { tracer: trace.getTracer('test'), metrics: new RouterMetrics(metrics.getMeter('test')) };
-  const log = createLogger({ member: 'router-test', level: 'silent', format: 'json' });
   const clients = new TaskClients();
   const runner = new JobRunner({ ...tools, directory, clients, log, maxJobs: options.maxJobs ?? 64 });
   const router = { model: routerModel, runner, directory, tools, requestTimeoutMs: options.requestTimeoutMs ?? 20_000 };

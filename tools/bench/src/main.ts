@@ -1,1 +1,56 @@
-export {};
+// The one driver of all benches: `npm run bench -- SUITE [--runs N] [--json FILE]`. Prints a table, writes JSON when asked.
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { describeCommit, describeMachine } from './machine.js';
+import { findSuite, SUITES } from './registry.js';
+import { type Report, rowOf } from './row.js';
+import { tableOf } from './table.js';
+
+const REPO_ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const USAGE = `npm run bench -- SUITE [--runs N] [--json FILE]
+
+suites:
+${SUITES.map((suite) => `  ${suite.name.padEnd(8)} ${suite.summary}`).join('\n')}
+
+options:
+  --runs N     measure each case N times (default 3)
+  --json FILE  also write the report as JSON (format: CONTRIBUTING.md)`;
+
+async function main(argv: string[]): Promise<void> {
+  const options = {
+    json: { type: 'string' },
+    runs: { type: 'string', default: '3' },
+    help: { type: 'boolean' },
+  } as const;
+  const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true });
+  const [name, ...rest] = positionals;
+  if (values.help || name === undefined || rest.length > 0) {
+    console.log(USAGE);
+    if (!values.help) process.exitCode = 1;
+    return;
+  }
+  const suite = findSuite(name);
+  const progress = (line: string) => console.error(line);
+  const measurements = await suite.run({ repoRoot: REPO_ROOT, numRuns: parseRuns(values.runs), progress });
+  const report: Report = {
+    suite: suite.name,
+    commit: describeCommit(REPO_ROOT),
+    machine: describeMachine(),
+    rows: measurements.map(rowOf),
+  };
+  console.log(tableOf(report));
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+function parseRuns(text: string): number {
+  const runs = Number(text);
+  if (!Number.isInteger(runs) || runs < 1 || runs > 1_000)
+    throw new Error(`--runs ${text}: not a whole number from 1 to 1000`);
+  return runs;
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+});

@@ -11,8 +11,9 @@ const allowedLayers: Record<string, readonly string[]> = {
   domain: ['domain', 'base'],
   platform: ['platform', 'wire', 'domain', 'base', 'native'],
   app: ['platform', 'wire', 'domain', 'base'],
-  tool: ['platform', 'wire', 'domain', 'base'],
-  test: ['app', 'platform', 'wire', 'domain', 'base'],
+  testkit: ['wire', 'base'],
+  tool: ['testkit', 'platform', 'wire', 'domain', 'base'],
+  test: ['testkit', 'app', 'platform', 'wire', 'domain', 'base'],
   native: [],
 };
 

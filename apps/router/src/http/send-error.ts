@@ -17,6 +17,8 @@ export async function sendError(
   const { status, headers, error: apiError } = toHttpFailure(failure);
   if (status >= 500) log.warn({ requestId: request.id, code: failure.code, err: failure }, failure.message);
   if (status === 413) await drainBody(request.raw);
+  // A URL that cannot be decoded fails before the hook that sets the id.
+  reply.header('x-request-id', request.id);
   await reply.code(status).headers(headers).send(apiError.toBody());
 }
 

@@ -5,6 +5,9 @@ import { cluster } from '@switchyard/proto';
 import type { Membership } from '@switchyard/registry';
 import type { RouterModel } from './router-model.js';
 
+/** How long a TE may be missing from the membership before its requests are given up. */
+const ABSENT_MS_MAX = 1_000;
+
 /** A TE as it was when it was picked. */
 export interface TaskExecutor {
   id: string;
@@ -59,12 +62,25 @@ export class TeDirectory {
     };
   }
 
-  /** Calls `onLost` once when the TE has left the membership or came back under another epoch. */
+  /**
+   * Calls `onLost` once when the TE came back under another epoch, or has been missing for a while: a restarted
+   * cluster-manager knows its members only one by one. Returns the end of the watch.
+   */
   watch(te: TaskExecutor, onLost: () => void): () => void {
-    const stop = this.#view.onChange(() => {
-      if (this.#view.members().some((member) => member.id === te.id && member.epoch === te.epoch)) return;
+    let timer: NodeJS.Timeout | undefined;
+    const stop = () => {
+      clearTimeout(timer);
+      unsubscribe();
+    };
+    const lost = () => {
       stop();
       onLost();
+    };
+    const unsubscribe = this.#view.onChange((members) => {
+      const now = members.find((member) => member.id === te.id);
+      if (now && now.epoch !== te.epoch) return lost();
+      clearTimeout(timer);
+      timer = now ? undefined : setTimeout(lost, ABSENT_MS_MAX);
     });
     return stop;
   }

@@ -40,7 +40,7 @@ function deadlineOf(call: ServerCall): number | undefined {
 }
 
 function cancelReason(deadlineAtMs: number | undefined): ServiceError {
-  // NOTE: timers may fire a little early, hence the tolerance.
+  // NOTE: timers may fire a little early, hence the tolerance; a client's own timer often cancels just before ours.
   const passed = deadlineAtMs !== undefined && Date.now() >= deadlineAtMs - 5;
   return passed
     ? new ServiceError('DEADLINE_EXCEEDED', 'the deadline of the call passed')

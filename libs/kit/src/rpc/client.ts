@@ -90,12 +90,12 @@ export function callBidi<C extends Client, M extends BidiMethod<C>>(
   type Res = BidiPair<C[M]>['response'];
   const { metadata, options, span } = prepare(client, method, limits, deadlineOf(limits));
   const stream = methodOf<ClientDuplexStream<Req, Res>>(client, method)(metadata, options);
-  const { messages, ended } = receive<Res>(stream, limits, span);
+  const { messages, ended, cancel } = receive<Res>(stream, limits, span);
   return {
     send: (request) => writeMessage(stream, request, ended),
     receive: messages,
     end: () => stream.end(),
-    cancel: () => stream.cancel(),
+    cancel,
   };
 }
 
@@ -128,22 +128,26 @@ function receive<Res>(
   stream: ClientReadableStream<Res> | ClientDuplexStream<never, Res>,
   limits: CallLimits,
   span: ClientSpan,
-): { messages: MessageQueue<Res>; ended: AbortSignal } {
+): { messages: MessageQueue<Res>; ended: AbortSignal; cancel: () => void } {
   const signal = signalOf(limits);
   const controller = new AbortController();
-  const onAbort = () => stream.cancel();
-  const messages = readMessages<Res>(stream, onAbort);
+  let isOurs = false;
+  const cancel = () => {
+    isOurs = true;
+    stream.cancel();
+  };
+  const messages = readMessages<Res>(stream, cancel);
   const finish = (error?: Error) => {
-    signal?.removeEventListener('abort', onAbort);
+    signal?.removeEventListener('abort', cancel);
     span.end(error);
     messages.finish(error);
     controller.abort(error ?? new ServiceError('CLOSED', 'the call has ended'));
   };
-  stream.on('error', (error: Error) => finish(failureOf(error, limits)));
+  stream.on('error', (error: Error) => finish(failureOf(error, limits, isOurs)));
   stream.on('end', () => finish());
-  if (signal?.aborted) stream.cancel();
-  else signal?.addEventListener('abort', onAbort, { once: true });
-  return { messages, ended: controller.signal };
+  if (signal?.aborted) cancel();
+  else signal?.addEventListener('abort', cancel, { once: true });
+  return { messages, ended: controller.signal, cancel };
 }
 
 function prepare(client: Client, method: string, _limits: CallLimits, deadlineAtMs: number) {
@@ -153,11 +157,19 @@ function prepare(client: Client, method: string, _limits: CallLimits, deadlineAt
   return { metadata, options: { deadline: deadlineAtMs }, span };
 }
 
-/** Our own abort reason tells more than the CANCELLED that gRPC makes of it. */
-function failureOf(error: Error, limits: CallLimits): ServiceError {
+/**
+ * Our own abort reason tells more than the CANCELLED that gRPC makes of it; a CANCELLED that we did not ask for is a
+ * server that cut its calls on its way out.
+ */
+function failureOf(error: Error, limits: CallLimits, isOurs = false): ServiceError {
   const failure = fromGrpcError(error, limits.member);
   const signal = signalOf(limits);
-  return failure.code === 'CANCELLED' && signal?.aborted ? toServiceError(signal.reason) : failure;
+  if (failure.code !== 'CANCELLED' || (isOurs && !signal?.aborted)) return failure;
+  if (signal?.aborted) return toServiceError(signal.reason);
+  return new ServiceError('MEMBER_UNAVAILABLE', 'the other side ended the call', {
+    ...(failure.member && { member: failure.member }),
+    cause: error,
+  });
 }
 
 function deadlineOf(limits: CallLimits): number {

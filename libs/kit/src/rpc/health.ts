@@ -1,8 +1,13 @@
 // grpc.health.v1.Health by hand: two messages of one field each do not deserve the 60 ms that loading the .proto
 // file at start costs. Source: https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
-import { type ServerWritableStream, type ServiceDefinition, status } from '@grpc/grpc-js';
-import { unary } from '../rpc/server.js';
+import {
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+  status,
+} from '@grpc/grpc-js';
 import { type GrpcService, grpcService } from '../rpc/service.js';
 
 export enum HealthStatus {
@@ -17,6 +22,7 @@ interface HealthCheckRequest {
 interface HealthCheckResponse {
   status: HealthStatus;
 }
+type Answer = sendUnaryData<HealthCheckResponse>;
 type Watcher = ServerWritableStream<HealthCheckRequest, HealthCheckResponse>;
 
 export class Health {
@@ -38,10 +44,10 @@ export class Health {
   /** The gRPC service that tells. */
   service(): GrpcService {
     return grpcService(definition, {
-      check: unary(({ service }: HealthCheckRequest) => {
-        if (this.#services.has(service)) return { status: this.#status };
-        throw Object.assign(new Error(`no service '${service}' here`), { code: status.NOT_FOUND, details: 'unknown' });
-      }),
+      check: (call: ServerUnaryCall<HealthCheckRequest, HealthCheckResponse>, callback: Answer) => {
+        if (this.#services.has(call.request.service)) callback(null, { status: this.#status });
+        else callback({ code: status.NOT_FOUND, details: `no service '${call.request.service}' here` });
+      },
       watch: (watcher: Watcher) => {
         this.#watchers.add(watcher);
         watcher.on('cancelled', () => this.#watchers.delete(watcher));

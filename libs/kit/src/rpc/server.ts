@@ -48,7 +48,7 @@ export function bidi<Req, Res>(
   return (call) => {
     const { context, span } = open(call);
     const incoming: MessageQueue<Req> = readMessages(call, () => {});
-    call.on('end', () => incoming.finish());
+    call.on('end', () => afterCancelWouldShow(() => incoming.finish()));
     context.signal.addEventListener('abort', () => incoming.finish(toServiceError(context.signal.reason)));
     const send = (response: Res) => writeMessage(call, response, context.signal);
     answer(call, context, span, () => handler(incoming, send, context));
@@ -70,6 +70,15 @@ function answer<Req, Res>(
     () => call.end(),
     (error: unknown) => call.emit('error', toGrpcStatus(reasonOf(context, error))),
   );
+}
+
+/**
+ * A cancelled call or a lost peer first looks like the end of the incoming messages; 'cancelled' follows two or three
+ * turns of the event loop later. Whoever reads must not take the one for the other.
+ */
+function afterCancelWouldShow(callback: () => void, numTurns = 10): void {
+  if (numTurns === 0) callback();
+  else setImmediate(() => afterCancelWouldShow(callback, numTurns - 1));
 }
 
 /** After an abort the reason tells more than whatever the handler tripped over. */

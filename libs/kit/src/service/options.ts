@@ -40,6 +40,11 @@ export const serviceOptions = defineOptions({
     default: 'auto',
     help: 'auto is pretty on a terminal and json elsewhere',
   }),
+  metricsListen: option({
+    schema: hostPort.optional(),
+    unit: 'HOST:PORT',
+    help: 'Serve GET /metrics (Prometheus) there, by plain HTTP; nowhere by default',
+  }),
   drainTimeoutMs: option({
     schema: int({ min: 0, max: 3_600_000 }),
     default: 10_000,

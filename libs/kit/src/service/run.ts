@@ -1,6 +1,7 @@
 // The life of a service's process: configuration before any socket, logs, telemetry, the service itself, signals, and
 // the exit code. What happens between start and stop is in running.ts.
 import { join } from 'node:path';
+import { setLogger } from '@grpc/grpc-js';
 import { metrics, trace } from '@opentelemetry/api';
 import type { OptionTable } from '../config/option.js';
 import { readConfig } from '../config/read.js';
@@ -9,6 +10,7 @@ import { toServiceError } from '../errors/service-error.js';
 import { createLogger, type Logger } from '../logs/logger.js';
 import { disconnect } from '../rpc/channel.js';
 import { setSecurity } from '../rpc/security.js';
+import { serveMetrics } from '../telemetry/metrics.js';
 import { startTelemetry } from '../telemetry/setup.js';
 import { serviceOptions } from './options.js';
 import { ensureRunDir, makePrivateRunDir, removeSockets, sharedRunDir } from './run-dir.js';
@@ -27,8 +29,13 @@ export async function runService<O extends OptionTable>(definition: ServiceDefin
   const log = createLogger({ member: config.id, level: config.logLevel, format: config.logFormat });
   const stop = watchStop(config.exitWithParent, () => process.exit(1));
   exitOnUncaught(log);
+  quietenGrpc(log);
   const address = config.listen ?? `unix:${join(config.runDir, `${config.id}.sock`)}`;
-  const telemetry = await startTelemetry({ service: definition.name, member: config.id });
+  const telemetry = await startTelemetry({
+    service: definition.name,
+    member: config.id,
+    metrics: definition.servesMetrics === true || config.metricsListen !== undefined,
+  });
   const name = `@switchyard/${definition.name}`;
   const own = { config, log, tracer: trace.getTracer(name), meter: metrics.getMeter(name), address };
   const service = new RunningService(definition, own);
@@ -38,6 +45,7 @@ export async function runService<O extends OptionTable>(definition: ServiceDefin
   try {
     setSecurity(config);
     ensureRunDir(config.runDir);
+    if (config.metricsListen) await serveMetrics(config.metricsListen);
     await Promise.race([service.start(), stop.reason, service.failed]);
     const reason = await Promise.race([stop.reason, service.failed]);
     log.info({ reason }, 'stopping');
@@ -71,6 +79,12 @@ function reportFailure(log: Logger, id: string, error: unknown): number {
   }
   log.fatal({ err: error }, known.message);
   return 1;
+}
+
+/** grpc-js prints to standard error what its callers are told anyway. */
+function quietenGrpc(log: Logger): void {
+  const show = (...words: unknown[]) => log.debug(words.map(String).join(' '));
+  setLogger({ debug: show, info: show, error: show });
 }
 
 /** A programmer's error that nobody caught leaves no state to trust. */

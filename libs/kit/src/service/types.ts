@@ -55,5 +55,7 @@ export interface ServiceDefinition<O extends OptionTable> {
   options: O;
   /** Whether the run directory, where none is given, is a fresh one that goes away with this process. */
   privateRunDir?: boolean;
+  /** Whether the service calls renderMetrics() itself; --metrics-listen works without. */
+  servesMetrics?: boolean;
   wire(context: ServiceContext<ServiceConfig<O>>): Promise<Wiring> | Wiring;
 }

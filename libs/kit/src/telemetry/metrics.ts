@@ -1,25 +1,31 @@
-// The metrics of this process: OpenTelemetry instruments, read in Prometheus text format when somebody asks.
-import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
-import type { Resource } from '@opentelemetry/resources';
-import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
+// Reading the metrics of this process: by the router's /metrics, and by --metrics-listen for every other service.
+import { createServer, type Server } from 'node:http';
+import { FatalStartError } from '../errors/fatal.js';
 
-/** Collects only when asked, so that metrics cost nothing while nobody looks. */
-class OnDemandReader extends MetricReader {
-  protected override async onForceFlush(): Promise<void> {}
-  protected override async onShutdown(): Promise<void> {}
+let render: (() => Promise<string>) | undefined;
+
+/** Called once by startTelemetry. */
+export function setMetricsRenderer(renderer: () => Promise<string>): void {
+  render = renderer;
 }
 
-let reader: OnDemandReader | undefined;
-
-/** The meter provider of this process; renderMetrics reads it from now on. */
-export function meterProvider(resource: Resource): MeterProvider {
-  reader = new OnDemandReader();
-  return new MeterProvider({ resource, readers: [reader] });
-}
-
-/** All metrics of this process in Prometheus text format; '' before telemetry has started. */
+/** All metrics of this process in Prometheus text format; '' where the service declares no `servesMetrics`. */
 export async function renderMetrics(): Promise<string> {
-  if (!reader) return '';
-  const { resourceMetrics } = await reader.collect();
-  return new PrometheusSerializer().serialize(resourceMetrics);
+  return render ? render() : '';
+}
+
+/** Serves GET /metrics at HOST:PORT. Throws FatalStartError when the address is taken. */
+export function serveMetrics(address: string): Promise<Server> {
+  const separator = address.lastIndexOf(':');
+  const host = address.slice(0, separator).replace(/^\[|\]$/g, '');
+  const server = createServer(async (request, response) => {
+    if (request.method !== 'GET' || request.url !== '/metrics') response.writeHead(404).end();
+    else response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(await renderMetrics());
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(new FatalStartError(`cannot serve metrics on ${address}: ${error.message}`)),
+    );
+    server.listen(Number(address.slice(separator + 1)), host, () => resolve(server));
+  });
 }

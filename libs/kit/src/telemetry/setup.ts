@@ -1,22 +1,19 @@
-// Starts OpenTelemetry for a process. Trace ids are always made and passed on; spans are recorded only when one of the
-// standard variables names an OTLP endpoint, and the exporter's code is loaded only then. Metrics are read on demand.
-import { metrics, propagation, trace } from '@opentelemetry/api';
-import { W3CTraceContextPropagator } from '@opentelemetry/core';
-import { resourceFromAttributes } from '@opentelemetry/resources';
-import {
-  AlwaysOffSampler,
-  BatchSpanProcessor,
-  NodeTracerProvider,
-  type SpanProcessor,
-  type TracerConfig,
-} from '@opentelemetry/sdk-trace-node';
-import { meterProvider } from './metrics.js';
+// Starts telemetry for a process. Trace ids are always made and passed on; spans are recorded only when one of the
+// standard variables names an OTLP endpoint, metrics only when somebody can read them, and the SDK is loaded only then.
+import { context, metrics, propagation, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import type { SpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { idTracerProvider } from './id-tracer.js';
+import { setMetricsRenderer } from './metrics.js';
+import { traceparentPropagator } from './traceparent.js';
 
 export interface TelemetryOptions {
   /** Name of the app; OTEL_SERVICE_NAME wins. */
   service: string;
   /** Id of the member. */
   member: string;
+  /** Whether somebody calls renderMetrics(). */
+  metrics: boolean;
   /** In place of the exporter that the environment asks for; for tests. */
   spanProcessors?: SpanProcessor[];
 }
@@ -27,35 +24,43 @@ export interface Telemetry {
 }
 
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
-  const resource = resourceFromAttributes({
+  const attributes = {
     'service.name': process.env.OTEL_SERVICE_NAME ?? `switchyard-${options.service}`,
     'service.instance.id': options.member,
-  });
-  const spanProcessors = options.spanProcessors ?? (await exporting());
-  // The SDK takes its sampler from OTEL_TRACES_SAMPLER where there is something to record for.
-  const config: TracerConfig = spanProcessors.length
-    ? { resource, spanProcessors }
-    : { resource, sampler: new AlwaysOffSampler() };
-  const provider = new NodeTracerProvider(config);
-  provider.register({ propagator: new W3CTraceContextPropagator() });
-  metrics.setGlobalMeterProvider(meterProvider(resource));
+  };
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  propagation.setGlobalPropagator(traceparentPropagator);
+  const flush = await startTracing(attributes, options.spanProcessors);
+  if (options.metrics) {
+    const { startMetrics } = await import('./meter-provider.js');
+    setMetricsRenderer(startMetrics(attributes));
+  }
   return {
     async close(timeoutMs) {
-      const timer = new Promise<void>((resolve) => setTimeout(resolve, timeoutMs).unref());
+      const expired = new Promise<void>((resolve) => setTimeout(resolve, timeoutMs).unref());
       // A collector that is gone must not keep a service from ending.
-      await Promise.race([provider.shutdown().catch(() => {}), timer]);
-      trace.disable();
-      propagation.disable();
-      metrics.disable();
+      await Promise.race([flush().catch(() => {}), expired]);
+      for (const api of [trace, propagation, metrics, context]) api.disable();
     },
   };
 }
 
-/** A processor with the OTLP exporter (http/protobuf) when an endpoint is configured. */
-async function exporting(): Promise<SpanProcessor[]> {
+/** Returns what flushes and ends the tracing. */
+async function startTracing(
+  attributes: Record<string, string>,
+  processors?: SpanProcessor[],
+): Promise<() => Promise<void>> {
+  if (!processors && !isExportConfigured()) {
+    trace.setGlobalTracerProvider(idTracerProvider);
+    return async () => {};
+  }
+  const { recordingProvider } = await import('./recording.js');
+  const provider = await recordingProvider(attributes, processors);
+  trace.setGlobalTracerProvider(provider);
+  return () => provider.shutdown();
+}
+
+function isExportConfigured(): boolean {
   const { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_SDK_DISABLED } = process.env;
-  if (OTEL_SDK_DISABLED === 'true') return [];
-  if (!OTEL_EXPORTER_OTLP_ENDPOINT && !OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return [];
-  const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto');
-  return [new BatchSpanProcessor(new OTLPTraceExporter())];
+  return OTEL_SDK_DISABLED !== 'true' && Boolean(OTEL_EXPORTER_OTLP_ENDPOINT || OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
 }

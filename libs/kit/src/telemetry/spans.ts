@@ -4,14 +4,13 @@ import {
   type Context,
   context,
   type HrTime,
-  isSpanContextValid,
   type Span,
   type SpanContext,
   SpanStatusCode,
-  TraceFlags,
   trace,
 } from '@opentelemetry/api';
 import { setFailure } from './rpc-spans.js';
+import { formatTraceparent, parseTraceparent } from './traceparent.js';
 
 export interface RecordedSpan {
   startUnixNs: bigint;
@@ -33,9 +32,7 @@ export function recordSpan(name: string, span: RecordedSpan): void {
 
 /** W3C traceparent of the active span (or of `from`); '' when there is none. */
 export function currentTraceparent(from: Context = context.active()): string {
-  const span = trace.getSpanContext(from);
-  if (!span || !isSpanContextValid(span)) return '';
-  return `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, '0')}`;
+  return formatTraceparent(trace.getSpanContext(from));
 }
 
 /** Context whose active span is the one that `traceparent` names; the active context when it is malformed. */
@@ -61,14 +58,6 @@ export function withSpan<T>(name: string, attributes: Attributes, body: (span: S
 function parentContext(parent: RecordedSpan['parent']): Context {
   if (parent === undefined) return context.active();
   return typeof parent === 'string' ? contextFromTraceparent(parent) : trace.setSpanContext(context.active(), parent);
-}
-
-function parseTraceparent(text: string): SpanContext | undefined {
-  const match = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/.exec(text);
-  if (!match) return undefined;
-  const [, traceId = '', spanId = '', flags = '00'] = match;
-  const span = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & TraceFlags.SAMPLED, isRemote: true };
-  return isSpanContextValid(span) ? span : undefined;
 }
 
 /** Seconds and nanoseconds, as OpenTelemetry wants them. */

@@ -1,0 +1,20 @@
+// The OpenTelemetry metrics SDK with a reader that collects only when asked; loaded only where metrics are served.
+import { metrics } from '@opentelemetry/api';
+import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
+
+class OnDemandReader extends MetricReader {
+  protected override async onForceFlush(): Promise<void> {}
+  protected override async onShutdown(): Promise<void> {}
+}
+
+/** Sets the global meter provider; the result reads it in Prometheus text format. */
+export function startMetrics(attributes: Record<string, string>): () => Promise<string> {
+  const reader = new OnDemandReader();
+  metrics.setGlobalMeterProvider(
+    new MeterProvider({ resource: resourceFromAttributes(attributes), readers: [reader] }),
+  );
+  const serializer = new PrometheusSerializer();
+  return async () => serializer.serialize((await reader.collect()).resourceMetrics);
+}

@@ -1,0 +1,158 @@
+#include "addon/xccl_binding.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "addon/js_channel.h"
+#include "addon/napi_util.h"
+#include "addon/open_handles.h"
+
+namespace switchyard::addon {
+namespace {
+
+constexpr napi_type_tag kCommunicatorTag = {0x8c0f4d3a6b1e4f57, 0xa1b2731c9d5e4608};
+
+const char* state_name(xccl::PeerState state) {
+  switch (state) {
+    case xccl::PeerState::kLinked:
+      return "linked";
+    case xccl::PeerState::kDead:
+      return "dead";
+    default:
+      return "refused";
+  }
+}
+
+/// A PeerChange, by raw calls: also used in the channel's callback.
+napi_status peer_to_js(napi_env env, const xccl::PeerInfo& peer, napi_value* out) {
+  napi_value values[4];
+  const char* state = state_name(peer.state);
+  if (napi_status s = napi_create_object(env, out); s != napi_ok) return s;
+  if (napi_status s = napi_create_uint32(env, peer.rank, &values[0]); s != napi_ok) return s;
+  if (napi_status s = napi_create_bigint_uint64(env, peer.epoch, &values[1]); s != napi_ok) return s;
+  if (napi_status s = napi_create_string_utf8(env, state, NAPI_AUTO_LENGTH, &values[2]); s != napi_ok) return s;
+  if (napi_status s = napi_create_string_utf8(env, peer.reason.data(), peer.reason.size(), &values[3]); s != napi_ok) return s;
+  const char* const names[] = {"rank", "epoch", "state", "reason"};
+  for (size_t i = 0; i < 4; ++i) {
+    if (napi_status s = napi_set_named_property(env, *out, names[i], values[i]); s != napi_ok) return s;
+  }
+  return napi_ok;
+}
+
+napi_status deliver_changes(napi_env env, napi_value callback, std::vector<xccl::PeerInfo>& changes) {
+  napi_value undefined;
+  if (napi_status s = napi_get_undefined(env, &undefined); s != napi_ok) return s;
+  for (const xccl::PeerInfo& change : changes) {
+    napi_value argument;
+    if (napi_status s = peer_to_js(env, change, &argument); s != napi_ok) return s;
+    if (napi_status s = napi_call_function(env, undefined, callback, 1, &argument, nullptr); s != napi_ok) return s;
+  }
+  return napi_ok;
+}
+
+/// What a NativeCommunicator holds.
+struct CommunicatorHandle {
+  std::shared_ptr<JsChannel<xccl::PeerInfo>> changes = std::make_shared<JsChannel<xccl::PeerInfo>>();
+  std::shared_ptr<xccl::Communicator> communicator;
+  uint64_t open_id = 0;
+
+  ~CommunicatorHandle() { close(); }
+  void close() {
+    if (communicator) communicator->close();
+    changes->close();
+    communicator.reset();
+  }
+  xccl::Communicator& get(Napi::Env env) const {
+    if (!communicator) throw make_error(env, Code::kClosed, "the communicator is closed");
+    return *communicator;
+  }
+};
+
+xccl::ExchangeShape read_shape(const Fields& fields) {
+  return {fields.u32("maxTokens"), fields.u32("rowBytes"), fields.u32("topK"), fields.u32("maxLocalExperts")};
+}
+
+xccl::CommunicatorConfig read_config(const Fields& options) {
+  xccl::CommunicatorConfig config;
+  config.name = options.string("name");
+  config.rank = options.u32("rank");
+  config.epoch = options.u64("epoch");
+  config.socket_path = options.string("socketPath");
+  const std::vector<uint8_t> nonce = options.byte_array("nonce");
+  if (nonce.size() != config.nonce.size()) Fields::fail(options.env(), options.path_of("nonce"), "must have 16 bytes");
+  std::copy(nonce.begin(), nonce.end(), config.nonce.begin());
+  config.compatibility = options.string("compatibility");
+  config.app_bytes = options.bytes("appBytes");
+  config.zc_bytes = options.bytes("zcBytes");
+  config.max_ranks = options.u32("maxRanks");
+  if (!options.is_null("exchange")) config.exchange = read_shape(options.object("exchange"));
+  config.liveness_timeout = std::chrono::milliseconds(options.u32("livenessTimeoutMs"));
+  return config;
+}
+
+void expect_peer(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
+  const Fields peer(info[0], "peer");
+  xccl::PeerSpec spec;
+  spec.rank = peer.u32("rank");
+  spec.epoch = peer.u64("epoch");
+  spec.socket_path = peer.string("socketPath");
+  throw_if_error(info.Env(), handle.get(info.Env()).expect_peer(spec));
+}
+
+void forget_peer(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
+  const auto rank = static_cast<uint32_t>(Fields::integer_of(info[0], "rank", UINT32_MAX));
+  throw_if_error(info.Env(), handle.get(info.Env()).forget_peer(rank));
+}
+
+/// Peers of which nothing is known yet are left out: a PeerChange tells what has happened.
+Napi::Value list_peers(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
+  std::vector<xccl::PeerInfo> peers = handle.get(info.Env()).peers();
+  std::erase_if(peers, [](const xccl::PeerInfo& peer) { return peer.state == xccl::PeerState::kExpected; });
+  Napi::Array list = Napi::Array::New(info.Env(), peers.size());
+  for (uint32_t i = 0; i < peers.size(); ++i) {
+    napi_value peer;
+    if (peer_to_js(info.Env(), peers[i], &peer) != napi_ok) throw Napi::Error::New(info.Env());
+    list.Set(i, peer);
+  }
+  return list;
+}
+
+Napi::Object make_object(Napi::Env env, const std::shared_ptr<CommunicatorHandle>& handle) {
+  Napi::Object object = make_handle(env, kCommunicatorTag, handle);
+  object.Set("expectPeer", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { expect_peer(*handle, info); }));
+  object.Set("forgetPeer", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { forget_peer(*handle, info); }));
+  object.Set("peers", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return list_peers(*handle, info); }));
+  object.Set("close", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
+    OpenHandles::of(info.Env()).remove(handle->open_id);
+    handle->close();
+  }));
+  return object;
+}
+
+Napi::Value create_communicator(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Fields options(info[0], "options");
+  auto handle = std::make_shared<CommunicatorHandle>();
+  xccl::CommunicatorConfig config = read_config(options);
+  config.on_peer_change = [changes = handle->changes](const xccl::PeerInfo& change) { changes->post(change); };
+  if (handle->changes->open(env, options.function("onPeerChange"), "switchyard.xccl", deliver_changes, false) != napi_ok) throw Napi::Error::New(env);
+  throw_if_error(env, xccl::Communicator::create(std::move(config), &handle->communicator));
+  handle->open_id = OpenHandles::of(env).add([weak = std::weak_ptr(handle)] {
+    if (const auto open = weak.lock()) open->close();
+  });
+  return make_object(env, handle);
+}
+
+}  // namespace
+
+void init_xccl(Napi::Env env, Napi::Object exports) {
+  exports.Set("createCommunicator", Napi::Function::New(env, create_communicator, "createCommunicator"));
+}
+
+std::shared_ptr<xccl::Communicator> unwrap_communicator(Napi::Value value, const std::string& path) {
+  const auto handle = unwrap_handle<CommunicatorHandle>(value, kCommunicatorTag, path);
+  handle->get(value.Env());
+  return handle->communicator;
+}
+
+}  // namespace switchyard::addon

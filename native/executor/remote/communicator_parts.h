@@ -1,0 +1,31 @@
+// What the loop needs of a communicator besides experts: KV of other ranks, and signs of life.
+#pragma once
+
+#include <memory>
+
+#include "executor/kv/kv_reader.h"
+#include "executor/model/heartbeat.h"
+#include "xccl/api.h"
+
+namespace switchyard::executor {
+
+class CommunicatorKvReader : public KvReader {
+ public:
+  explicit CommunicatorKvReader(std::shared_ptr<xccl::Communicator> communicator) : communicator_(std::move(communicator)) {}
+  Status read(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst) override;
+
+ private:
+  std::shared_ptr<xccl::Communicator> communicator_;
+};
+
+class CommunicatorHeartbeat : public Heartbeat {
+ public:
+  explicit CommunicatorHeartbeat(std::shared_ptr<xccl::Communicator> communicator) : communicator_(std::move(communicator)) {}
+  void set_busy(bool busy) override { communicator_->set_busy(busy); }
+  void progress() override { communicator_->progress(); }
+
+ private:
+  std::shared_ptr<xccl::Communicator> communicator_;
+};
+
+}  // namespace switchyard::executor

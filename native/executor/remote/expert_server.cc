@@ -1,0 +1,121 @@
+#include "executor/remote/expert_server.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/clock.h"
+#include "base/thread.h"
+
+namespace switchyard::executor {
+namespace {
+
+constexpr auto kIdleWake = std::chrono::milliseconds(100);
+
+}  // namespace
+
+ExpertServer::ExpertServer(ExpertServerConfig config)
+    : config_(std::move(config)),
+      experts_(config_.placement.experts_of(static_cast<int32_t>(config_.communicator->rank()))),
+      spans_(config_.on_span),
+      thread_(start_quiet_thread("sy-expert", [this] { run(); })) {}
+
+ExpertServer::~ExpertServer() { close(); }
+
+ExpertServerStats ExpertServer::stats() const { return {num_messages_.load(), num_pairs_.load(), compute_ns_.load()}; }
+
+void ExpertServer::close() {
+  is_closing_ = true;
+  if (thread_.joinable()) thread_.join();
+}
+
+void ExpertServer::run() {
+  std::vector<xccl::A2eView> views;
+  while (!is_closing_) {
+    views.clear();
+    const Status status = config_.communicator->expert()->wait_any(xccl::deadline_in(kIdleWake), &views);
+    if (status.ok()) {
+      serve(&views);
+    } else if (status.code() == Code::kTimeout) {
+      spans_.end_all();
+    } else {
+      return;  // closed
+    }
+  }
+}
+
+/// Answers all messages, those of one layer together.
+void ExpertServer::serve(std::vector<xccl::A2eView>* views) {
+  std::stable_sort(views->begin(), views->end(), [](const auto& a, const auto& b) { return a.event.layer < b.event.layer; });
+  const auto is_refused = [&](const xccl::A2eView& view) {
+    const Status status = check_view(view);
+    // The sender may be gone by now: then there is nobody to tell.
+    if (!status.ok()) (void)config_.communicator->expert()->fail(view, status.code());
+    return !status.ok();
+  };
+  std::erase_if(*views, is_refused);
+  for (size_t first = 0; first < views->size();) {
+    size_t end = first + 1;
+    while (end < views->size() && (*views)[end].event.layer == (*views)[first].event.layer) ++end;
+    serve_layer(std::span(*views).subspan(first, end - first));
+    first = end;
+  }
+}
+
+/// XCCL has checked sums and bounds; what a message means is checked here.
+Status ExpertServer::check_view(const xccl::A2eView& view) const {
+  if (view.placement_version != config_.placement.version) return {Code::kMismatch, "another placement version"};
+  if (view.row_bytes != config_.spec.hidden_size * sizeof(float)) return {Code::kMismatch, "another row size"};
+  if (view.expert_counts.size() != experts_.size()) return {Code::kMismatch, "another number of experts"};
+  if (view.event.layer >= config_.spec.num_layers || !config_.spec.is_moe_layer(view.event.layer)) return {Code::kInvalidArgument, "no such layer"};
+  return {};
+}
+
+void ExpertServer::serve_layer(std::span<const xccl::A2eView> views) {
+  const int64_t start_unix = unix_now_ns();
+  const int64_t start = monotonic_now_ns();
+  next_pair_.assign(views.size(), 0);
+  for (size_t i = 0; i < experts_.size(); ++i) {
+    collect_pairs(views, i);
+    if (pairs_.empty()) continue;
+    run_expert(views, i);
+    config_.communicator->progress();
+  }
+  // A sender that died meanwhile gets no answer and needs none.
+  for (const xccl::A2eView& view : views) (void)config_.communicator->expert()->finish(view);
+  const int64_t spent = monotonic_now_ns() - start;
+  compute_ns_ += spent;
+  const bool is_last_layer = views.front().event.layer == config_.spec.num_layers - 1;
+  for (const xccl::A2eView& view : views) {
+    num_messages_ += 1;
+    num_pairs_ += view.pair_rows.size();
+    spans_.add(view, start_unix, start_unix + spent, spent);
+    if (is_last_layer) spans_.end(view.rank);
+  }
+}
+
+/// pairs_ and group_x_ of one expert over all messages.
+void ExpertServer::collect_pairs(std::span<const xccl::A2eView> views, size_t local_idx) {
+  const size_t hidden = config_.spec.hidden_size;
+  pairs_.clear();
+  for (size_t v = 0; v < views.size(); ++v) {
+    for (uint32_t i = 0; i < views[v].expert_counts[local_idx]; ++i) pairs_.push_back({v, next_pair_[v]++});
+  }
+  group_x_.resize(std::max(group_x_.size(), pairs_.size() * hidden));
+  group_y_.resize(group_x_.size());
+  for (size_t i = 0; i < pairs_.size(); ++i) {
+    const xccl::A2eView& view = views[pairs_[i].view_idx];
+    std::memcpy(&group_x_[i * hidden], view.rows + static_cast<size_t>(view.pair_rows[pairs_[i].pair_idx]) * view.row_bytes, view.row_bytes);
+  }
+}
+
+void ExpertServer::run_expert(std::span<const xccl::A2eView> views, size_t local_idx) {
+  const size_t hidden = config_.spec.hidden_size;
+  config_.bank.run(views.front().event.layer, experts_[local_idx], group_x_.data(), group_y_.data(), static_cast<int>(pairs_.size()));
+  for (size_t i = 0; i < pairs_.size(); ++i) {
+    const auto* row = reinterpret_cast<const std::byte*>(&group_y_[i * hidden]);
+    // PEER_DEAD is final for that message alone; finish() ends it.
+    (void)config_.communicator->expert()->reply_row(views[pairs_[i].view_idx], pairs_[i].pair_idx, row);
+  }
+}
+
+}  // namespace switchyard::executor

@@ -1,0 +1,144 @@
+// The JavaScript face of XCCL: linking, callbacks, errors with codes, and that nothing is left behind however the process ends.
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { CommunicatorOptions, NativeCommunicator, NativeModule, PeerChange } from '@switchyard/native';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+const addonPath = fileURLToPath(new URL('../build/release/switchyard.node', import.meta.url));
+const addon = createRequire(import.meta.url)(addonPath) as NativeModule;
+
+let folder: string;
+let open: NativeCommunicator[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'switchyard-xccl-js-'));
+  open = [];
+});
+
+afterEach(() => {
+  for (const communicator of open) communicator.close();
+  const left = readdirSync(folder);
+  rmSync(folder, { recursive: true });
+  expect(left).toEqual([]);
+});
+
+function optionsFor(rank: number, changes: Partial<CommunicatorOptions> = {}): CommunicatorOptions {
+  return {
+    name: 'test',
+    rank,
+    epoch: 1n,
+    socketPath: join(folder, `r${rank}`),
+    nonce: new Uint8Array(16).fill(7),
+    compatibility: 'fp32/test',
+    appBytes: 4096,
+    zcBytes: 0,
+    maxRanks: 4,
+    exchange: { maxTokens: 4, rowBytes: 64, topK: 2, maxLocalExperts: 2 },
+    livenessTimeoutMs: 500,
+    onPeerChange: () => {},
+    ...changes,
+  };
+}
+
+function create(rank: number, changes: Partial<CommunicatorOptions> = {}): NativeCommunicator {
+  const communicator = addon.createCommunicator(optionsFor(rank, changes));
+  open.push(communicator);
+  return communicator;
+}
+
+/** A callback and the promise of its next change in that state. */
+function watch(state: PeerChange['state']) {
+  let onPeerChange = (_change: PeerChange): void => {};
+  const promise = new Promise<PeerChange>((resolve) => {
+    onPeerChange = (change) => {
+      if (change.state === state) resolve(change);
+    };
+  });
+  return { promise, onPeerChange };
+}
+
+const codeOf = (action: () => unknown) => {
+  try {
+    action();
+  } catch (error) {
+    return (error as { code?: string }).code;
+  }
+  return 'no error';
+};
+
+test('two communicators link, and one hears of the end of the other', async () => {
+  const linked = watch('linked');
+  const dead = watch('dead');
+  const onPeerChange = (change: PeerChange) => {
+    linked.onPeerChange(change);
+    dead.onPeerChange(change);
+  };
+  const a = create(0, { onPeerChange });
+  const b = create(1, { epoch: 2n });
+  a.expectPeer({ rank: 1, epoch: 2n, socketPath: join(folder, 'r1') });
+  expect(a.peers()).toEqual([]);
+  b.expectPeer({ rank: 0, epoch: 1n, socketPath: join(folder, 'r0') });
+  expect(await linked.promise).toEqual({ rank: 1, epoch: 2n, state: 'linked', reason: '' });
+  expect(a.peers()).toEqual([{ rank: 1, epoch: 2n, state: 'linked', reason: '' }]);
+  b.close();
+  expect((await dead.promise).reason).not.toBe('');
+});
+
+test('unequal numeric classes are refused with a reason', async () => {
+  const refused = watch('refused');
+  const a = create(0, refused);
+  const b = create(1, { compatibility: 'bf16/test' });
+  a.expectPeer({ rank: 1, epoch: 1n, socketPath: join(folder, 'r1') });
+  b.expectPeer({ rank: 0, epoch: 1n, socketPath: join(folder, 'r0') });
+  expect((await refused.promise).reason).toContain('bf16/test');
+});
+
+test('errors carry a code and the path of the field', () => {
+  expect(() => create(0, { rank: 9 })).toThrow(/rank/);
+  expect(() => create(0, { nonce: new Uint8Array(3) })).toThrow('options.nonce: must have 16 bytes');
+  expect(codeOf(() => create(0, { epoch: 1 as unknown as bigint }))).toBe('INVALID_ARGUMENT');
+  expect(codeOf(() => create(0, { exchange: { maxTokens: 4, rowBytes: 64, topK: 0, maxLocalExperts: 2 } }))).toBe(
+    'INVALID_ARGUMENT',
+  );
+  expect(codeOf(() => addon.createCommunicator(null as unknown as CommunicatorOptions))).toBe('INVALID_ARGUMENT');
+  const a = create(0);
+  expect(codeOf(() => a.expectPeer({ rank: 0, epoch: 1n, socketPath: 'x' }))).toBe('INVALID_ARGUMENT');
+  a.expectPeer({ rank: 1, epoch: 3n, socketPath: join(folder, 'r1') });
+  expect(codeOf(() => a.expectPeer({ rank: 1, epoch: 2n, socketPath: join(folder, 'r1') }))).toBe('STALE');
+  a.close();
+  a.close();
+  expect(codeOf(() => a.peers())).toBe('CLOSED');
+});
+
+const endings = {
+  'runs out of work': '',
+  'calls process.exit': 'process.exit(0);',
+  'ends in a worker': `
+    const { Worker } = require('node:worker_threads');
+    const worker = new Worker(source.replace('/*ending*/', 'setInterval(() => {}, 1000)'), { eval: true });
+    worker.on('online', () => setTimeout(() => worker.terminate(), 100));`,
+};
+
+for (const [name, ending] of Object.entries(endings)) {
+  test(`a process that ${name} with an open communicator ends well and leaves no socket`, async () => {
+    const isWorker = name.includes('worker');
+    const create = `
+      const addon = require(${JSON.stringify(addonPath)});
+      const options = { ...JSON.parse(${JSON.stringify(JSON.stringify({ ...optionsFor(0), epoch: 0, nonce: 0 }))}),
+        epoch: 1n, nonce: new Uint8Array(16), onPeerChange() {} };
+      const communicator = addon.createCommunicator(options);`;
+    const script = isWorker
+      ? `const source = ${JSON.stringify(`${create}\n/*ending*/`)};${ending}`
+      : `${create}\n${ending}`;
+    const path = join(folder, 'script.cjs');
+    writeFileSync(path, script);
+    await promisify(execFile)(process.execPath, [path], { timeout: 10_000 });
+    rmSync(path);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+}

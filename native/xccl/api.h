@@ -1,0 +1,116 @@
+// XCCL's public surface: communicators over shared-memory segments, one-sided get, and the A2E/E2A exchange (docs/xccl.md).
+// Called by the executor's loops and by addon/. Payload is opaque bytes: nothing here knows a model, and every call that
+// can wait has a deadline and ends with a typed Status (PeerDead, Timeout, Mismatch, Stale, Corrupt, Closed).
+//
+// Threads: Communicator is thread-safe. AttentionEndpoint and ExpertEndpoint each belong to one thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "xccl/types.h"
+
+namespace switchyard::xccl {
+
+class AttentionEndpoint;
+class ExpertEndpoint;
+
+/// One rank's membership in a communicator: its three segments, its broker thread, its links to the peers.
+class Communicator {
+ public:
+  /// Makes the segments, binds the socket and starts the broker. InvalidArgument for impossible options, Io for the system's refusals.
+  static Status create(CommunicatorConfig config, std::shared_ptr<Communicator>* out);
+
+  virtual ~Communicator() = default;
+
+  /// Ends all links, wakes all waiters with Closed, removes the socket and joins the threads. Idempotent. The memory of app()
+  /// and zc() stays mapped until the object goes.
+  virtual void close() = 0;
+
+  virtual const CommunicatorConfig& config() const = 0;
+  uint32_t rank() const { return config().rank; }
+  uint64_t epoch() const { return config().epoch; }
+
+  /// Makes a peer known on this side; of a pair the one with the larger (epoch, rank) dials. A higher epoch replaces a lower
+  /// one, a lower one is Stale, the same one again changes nothing. A rank is linked to itself from the start.
+  virtual Status expect_peer(const PeerSpec& peer) = 0;
+  /// Ends the link, if any, and forgets the peer. No callback follows.
+  virtual Status forget_peer(uint32_t rank) = 0;
+  /// OK once linked; PeerDead, Mismatch, Stale, Timeout or Closed otherwise; InvalidArgument for a rank that is not expected.
+  virtual Status wait_linked(uint32_t rank, uint64_t epoch, Deadline deadline) = 0;
+  /// All known peers, without this rank itself.
+  virtual std::vector<PeerInfo> peers() const = 0;
+  /// Epoch of the live link to a rank (its own for itself), 0 when there is none.
+  virtual uint64_t linked_epoch(uint32_t rank) const = 0;
+
+  /// This rank's app area [app_bytes], zeroed at the start: writable here, readable by peers through get(). Page-aligned.
+  virtual std::span<std::byte> app() = 0;
+  /// This rank's zero-copy area [zc_bytes]: writable by peers.
+  virtual std::span<std::byte> zc() = 0;
+
+  /// Copies app[offset, offset + dst.size()) of a peer into dst. Stale when `epoch` is not the live one, InvalidArgument out of
+  /// bounds, PeerDead (also when the peer died during the copy: dst is then to be thrown away), Timeout, Closed.
+  /// Loads are not reordered over two calls, so generations read by a later get() prove an earlier one (D1).
+  virtual Status get(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst, Deadline deadline,
+                     OpTiming* timing = nullptr) = 0;
+
+  /// Liveness. Peers declare this rank dead when it is busy, or owes an E2A, and none of these was called for liveness_timeout
+  /// (+ allowance). Waits inside this library call progress() themselves at every wake.
+  virtual void progress() = 0;
+  /// A busy rank must progress. Ranks start idle.
+  virtual void set_busy(bool busy) = 0;
+  /// Grants itself this long until the next progress() (start, a long prefill), at most 1 hour.
+  virtual void allow(std::chrono::milliseconds span) = 0;
+
+  /// The two halves of the exchange; null when config().exchange is all zero. They live as long as this object.
+  virtual AttentionEndpoint* attention() = 0;
+  virtual ExpertEndpoint* expert() = 0;
+};
+
+/// Attention half. An event is sent to some ranks, then awaited from the same ranks. Up to two events (micro-batches 0 and 1)
+/// may be in flight. Sending a new event to a rank abandons an unanswered older one of that micro-batch: send() then waits until
+/// the late E2A has come and drops it, so a failed or skipped wait needs no clean-up and a rolled-back step is run again under
+/// a higher step number.
+class AttentionEndpoint {
+ public:
+  virtual ~AttentionEndpoint() = default;
+
+  /// Writes the message into the destination's slot and rings it. Waits only for an abandoned older event's E2A.
+  virtual Status send(uint32_t dest, const A2eMessage& message, Deadline deadline, OpTiming* timing = nullptr) = 0;
+
+  /// Sleeps until all `dests` have answered `event`; woken by the last of them or by a death. Fails with the first fault found:
+  /// PeerDead, Timeout, Closed, Mismatch (answer to another event), Corrupt, or the code that the expert's fail() gave.
+  virtual Status wait(const EventId& event, std::span<const uint32_t> dests, Deadline deadline, WaitReport* report = nullptr) = 0;
+
+  /// The answer of `dest` to the last successfully awaited event of this micro-batch; empty when there is none.
+  virtual E2aView view(uint32_t dest, uint8_t micro_batch) const = 0;
+};
+
+/// Expert half. A message that fails its checks is answered with Corrupt and never delivered.
+class ExpertEndpoint {
+ public:
+  virtual ~ExpertEndpoint() = default;
+
+  /// Waits for the first arrival and appends all that have arrived. Timeout when none came, Closed. Dead ranks are no error.
+  /// Each appended view must be ended by reply(), finish() or fail(), in any order.
+  virtual Status wait_any(Deadline deadline, std::vector<A2eView>* out) = 0;
+
+  /// Writes all rows [num_pairs][row_bytes], signals, ends the view.
+  virtual Status reply(const A2eView& view, const std::byte* rows) = 0;
+  /// Writes the row of one pair into the sender's slot; finish() must follow. An error (PeerDead) is final for the view, and
+  /// finish() is still to be called.
+  virtual Status reply_row(const A2eView& view, uint32_t pair_idx, const std::byte* row) = 0;
+  /// Signals that all rows are written; ends the view, whatever it returns.
+  virtual Status finish(const A2eView& view) = 0;
+  /// Answers with an error instead (an unknown placement version: kMismatch); ends the view. `code` must not be kOk.
+  virtual Status fail(const A2eView& view, Code code) = 0;
+
+  /// Messages answered with Corrupt so far.
+  virtual uint64_t num_corrupt() const = 0;
+};
+
+}  // namespace switchyard::xccl

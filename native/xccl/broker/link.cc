@@ -1,0 +1,87 @@
+#include "xccl/broker/link.h"
+
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "xccl/transport/providers.h"
+
+namespace switchyard::xccl {
+
+Link::Link(LocalRank& local, Handshake& handshake, std::function<void()> on_verdict, Deadline now)
+    : local_(local),
+      rank_(handshake.rank()),
+      epoch_(handshake.epoch()),
+      connection_(handshake.take_connection()),
+      memory_(handshake.take_memory()),
+      fabric_(shm_fabric_create({memory_.ctrl.span(), memory_.app.span(), memory_.zc.span()})),
+      monitor_(local.config().liveness_timeout, now) {
+  watcher_ = std::make_unique<DeathWatcher>(&memory_.fixed().alive[local.config().rank].mutex, std::move(on_verdict));
+  local_.peers().publish(rank_, {fabric_.get(), epoch_, memory_.app.size(), handshake.hello().exchange.max_tokens != 0});
+  serial_ = local_.peers().entry(rank_).live_serial.load();
+  local_.wake_all();
+}
+
+Link::~Link() { unmap(); }
+
+Status Link::on_readable() {
+  for (;;) {
+    Frame frame{};
+    std::vector<FileDescriptor> fds;
+    switch (receive_frame(connection_, &frame, &fds)) {
+      case Received::kNothing:
+        return {};
+      case Received::kEndOfFile:
+        is_end_of_file_ = true;
+        return {Code::kPeerDead, "its connection ended"};
+      case Received::kGarbage:
+        return {Code::kCorrupt, "it sent a malformed frame"};
+      case Received::kFrame:
+        return {Code::kPeerDead, "it left: " + frame_text(frame.text, sizeof(frame.text))};
+    }
+  }
+}
+
+Status Link::check_liveness(Deadline now, bool has_overslept) {
+  switch (watcher_->verdict()) {
+    case DeathWatcher::Verdict::kOwnerDied:
+      return {Code::kPeerDead, "its process ended"};
+    case DeathWatcher::Verdict::kOwnerLetGo:
+      return {Code::kPeerDead, "it closed"};
+    case DeathWatcher::Verdict::kBroken:
+      return {Code::kCorrupt, "its liveness mutex is damaged"};
+    default:
+      break;
+  }
+  if (has_overslept) monitor_.forgive(now);
+  const ProgressWord word{memory_.fixed().progress.word.load(std::memory_order_acquire)};
+  const bool is_awaited = local_.peers().entry(rank_).num_awaited.load(std::memory_order_relaxed) > 0;
+  if (!monitor_.is_hung(word, is_awaited, now)) return {};
+  return {Code::kPeerDead, "it stands still (no progress for " + std::to_string(local_.config().liveness_timeout.count()) + " ms)"};
+}
+
+void Link::end(Code code, const std::string& reason) {
+  local_.peers().retract(rank_);
+  local_.wake_all();
+  watcher_->request_stop();
+  // Fails when the peer is gone: then nobody needs to know.
+  (void)send_frame(connection_, frame_with_text(local_, FrameKind::kFarewell, code, reason, false));
+  phase_ = LinkPhase::kDraining;
+}
+
+void Link::advance() {
+  if (phase_ == LinkPhase::kDraining && local_.peers().is_unused(rank_) && watcher_->is_done()) {
+    unmap();
+    shutdown(connection_.get(), SHUT_WR);
+    phase_ = LinkPhase::kQuiet;
+  }
+  if (phase_ == LinkPhase::kQuiet && is_end_of_file_) phase_ = LinkPhase::kOver;
+}
+
+void Link::unmap() {
+  watcher_.reset();
+  fabric_.reset();
+  memory_ = PeerMemory{};
+}
+
+}  // namespace switchyard::xccl

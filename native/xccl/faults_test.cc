@@ -1,0 +1,298 @@
+// What happens when a peer is killed, stopped, hung, closed or writes garbage: every waiter gets a typed error in under a second
+// and the others go on.
+#include "xccl/coll/attention.h"
+#include "xccl/coll/expert.h"
+#include "xccl/exchange_support.h"
+
+namespace {
+
+using namespace switchyard;
+using namespace switchyard::xccl;
+using namespace switchyard::xccl::testing;
+
+Routing some_routing(const std::vector<std::byte>& rows, uint64_t seed) {
+  Random random(seed);
+  return random_routing(random, rows, 16, 3, 3);
+}
+
+const std::vector<std::byte>& some_rows() {
+  static const std::vector<std::byte> rows(64, std::byte{7});
+  return rows;
+}
+
+/// A process that joins as `rank`, expects the given peers (all at epoch 1), and runs `body` with its communicator.
+template <class Body>
+ForkedPeer fork_member(const Folder& folder, uint32_t rank, uint64_t epoch, std::vector<uint32_t> peers, Body&& body) {
+  return ForkedPeer([&, peers] {
+    const Member member = make_member(config_of(folder, rank, epoch));
+    for (const uint32_t peer : peers) (void)member->expect_peer(peer_of(folder, peer));
+    body(*member);
+  });
+}
+
+void do_nothing(Communicator&) { std::this_thread::sleep_for(60s); }
+
+void remove_socket(const Folder& folder, uint32_t rank, uint64_t epoch) { unlink(folder.socket(rank, epoch).c_str()); }
+
+/// Sends one message to rank 1 and waits for 5 s at most; returns the wait's status and how long it took.
+Status exchange_once(Communicator& member, uint64_t step, uint32_t dest, double* took_ms) {
+  const Routing routing = some_routing(some_rows(), step);
+  const auto start = std::chrono::steady_clock::now();
+  Status status = member.attention()->send(dest, message_of(routing, some_rows(), 16, {step, 0, 0}), deadline_in(5s));
+  const uint32_t dests[] = {dest};
+  if (status.ok()) {
+    WaitReport report;
+    status = member.attention()->wait({step, 0, 0}, dests, deadline_in(5s), &report);
+    CHECK(report.failed_rank == (status.code() == Code::kPeerDead ? static_cast<int32_t>(dest) : -1));
+  }
+  if (status.ok()) CHECK(is_expected(member.attention()->view(dest, 0), routing, 16));
+  *took_ms = ms_since(start);
+  return status;
+}
+
+TEST(xccl_faults_killed_expert_fails_the_wait_and_its_successor_serves) {
+  const Folder folder;
+  {
+    ForkedPeer victim = fork_member(folder, 1, 2, {0}, do_nothing);
+    ForkedPeer successor = fork_member(folder, 1, 3, {0}, serve_experts);
+    const Member a = make_member(config_of(folder, 0));
+    CHECK(a->expect_peer(peer_of(folder, 1, 2)).ok());
+    REQUIRE(is_code(a->wait_linked(1, 2, deadline_in(5s)), Code::kOk));
+    std::thread killer([&] {
+      std::this_thread::sleep_for(100ms);
+      victim.signal(SIGKILL);
+    });
+    double took_ms = 0;
+    const Status status = exchange_once(*a, 1, 1, &took_ms);
+    killer.join();
+    CHECK(is_code(status, Code::kPeerDead) && took_ms < 1000);
+    CHECK(status.message().find("its process ended") != std::string::npos || status.message().find("connection ended") != std::string::npos);
+    victim.kill_now();
+    CHECK(a->expect_peer(peer_of(folder, 1, 3)).ok());
+    REQUIRE(is_code(a->wait_linked(1, 3, deadline_in(5s)), Code::kOk));
+    for (uint64_t step = 2; step < 20; ++step) CHECK(is_code(exchange_once(*a, step, 1, &took_ms), Code::kOk));
+  }
+  for (uint64_t epoch : {2, 3}) remove_socket(folder, 1, epoch);
+}
+
+TEST(xccl_faults_stopped_expert_that_owes_an_answer_is_dead) {
+  const Folder folder;
+  {
+    ForkedPeer victim = fork_member(folder, 1, 2, {0}, serve_experts);
+    const Member a = make_member(config_of(folder, 0));
+    CHECK(a->expect_peer(peer_of(folder, 1, 2)).ok());
+    REQUIRE(is_code(a->wait_linked(1, 2, deadline_in(5s)), Code::kOk));
+    double took_ms = 0;
+    CHECK(is_code(exchange_once(*a, 1, 1, &took_ms), Code::kOk));
+    victim.signal(SIGSTOP);
+    const Status status = exchange_once(*a, 2, 1, &took_ms);
+    CHECK(is_code(status, Code::kPeerDead) && took_ms > 400 && took_ms < 1000);
+    CHECK(status.message().find("stands still") != std::string::npos);
+    // It wakes up and hears that it was given up; it stays dead for this epoch.
+    victim.signal(SIGCONT);
+    CHECK(is_code(exchange_once(*a, 3, 1, &took_ms), Code::kPeerDead) && took_ms < 100);
+  }
+  remove_socket(folder, 1, 2);
+}
+
+TEST(xccl_faults_stopped_idle_peer_is_left_alone) {
+  const Folder folder;
+  {
+    ForkedPeer idle = fork_member(folder, 1, 2, {0}, do_nothing);
+    const Member a = make_member(config_of(folder, 0));
+    CHECK(a->expect_peer(peer_of(folder, 1, 2)).ok());
+    REQUIRE(is_code(a->wait_linked(1, 2, deadline_in(5s)), Code::kOk));
+    idle.signal(SIGSTOP);
+    std::this_thread::sleep_for(800ms);
+    CHECK(a->linked_epoch(1) == 2);
+  }
+  remove_socket(folder, 1, 2);
+}
+
+TEST(xccl_faults_dead_attention_rank_delays_nobody) {
+  const Folder folder;
+  {
+    // Rank 2 sends and is killed while its message is being worked on; rank 0 is served all the while.
+    ForkedPeer victim = fork_member(folder, 2, 2, {1}, [](Communicator& member) {
+      (void)member.wait_linked(1, 1, deadline_in(5s));
+      double took_ms = 0;
+      (void)exchange_once(member, 1, 1, &took_ms);
+    });
+    const Member a = make_member(config_of(folder, 0));
+    const Member e = make_member(config_of(folder, 1));
+    REQUIRE(link_members(folder, *a, *e));
+    CHECK(e->expect_peer(peer_of(folder, 2, 2)).ok());
+    std::vector<A2eView> views;
+    REQUIRE(is_code(e->expert()->wait_any(deadline_in(5s), &views), Code::kOk));
+    REQUIRE(views.size() == 1 && views[0].rank == 2);
+    victim.kill_now();
+    {
+      std::thread expert([&] { serve_experts(*e); });
+      double took_ms = 0;
+      CHECK(is_code(exchange_once(*a, 1, 1, &took_ms), Code::kOk) && took_ms < 200);
+      const auto start = std::chrono::steady_clock::now();
+      while (e->linked_epoch(2) != 0 && ms_since(start) < 1000) std::this_thread::sleep_for(1ms);
+      CHECK(e->linked_epoch(2) == 0);
+      e->close();
+      expert.join();
+    }
+    CHECK(!e->expert()->finish(views[0]).ok());
+  }
+  remove_socket(folder, 2, 2);
+}
+
+TEST(xccl_faults_busy_peer_must_progress_unless_allowed) {
+  const Folder folder;
+  CommunicatorConfig config = config_of(folder, 0);
+  config.liveness_timeout = 150ms;
+  const Member a = make_member(config);
+  const Member b = make_member(config_of(folder, 1, 2));
+  REQUIRE(link_members(folder, *a, *b));
+  b->set_busy(true);
+  for (int i = 0; i < 8; ++i) {
+    std::this_thread::sleep_for(50ms);
+    b->progress();
+  }
+  CHECK(a->linked_epoch(1) == 2);
+  b->allow(2s);
+  std::this_thread::sleep_for(500ms);
+  CHECK(a->linked_epoch(1) == 2);
+  b->set_busy(false);
+  std::this_thread::sleep_for(400ms);
+  CHECK(a->linked_epoch(1) == 2);
+  b->set_busy(true);
+  std::this_thread::sleep_for(600ms);
+  CHECK(is_code(a->wait_linked(1, 2, deadline_in(0s)), Code::kPeerDead));
+  // The one that was given up hears it.
+  CHECK(is_code(b->wait_linked(0, 1, deadline_in(0s)), Code::kPeerDead));
+}
+
+TEST(xccl_faults_close_ends_all_waits) {
+  const Folder folder;
+  const Member a = make_member(config_of(folder, 0));
+  const Member e = make_member(config_of(folder, 1, 2));
+  REQUIRE(link_members(folder, *a, *e));
+  CHECK(a->expect_peer(peer_of(folder, 3)).ok());
+  std::thread closer([&] {
+    std::this_thread::sleep_for(100ms);
+    a->close();
+  });
+  std::thread linker([&] { CHECK(is_code(a->wait_linked(3, 1, deadline_in(5s)), Code::kClosed)); });
+  std::thread server([&] {
+    std::vector<A2eView> views;
+    CHECK(is_code(a->expert()->wait_any(deadline_in(5s), &views), Code::kClosed));
+  });
+  double took_ms = 0;
+  CHECK(is_code(exchange_once(*a, 1, 1, &took_ms), Code::kClosed) && took_ms < 1000);
+  closer.join();
+  linker.join();
+  server.join();
+  CHECK(is_code(exchange_once(*a, 2, 1, &took_ms), Code::kClosed));
+  CHECK(is_code(a->expect_peer(peer_of(folder, 4)), Code::kClosed));
+}
+
+// ---- Garbage in shared memory ----
+
+/// One rank with both halves of the exchange and its memory within reach.
+struct OpenRank {
+  std::unique_ptr<LocalRank> local;
+  std::unique_ptr<Attention> attention;
+  std::unique_ptr<Expert> expert;
+  std::vector<Code> faults;
+
+  OpenRank() {
+    CommunicatorConfig config;
+    config.name = "garbage";
+    config.epoch = 1;
+    config.socket_path = "unused";
+    config.exchange = kShape;
+    CHECK(LocalRank::create(config, &local).ok());
+    local->explain_unlinked = [](uint32_t) { return Status(Code::kPeerDead, "unlinked"); };
+    local->report_fault = [this](uint32_t, uint64_t, Code code, const std::string&) { faults.push_back(code); };
+    attention = std::make_unique<Attention>(*local);
+    expert = std::make_unique<Expert>(*local);
+  }
+  Status send(uint64_t step) {
+    return attention->send(0, message_of(routing, some_rows(), 16, {step, 0, 0}), deadline_in(1s), nullptr);
+  }
+  Status wait(uint64_t step) {
+    const uint32_t dests[] = {0};
+    return attention->wait({step, 0, 0}, dests, deadline_in(50ms), nullptr);
+  }
+  PairFields& fields() { return local->fixed().pairs[0]; }
+  std::byte* slot() { return local->ctrl().data() + local->layout().a2e_slot(0, 0); }
+
+  const Routing routing = some_routing(some_rows(), 5);
+};
+
+bool holds_promises(const A2eView& view) {
+  uint64_t sum = 0;
+  for (const uint32_t count : view.expert_counts) sum += count;
+  bool is_good = sum == view.pair_rows.size() && view.num_rows <= kShape.max_tokens && view.row_bytes > 0 && view.row_bytes <= kShape.row_bytes;
+  for (const uint32_t row : view.pair_rows) is_good = is_good && row < view.num_rows;
+  return is_good && view.traces.size() <= kNumTracesMax;
+}
+
+TEST(xccl_faults_garbage_in_a_slot_is_corrupt_or_harmless) {
+  Random random(test::seed());
+  OpenRank rank;
+  uint64_t num_corrupt = 0;
+  for (uint64_t step = 1; step <= 3000; ++step) {
+    REQUIRE(rank.send(step).ok());
+    const bool is_field = random.below(2) == 0;
+    auto* words = is_field ? reinterpret_cast<uint32_t*>(&rank.fields().a2e[0].body) : reinterpret_cast<uint32_t*>(rank.slot());
+    const uint32_t num_words = is_field ? sizeof(PairFieldBody) / 4 : static_cast<uint32_t>(rank.local->layout().rows_offset() / 4);
+    const uint32_t values[] = {0, 1, 0xffffffffu, 0x80000000u, static_cast<uint32_t>(random.next()), random.below(64)};
+    words[random.below(num_words)] = values[random.below(6)];
+    std::vector<A2eView> views;
+    const Status arrived = rank.expert->wait_any(deadline_in(0s), &views);
+    for (const A2eView& view : views) {
+      REQUIRE(holds_promises(view));
+      CHECK(answer_view(*rank.expert, view).ok());
+    }
+    const Status answered = rank.wait(step);
+    const bool is_allowed = answered.ok() || answered.code() == Code::kCorrupt || answered.code() == Code::kMismatch;
+    CHECK(is_allowed && (arrived.ok() || answered.code() == Code::kCorrupt || answered.code() == Code::kMismatch));
+    num_corrupt += answered.code() == Code::kCorrupt;
+  }
+  CHECK(num_corrupt > 100 && rank.expert->num_corrupt() >= 100 && rank.faults.empty());
+}
+
+TEST(xccl_faults_garbage_in_an_answer_is_corrupt_or_mismatch) {
+  OpenRank rank;
+  uint64_t step = 0;
+  const auto outcome_of = [&](auto spoil) {
+    REQUIRE(rank.send(++step).ok());
+    std::vector<A2eView> views;
+    REQUIRE(rank.expert->wait_any(deadline_in(0s), &views).ok());
+    CHECK(answer_view(*rank.expert, views[0]).ok());
+    spoil(rank.fields().e2a[0]);
+  };
+  outcome_of([](PairField& field) { field.body.step += 1; });
+  CHECK(is_code(rank.wait(step), Code::kMismatch));
+  outcome_of([](PairField& field) { field.body.layer += 1; });
+  CHECK(is_code(rank.wait(step), Code::kMismatch));
+  outcome_of([](PairField& field) { field.body.direction = Direction::kA2e; });
+  CHECK(is_code(rank.wait(step), Code::kCorrupt));
+  outcome_of([](PairField& field) { field.body.num_pairs += 1; });
+  CHECK(is_code(rank.wait(step), Code::kCorrupt));
+  outcome_of([](PairField& field) { field.body.detail = 200; });
+  CHECK(is_code(rank.wait(step), Code::kCorrupt));
+  outcome_of([](PairField&) {});
+  CHECK(is_code(rank.wait(step), Code::kOk));
+  CHECK(rank.faults.empty());
+  outcome_of([](PairField& field) { field.seq.store(1000); });
+  CHECK(is_code(rank.wait(step), Code::kCorrupt));
+  CHECK(rank.faults.size() == 1 && rank.faults[0] == Code::kCorrupt);
+}
+
+TEST(xccl_faults_jumping_sequence_number_ends_the_link) {
+  OpenRank rank;
+  REQUIRE(rank.send(1).ok());
+  rank.fields().a2e[0].seq.store(5);
+  std::vector<A2eView> views;
+  CHECK(is_code(rank.expert->wait_any(deadline_in(20ms), &views), Code::kTimeout));
+  CHECK(views.empty() && rank.faults.size() == 1 && rank.faults[0] == Code::kCorrupt);
+}
+
+}  // namespace

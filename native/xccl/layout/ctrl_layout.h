@@ -1,0 +1,164 @@
+// The control segment as types: what lies where, who writes it. Included by transport, broker and coll; no logic beyond offsets.
+// Whatever is read from here was written by another process: read it once into a local (copy_once), check it, then use it.
+//
+//   0        CtrlHeader          owner, once, before the segment is shared
+//   128      ProgressLine        owner; read by every peer's broker
+//   192      Doorbell[4]         seq: everybody (read-modify-write); sleeping and target: owner
+//   4096     RobustMutexLine[64] locked by the owner's broker for life; entry r is awaited by rank r's watcher
+//   8192     PairFields[64]      entry r is written by rank r alone (the owner zeroes it between two epochs of r)
+//   16384    A2E and E2A slots   [rank r][micro-batch]: A2E then E2A, each page-aligned; written by rank r alone
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "xccl/types.h"
+
+namespace switchyard::xccl {
+
+inline constexpr uint64_t kCtrlMagic = 0x4c43434858595753ull;  // "SWYXHCCL"
+inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint64_t kPageBytes = 4096;
+inline constexpr uint64_t kLineBytes = 64;
+
+struct CtrlHeader {
+  uint64_t magic;
+  uint32_t layout_version;
+  uint32_t rank;
+  uint64_t epoch;
+  uint64_t ctrl_bytes;
+  uint64_t app_bytes;
+  uint64_t zc_bytes;
+  uint32_t max_ranks;
+  uint32_t max_tokens;
+  uint32_t row_bytes;
+  uint32_t top_k;
+  uint32_t max_local_experts;
+  uint8_t reserved[60];
+};
+
+/// Bit 63: busy. Bits 40..62: allowance in ms. Bits 0..39: count, raised at every change.
+struct alignas(kLineBytes) ProgressLine {
+  std::atomic<uint64_t> word;
+};
+
+/// One receiver's futex line (wait/doorbell.h says how it is used).
+struct alignas(kLineBytes) Doorbell {
+  std::atomic<uint32_t> seq;
+  std::atomic<uint32_t> sleeping;
+  std::atomic<uint32_t> target;
+};
+
+/// Doorbells of a rank: one for its expert half, one for each micro-batch of its attention half (counts that mix both would
+/// wake it for every arrival instead of the last).
+enum class Bell : uint32_t { kA2e = 0, kE2aFirst = 1 };
+inline constexpr uint32_t kNumBells = 4;
+
+constexpr uint32_t bell_of_e2a(uint32_t micro_batch) { return static_cast<uint32_t>(Bell::kE2aFirst) + micro_batch; }
+
+struct alignas(kLineBytes) RobustMutexLine {
+  pthread_mutex_t mutex;
+};
+
+enum class Direction : uint8_t { kA2e = 1, kE2a = 2 };
+
+/// What a metadata field says besides its sequence number. `detail` is the number of local experts (A2E) or a Code (E2A).
+struct PairFieldBody {
+  uint64_t step;
+  uint16_t layer;
+  uint8_t micro_batch;
+  Direction direction;
+  uint32_t num_rows;
+  uint32_t num_pairs;
+  uint32_t detail;
+};
+
+/// The paper's 32-byte metadata field: the body is written first, then seq with release. seq counts the messages of this
+/// (pair, direction, micro-batch) since the link began, from 1.
+struct PairField {
+  std::atomic<uint64_t> seq;
+  PairFieldBody body;
+};
+
+/// Two fields a direction share a line: both have the same writer.
+struct alignas(kLineBytes) PairFields {
+  PairField a2e[kNumMicroBatches];
+  PairField e2a[kNumMicroBatches];
+};
+
+/// Head of an A2E slot; counts, pairs and rows follow at CtrlLayout's offsets. An E2A slot has no head: rows only.
+struct A2eSlotHeader {
+  uint64_t sender_epoch;
+  uint32_t sender_rank;
+  uint32_t row_bytes;
+  uint64_t placement_version;
+  uint64_t active_mask;
+  uint32_t num_traces;
+  uint32_t reserved0;
+  TraceRef traces[kNumTracesMax];
+  uint8_t reserved[56];
+};
+
+/// The fixed part, at offset 0 of every control segment.
+struct CtrlFixed {
+  CtrlHeader header;
+  ProgressLine progress;
+  Doorbell bells[kNumBells];
+  uint8_t reserved[kPageBytes - sizeof(CtrlHeader) - sizeof(ProgressLine) - kNumBells * sizeof(Doorbell)];
+  RobustMutexLine alive[kNumRanksMax];
+  PairFields pairs[kNumRanksMax];
+};
+
+static_assert(sizeof(CtrlHeader) == 128);
+static_assert(sizeof(ProgressLine) == kLineBytes && sizeof(Doorbell) == kLineBytes && sizeof(RobustMutexLine) == kLineBytes);
+static_assert(sizeof(PairFieldBody) == 24 && sizeof(PairField) == 32 && sizeof(PairFields) == 2 * kLineBytes);
+static_assert(sizeof(TraceRef) == 24 && sizeof(A2eSlotHeader) == 192);
+static_assert(offsetof(CtrlFixed, progress) == 128 && offsetof(CtrlFixed, bells) == 192);
+static_assert(offsetof(CtrlFixed, alive) == kPageBytes && offsetof(CtrlFixed, pairs) == 2 * kPageBytes);
+static_assert(sizeof(CtrlFixed) == 4 * kPageBytes);
+static_assert(std::atomic<uint64_t>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free);
+
+constexpr uint64_t round_up(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
+
+/// Offsets that follow from max_ranks and the exchange shape; the same in every member that has this shape.
+struct CtrlLayout {
+  ExchangeShape shape;
+  uint32_t max_ranks;
+
+  bool has_exchange() const { return shape.max_tokens != 0; }
+
+  // Inside an A2E slot.
+  static constexpr uint64_t counts_offset() { return sizeof(A2eSlotHeader); }
+  uint64_t pairs_offset() const { return round_up(counts_offset() + 4ull * shape.max_local_experts, kLineBytes); }
+  uint64_t rows_offset() const { return round_up(pairs_offset() + 4ull * shape.max_pairs(), kLineBytes); }
+
+  // Slots in the segment.
+  uint64_t a2e_slot_bytes() const { return round_up(rows_offset() + uint64_t{shape.max_tokens} * shape.row_bytes, kPageBytes); }
+  uint64_t e2a_slot_bytes() const { return round_up(shape.max_pairs() * shape.row_bytes, kPageBytes); }
+  uint64_t slot_pair_bytes() const { return a2e_slot_bytes() + e2a_slot_bytes(); }
+  uint64_t a2e_slot(uint32_t rank, uint32_t micro_batch) const {
+    return sizeof(CtrlFixed) + (uint64_t{rank} * kNumMicroBatches + micro_batch) * slot_pair_bytes();
+  }
+  uint64_t e2a_slot(uint32_t rank, uint32_t micro_batch) const { return a2e_slot(rank, micro_batch) + a2e_slot_bytes(); }
+  uint64_t total_bytes() const { return has_exchange() ? a2e_slot(max_ranks, 0) : sizeof(CtrlFixed); }
+
+  static uint64_t a2e_field(uint32_t rank, uint32_t micro_batch) {
+    return offsetof(CtrlFixed, pairs) + rank * sizeof(PairFields) + micro_batch * sizeof(PairField);
+  }
+  static uint64_t e2a_field(uint32_t rank, uint32_t micro_batch) {
+    return a2e_field(rank, micro_batch) + kNumMicroBatches * sizeof(PairField);
+  }
+  static uint64_t bell(uint32_t bell_idx) { return offsetof(CtrlFixed, bells) + bell_idx * sizeof(Doorbell); }
+};
+
+/// Copies shared bytes to private memory exactly once: the compiler may not read the source again later instead of the copy.
+inline void copy_once(void* dst, const void* src, size_t num_bytes) {
+  std::memcpy(dst, src, num_bytes);
+  asm volatile("" ::: "memory");
+}
+
+}  // namespace switchyard::xccl

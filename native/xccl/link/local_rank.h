@@ -1,0 +1,64 @@
+// LocalRank: this rank's own side of a communicator: its three segments, doorbells, progress word, and the table of links.
+// Shared by broker, coll and communicator of one process; peers reach the same memory through their fabrics.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "xccl/layout/ctrl_layout.h"
+#include "xccl/link/peer_table.h"
+#include "xccl/segment/segment.h"
+#include "xccl/types.h"
+
+namespace switchyard::xccl {
+
+class LocalRank {
+ public:
+  /// Checks the configuration (InvalidArgument) and makes the segments (Io). The rank is linked to itself by `self`.
+  static Status create(CommunicatorConfig config, std::unique_ptr<LocalRank>* out);
+
+  const CommunicatorConfig& config() const { return config_; }
+  const CtrlLayout& layout() const { return layout_; }
+  const Segment& ctrl() const { return ctrl_; }
+  const Segment& app() const { return app_; }
+  const Segment& zc() const { return zc_; }
+  CtrlFixed& fixed() { return *reinterpret_cast<CtrlFixed*>(ctrl_.data()); }
+  Doorbell& bell(uint32_t bell_idx) { return fixed().bells[bell_idx]; }
+  PeerTable& peers() { return peers_; }
+
+  void progress();
+  void set_busy(bool busy);
+  void allow(std::chrono::milliseconds span);
+
+  bool is_closing() const { return is_closing_.load(std::memory_order_seq_cst); }
+  /// From now on every wait ends with Closed.
+  void begin_closing();
+  /// Wakes all sleepers of this rank: something that is no arrival has changed.
+  void wake_all();
+
+  /// Zeroes the sequence numbers that a rank wrote here: between its old epoch's last write and its new epoch's first.
+  void reset_pair(uint32_t rank);
+
+  /// Why a rank cannot be talked to; and what to do with one that broke the protocol. Set once by the communicator.
+  std::function<Status(uint32_t rank)> explain_unlinked;
+  std::function<void(uint32_t rank, uint64_t serial, Code code, std::string reason)> report_fault;
+
+ private:
+  explicit LocalRank(CommunicatorConfig config);
+  Status make_segments();
+  Status init_ctrl();
+  Status link_to_self();
+
+  CommunicatorConfig config_;
+  CtrlLayout layout_;
+  Segment ctrl_;
+  Segment app_;
+  Segment zc_;
+  PeerTable peers_;
+  std::unique_ptr<Fabric> self_fabric_;
+  std::atomic<bool> is_closing_{false};
+};
+
+}  // namespace switchyard::xccl

@@ -1,0 +1,92 @@
+// PeerTable: which ranks may be talked to right now. The broker publishes and retracts links; the hot path takes a LinkRef (two
+// atomic operations, no lock), which keeps the peer's memory mapped until it is let go. The broker unmaps a retracted link only
+// when nobody holds a ref: D5's "after EOF and their last use".
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "xccl/transport/fabric.h"
+#include "xccl/types.h"
+
+namespace switchyard::xccl {
+
+/// What a published link leads to. Owned by the broker.
+struct LinkTarget {
+  Fabric* fabric = nullptr;
+  uint64_t epoch = 0;
+  uint64_t app_bytes = 0;
+  bool has_exchange = false;
+};
+
+struct alignas(64) PeerEntry {
+  std::atomic<uint64_t> live_serial{0};    // 0: not linked; else unique to this link. Written by the broker
+  std::atomic<uint32_t> num_users{0};      // refs held
+  std::atomic<uint32_t> num_awaited{0};    // E2A answers that this rank waits for: the broker then judges the peer's liveness
+  LinkTarget target;                       // written by the broker while live_serial and num_users are 0
+};
+
+/// Holds a link in use. Empty when the rank was not linked.
+class LinkRef {
+ public:
+  LinkRef() = default;
+  explicit LinkRef(PeerEntry& entry) {
+    // seq_cst on both sides (the broker stores live_serial, then loads num_users): one of the two sees the other.
+    entry.num_users.fetch_add(1, std::memory_order_seq_cst);
+    serial_ = entry.live_serial.load(std::memory_order_seq_cst);
+    if (serial_ == 0) {
+      entry.num_users.fetch_sub(1, std::memory_order_release);
+    } else {
+      entry_ = &entry;
+    }
+  }
+  LinkRef(LinkRef&& other) noexcept : entry_(std::exchange(other.entry_, nullptr)), serial_(std::exchange(other.serial_, 0)) {}
+  LinkRef& operator=(LinkRef&& other) noexcept {
+    release();
+    entry_ = std::exchange(other.entry_, nullptr);
+    serial_ = std::exchange(other.serial_, 0);
+    return *this;
+  }
+  LinkRef(const LinkRef&) = delete;
+  ~LinkRef() { release(); }
+
+  explicit operator bool() const { return entry_ != nullptr; }
+  uint64_t serial() const { return serial_; }
+  const LinkTarget& target() const { return entry_->target; }
+  Fabric& fabric() const { return *entry_->target.fabric; }
+  /// False once the broker has retracted the link; the memory stays mapped while this ref is held.
+  bool is_live() const { return entry_->live_serial.load(std::memory_order_seq_cst) == serial_; }
+
+  void release() {
+    if (entry_) std::exchange(entry_, nullptr)->num_users.fetch_sub(1, std::memory_order_release);
+    serial_ = 0;
+  }
+
+ private:
+  PeerEntry* entry_ = nullptr;
+  uint64_t serial_ = 0;
+};
+
+class PeerTable {
+ public:
+  LinkRef acquire(uint32_t rank) { return LinkRef(entries_[rank]); }
+  PeerEntry& entry(uint32_t rank) { return entries_[rank]; }
+  const PeerEntry& entry(uint32_t rank) const { return entries_[rank]; }
+
+  // Broker only.
+  void publish(uint32_t rank, const LinkTarget& target) {
+    entries_[rank].target = target;
+    entries_[rank].num_awaited.store(0, std::memory_order_relaxed);
+    entries_[rank].live_serial.store(++num_links_, std::memory_order_seq_cst);
+  }
+  void retract(uint32_t rank) { entries_[rank].live_serial.store(0, std::memory_order_seq_cst); }
+  bool is_unused(uint32_t rank) const { return entries_[rank].num_users.load(std::memory_order_seq_cst) == 0; }
+
+ private:
+  std::array<PeerEntry, kNumRanksMax> entries_;
+  uint64_t num_links_ = 0;
+};
+
+}  // namespace switchyard::xccl

@@ -1,0 +1,57 @@
+#include "xccl/transport/mapped_memory.h"
+
+#include <atomic>
+#include <cstring>
+#include <string>
+
+#include "xccl/wait/doorbell.h"
+
+namespace switchyard::xccl {
+namespace {
+
+const char* area_name(Area area) {
+  constexpr const char* names[] = {"ctrl", "app", "zc"};
+  return names[static_cast<size_t>(area)];
+}
+
+Status out_of_bounds(Area area, uint64_t offset, uint64_t num_bytes) {
+  std::string text = std::to_string(num_bytes);
+  text.append(" bytes at ").append(std::to_string(offset)).append(" are outside the peer's ").append(area_name(area)).append(" area");
+  return {Code::kInvalidArgument, text};
+}
+
+}  // namespace
+
+std::byte* MappedMemory::at(Area area, uint64_t offset, uint64_t num_bytes) const {
+  const std::span<std::byte> spans[] = {memory_.ctrl, memory_.app, memory_.zc};
+  const std::span<std::byte> span = spans[static_cast<size_t>(area)];
+  if (num_bytes > span.size() || offset > span.size() - num_bytes) return nullptr;
+  return span.data() + offset;
+}
+
+Status MappedMemory::put(Area area, uint64_t offset, std::span<const std::byte> src) const {
+  if (area == Area::kApp) return {Code::kInvalidArgument, "peers cannot write the app area"};
+  std::byte* to = at(area, offset, src.size());
+  if (!to) return out_of_bounds(area, offset, src.size());
+  if (!src.empty()) std::memcpy(to, src.data(), src.size());
+  return {};
+}
+
+Status MappedMemory::get(Area area, uint64_t offset, std::span<std::byte> dst) const {
+  const std::byte* from = at(area, offset, dst.size());
+  if (!from) return out_of_bounds(area, offset, dst.size());
+  if (!dst.empty()) std::memcpy(dst.data(), from, dst.size());
+  memory_order_point();
+  return {};
+}
+
+Status MappedMemory::signal(const Signal& signal) const {
+  std::byte* word = at(Area::kCtrl, signal.word_offset, sizeof(uint64_t));
+  std::byte* bell = at(Area::kCtrl, signal.bell_offset, sizeof(Doorbell));
+  if (!word || !bell) return out_of_bounds(Area::kCtrl, word ? signal.bell_offset : signal.word_offset, sizeof(uint64_t));
+  reinterpret_cast<std::atomic<uint64_t>*>(word)->store(signal.value, std::memory_order_release);
+  doorbell_ring(*reinterpret_cast<Doorbell*>(bell));
+  return {};
+}
+
+}  // namespace switchyard::xccl

@@ -1,0 +1,153 @@
+// The values of XCCL's public surface: limits, configuration, peers, messages and views. Included by every file of xccl and,
+// through api.h, by its callers. No behaviour.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "base/status.h"
+
+namespace switchyard::xccl {
+
+// ---- Limits and small types ----
+
+inline constexpr uint32_t kNumRanksMax = 64;
+/// Messages in flight from one attention rank to one expert rank at most: event.micro_batch is 0 or 1.
+inline constexpr uint32_t kNumMicroBatches = 2;
+inline constexpr uint32_t kNumTracesMax = 4;
+inline constexpr uint32_t kNonceBytes = 16;
+
+/// Monotonic clock of this process; deadlines never travel between processes.
+using Deadline = std::chrono::steady_clock::time_point;
+
+inline Deadline deadline_in(std::chrono::nanoseconds span) { return std::chrono::steady_clock::now() + span; }
+
+/// Sizes of the A2E/E2A slots. All members of a communicator that exchange at all must have the same shape (else Mismatch).
+struct ExchangeShape {
+  uint32_t max_tokens = 0;         // rows of one A2E message at most
+  uint32_t row_bytes = 0;          // bytes of one row at most, both ways
+  uint32_t top_k = 0;              // experts a token may visit on one rank at most
+  uint32_t max_local_experts = 0;  // experts (replica slots) on one rank at most
+
+  /// (token, expert) pairs of one message at most.
+  uint64_t max_pairs() const { return static_cast<uint64_t>(max_tokens) * top_k; }
+  bool operator==(const ExchangeShape&) const = default;
+};
+
+/// How a waiter passes its time. kAuto: a short yield phase, then futex sleeps of at most 100 ms (ranks outnumber cores here).
+enum class WaitPolicy : uint8_t { kAuto, kSpin, kYield, kFutex };
+
+enum class PeerState : uint8_t {
+  kExpected,  // known, not linked yet
+  kLinked,    // segments swapped; may be sent to
+  kDead,      // its process ended, stands still, or left; stays so until a higher epoch is expected
+  kRefused,   // the handshake failed for good, or did not come about in time
+};
+
+/// A peer as this rank sees it. `code` and `reason` say why for kDead and kRefused (kOk and "" otherwise).
+struct PeerInfo {
+  uint32_t rank = 0;
+  uint64_t epoch = 0;
+  PeerState state = PeerState::kExpected;
+  Code code = Code::kOk;
+  std::string reason;
+};
+
+/// For spans: wall-clock start (ns since 1970) and duration by the monotonic clock.
+struct OpTiming {
+  uint64_t start_unix_ns = 0;
+  uint64_t duration_ns = 0;
+};
+
+// ---- Communicator ----
+
+struct CommunicatorConfig {
+  std::string name;
+  uint32_t rank = 0;
+  uint64_t epoch = 0;                               // of this rank; a restarted rank has a higher one
+  std::string socket_path;                          // under 108 bytes; its folder has mode 0700 (made if missing)
+  std::array<uint8_t, kNonceBytes> nonce{};         // shared by all members
+  std::string compatibility;                        // numeric class; both non-empty and unequal => Mismatch; under 192 bytes
+  uint64_t app_bytes = 0;                           // peers can only read it
+  uint64_t zc_bytes = 0;                            // peers can write it
+  uint32_t max_ranks = 8;                           // ranks are 0..max_ranks-1; equal in all members
+  ExchangeShape exchange;                           // all zero: no A2E/E2A
+  std::chrono::milliseconds liveness_timeout{500};  // a busy peer that stands still this long is dead
+  WaitPolicy wait_policy = WaitPolicy::kAuto;
+  /// Called from the broker thread when a peer becomes kLinked, kDead or kRefused; must not block, and must not call close().
+  std::function<void(const PeerInfo&)> on_peer_change;
+};
+
+struct PeerSpec {
+  uint32_t rank = 0;
+  uint64_t epoch = 0;
+  std::string socket_path;
+  /// Not linked after this long: kRefused with code kTimeout.
+  std::chrono::milliseconds link_timeout{30'000};
+};
+
+// ---- A2E / E2A ----
+
+/// Names one exchange of one attention rank (communicator, rank and epoch are those of the link).
+struct EventId {
+  uint64_t step = 0;
+  uint16_t layer = 0;
+  uint8_t micro_batch = 0;
+  bool operator==(const EventId&) const = default;
+};
+
+/// A sampled request with rows in the message; the expert side makes spans under it.
+struct TraceRef {
+  std::array<uint8_t, 16> trace_id{};
+  std::array<uint8_t, 8> span_id{};
+  bool operator==(const TraceRef&) const = default;
+};
+
+/// One attention rank's rows for one expert rank. A token's row travels once, whatever number of that rank's experts it visits.
+struct A2eMessage {
+  EventId event;
+  uint64_t placement_version = 0;
+  uint64_t active_mask = 0;                 // bit r: rank r takes part in this event
+  std::span<const uint32_t> expert_counts;  // [num local experts of the destination]: pairs of each
+  std::span<const uint32_t> pair_rows;      // [sum of expert_counts]: row of the message, grouped by local expert, ascending
+  const std::byte* rows = nullptr;          // [any][row_bytes]
+  uint32_t row_bytes = 0;                   // at most shape.row_bytes
+  std::span<const uint32_t> row_index;      // [num_rows]: row i of the message is rows + row_index[i] * row_bytes
+  std::span<const TraceRef> traces;         // at most kNumTracesMax
+};
+
+struct WaitReport {
+  OpTiming timing;
+  int32_t failed_rank = -1;  // the rank that a failed wait blames, or -1
+  uint32_t num_sleeps = 0;   // futex sleeps
+};
+
+/// The expert rank's answer, in this rank's memory: valid until the next send() to that rank with that micro-batch.
+struct E2aView {
+  const std::byte* rows = nullptr;  // [num_pairs][row_bytes] in the order of pair_rows
+  uint32_t num_pairs = 0;
+  uint32_t row_bytes = 0;  // that of the A2E message
+};
+
+/// A message that has arrived and passed all checks: counts sum to num_pairs, every pair_rows value is below num_rows.
+/// Header, counts and pairs are private copies; rows lie in the slot and are opaque. Valid until finish(), reply() or fail().
+struct A2eView {
+  uint32_t rank = 0;
+  uint64_t rank_epoch = 0;
+  EventId event;
+  uint64_t placement_version = 0;
+  uint64_t active_mask = 0;
+  uint32_t num_rows = 0;
+  uint32_t row_bytes = 0;
+  std::span<const uint32_t> expert_counts;  // [num_local_experts]
+  std::span<const uint32_t> pair_rows;      // [num_pairs], grouped by local expert, ascending
+  const std::byte* rows = nullptr;          // [num_rows][row_bytes]
+  std::span<const TraceRef> traces;
+};
+
+}  // namespace switchyard::xccl

@@ -1,0 +1,31 @@
+// wait_on: the one loop by which a rank waits for words of its own segment. The policy (spin, yield, futex, auto) only decides
+// how time passes between two checks. Since a rank never waits on a peer's memory, this is the same for every fabric.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+
+#include "xccl/wait/doorbell.h"
+#include "xccl/wait/wait_policy.h"
+
+namespace switchyard::xccl {
+
+/// Calls `check` until it returns 0 (true) or the deadline has passed (false). `check` returns how many rings are missing at
+/// least; it must load what it looks at with acquire. `on_wake` runs after every sleep, at least every 100 ms while asleep.
+template <class Check, class OnWake>
+bool wait_on(Doorbell& bell, WaitPolicy policy, Deadline deadline, Check&& check, OnWake&& on_wake) {
+  WaitPhases phases(policy);
+  for (;;) {
+    const uint32_t seen = bell.seq.load(std::memory_order_seq_cst);
+    const uint32_t num_missing = check();
+    if (num_missing == 0) return true;
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= deadline) return false;
+    if (phases.pause(now)) continue;
+    const auto left = std::min<std::chrono::nanoseconds>(deadline - now, kSleepMax);
+    doorbell_sleep(bell, seen, num_missing, static_cast<uint64_t>(left.count()));
+    on_wake();
+  }
+}
+
+}  // namespace switchyard::xccl

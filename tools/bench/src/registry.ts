@@ -1,0 +1,13 @@
+// The suites that there are.
+import type { Suite } from './suite.js';
+import { serve } from './suites/serve/serve.js';
+
+export const SUITES: readonly Suite[] = [serve];
+
+/** Throws, naming the suites that it knows, for any other name. */
+export function findSuite(name: string): Suite {
+  const suite = SUITES.find((candidate) => candidate.name === name);
+  if (suite === undefined)
+    throw new Error(`no suite "${name}"; there are: ${SUITES.map((each) => each.name).join(', ')}`);
+  return suite;
+}

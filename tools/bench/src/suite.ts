@@ -1,0 +1,17 @@
+// What a bench suite is. Suites live in suites/<name>/ and are listed in registry.ts.
+import type { Measurement } from './row.js';
+
+export interface BenchContext {
+  repoRoot: string;
+  /** How often each case is measured. */
+  numRuns: number;
+  /** Tells the person who waits how far it is; never part of the report. */
+  progress(line: string): void;
+}
+
+export interface Suite {
+  name: string;
+  /** One line for the usage text. */
+  summary: string;
+  run(context: BenchContext): Promise<Measurement[]>;
+}
