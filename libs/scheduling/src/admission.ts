@@ -46,7 +46,7 @@ export interface DecodeCandidate {
 
 export interface DecodeCapacity {
   numFreeBlocks: number;
-  /** Growth reserve of those that run already (see growthReserve). */
+  /** Growth reserve of those that run already (see blocksToReserve). */
   numReservedBlocks: number;
   numFreePlaces: number;
 }
@@ -62,11 +62,4 @@ export function admitDecodes(queue: readonly DecodeCandidate[], capacity: Decode
     numAdmitted += 1;
   }
   return numAdmitted;
-}
-
-/** Blocks to keep free for running sequences: one for each that may still grow, so that a newcomer does not preempt at once. */
-export function growthReserve(numGrowthBlocks: Iterable<number>): number {
-  let numReserved = 0;
-  for (const numBlocks of numGrowthBlocks) numReserved += Math.min(1, numBlocks);
-  return numReserved;
 }

@@ -21,9 +21,23 @@ export function blocksToEnd({ maxTokens, numBlocks }: GrowthState, blockTokens: 
   return Math.max(0, Math.ceil((maxTokens - 1) / blockTokens) - numBlocks);
 }
 
-/** Blocks to grant so that the sequence is far enough ahead; `roundTripSteps` is what the rank runs while a plan travels. */
-export function blocksToGrantAhead(state: GrowthState, blockTokens: number, roundTripSteps: number): number {
-  const numTokensAhead = Math.max(MIN_BLOCKS_AHEAD * blockTokens, 2 * roundTripSteps);
+export interface GrantPolicy {
+  /** What the rank runs while a plan travels. */
+  roundTripSteps: number;
+  /** Others wait for blocks: theirs are worth more than distance, so one block ahead must do. */
+  isCrowded: boolean;
+}
+
+/** Blocks to grant so that the sequence is far enough ahead. */
+export function blocksToGrantAhead(state: GrowthState, blockTokens: number, policy: GrantPolicy): number {
+  const numTokensFar = Math.max(MIN_BLOCKS_AHEAD * blockTokens, 2 * policy.roundTripSteps);
+  const numTokensAhead = policy.isCrowded ? blockTokens : numTokensFar;
   const numBlocksWanted = Math.ceil((state.numTokens + numTokensAhead) / blockTokens) - state.numBlocks;
   return Math.max(0, Math.min(numBlocksWanted, blocksToEnd(state, blockTokens)));
+}
+
+/** A running sequence's share of the growth reserve: one block, unless it holds one ahead or needs no more. */
+export function blocksToReserve(state: GrowthState, blockTokens: number): number {
+  const numAhead = state.numBlocks - Math.ceil(state.numTokens / blockTokens);
+  return numAhead > 0 ? 0 : Math.min(1, blocksToEnd(state, blockTokens));
 }

@@ -5,9 +5,9 @@ import {
   blocksLacking,
   blocksToEnd,
   blocksToGrantAhead,
+  blocksToReserve,
   chooseDpGroup,
   chooseVictim,
-  growthReserve,
 } from '../src/index.js';
 
 const prefill = {
@@ -55,23 +55,26 @@ describe('admitDecodes', () => {
   });
 });
 
-describe('growthReserve', () => {
-  it('keeps one block for each sequence that may grow', () => {
-    expect(growthReserve([3, 0, 1])).toBe(2);
-  });
-});
-
 describe('grants', () => {
   it('counts the blocks lacking for the next step', () => {
     expect(blocksLacking({ numTokens: 17, maxTokens: 100, numBlocks: 1 }, 16)).toBe(1);
     expect(blocksLacking({ numTokens: 16, maxTokens: 100, numBlocks: 1 }, 16)).toBe(0);
   });
 
-  it('grants two blocks ahead, or what a round trip takes, but never past the end', () => {
-    expect(blocksToGrantAhead({ numTokens: 20, maxTokens: 500, numBlocks: 2 }, 16, 1)).toBe(2);
-    expect(blocksToGrantAhead({ numTokens: 20, maxTokens: 500, numBlocks: 2 }, 16, 50)).toBe(6);
-    expect(blocksToGrantAhead({ numTokens: 20, maxTokens: 34, numBlocks: 2 }, 16, 50)).toBe(1);
-    expect(blocksToGrantAhead({ numTokens: 20, maxTokens: 500, numBlocks: 9 }, 16, 1)).toBe(0);
+  it.each([
+    ['two blocks ahead', { numTokens: 20, maxTokens: 500, numBlocks: 2 }, 1, false, 2],
+    ['what a round trip takes', { numTokens: 20, maxTokens: 500, numBlocks: 2 }, 50, false, 6],
+    ['never past the end', { numTokens: 20, maxTokens: 34, numBlocks: 2 }, 50, false, 1],
+    ['nothing when it is far enough ahead', { numTokens: 20, maxTokens: 500, numBlocks: 9 }, 1, false, 0],
+    ['one block when others wait', { numTokens: 20, maxTokens: 500, numBlocks: 2 }, 50, true, 1],
+  ])('grants %s', (_, state, roundTripSteps, isCrowded, expected) => {
+    expect(blocksToGrantAhead(state, 16, { roundTripSteps, isCrowded })).toBe(expected);
+  });
+
+  it('reserves a block for who has none ahead and may grow', () => {
+    expect(blocksToReserve({ numTokens: 20, maxTokens: 500, numBlocks: 2 }, 16)).toBe(1);
+    expect(blocksToReserve({ numTokens: 20, maxTokens: 500, numBlocks: 3 }, 16)).toBe(0);
+    expect(blocksToReserve({ numTokens: 20, maxTokens: 33, numBlocks: 2 }, 16)).toBe(0);
   });
 
   it('needs no block for the KV of the last token', () => {

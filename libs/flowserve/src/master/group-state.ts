@@ -2,7 +2,7 @@
 // pool and plan in agreement. The scheduler decides which step to take; the master calls what events and requests ask for.
 import { assert } from '@switchyard/base';
 import { BlockPool, blocksForTokens } from '@switchyard/kvcache';
-import { blocksToEnd, type GrowthState } from '@switchyard/scheduling';
+import type { GrowthState } from '@switchyard/scheduling';
 import { PlanWriter, type PlanWriterOptions } from './plan-writer.js';
 import type { Sequence } from './sequence.js';
 
@@ -68,11 +68,6 @@ export class GroupState {
       maxTokens: sequence.maxTokens,
       numBlocks: this.pool.numBlocksOf(sequence.id),
     };
-  }
-
-  /** Blocks a running sequence may still ask for. */
-  growthBlocks(sequence: Sequence): number {
-    return blocksToEnd(this.growthOf(sequence), this.pool.blockTokens);
   }
 
   /** Blocks a queued decode sequence needs beyond those it would take over. */

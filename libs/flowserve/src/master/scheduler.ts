@@ -6,8 +6,8 @@ import {
   admitPrefills,
   blocksLacking,
   blocksToGrantAhead,
+  blocksToReserve,
   chooseVictim,
-  growthReserve,
 } from '@switchyard/scheduling';
 import type { GroupState } from './group-state.js';
 import type { Sequence } from './sequence.js';
@@ -55,13 +55,11 @@ export class Scheduler {
   /** Grants ahead of need while each running sequence could still get a block after it. */
   #grantAhead(): void {
     const { group } = this;
+    const { roundTripSteps } = group.writer;
+    const policy = { roundTripSteps, isCrowded: group.decodeQueue.length + group.prefillQueue.length > 0 };
     const numKept = group.numRunningOf('decode');
     for (const sequence of group.runningOf('decode')) {
-      const numWanted = blocksToGrantAhead(
-        group.growthOf(sequence),
-        group.pool.blockTokens,
-        group.writer.roundTripSteps,
-      );
+      const numWanted = blocksToGrantAhead(group.growthOf(sequence), group.pool.blockTokens, policy);
       const numBlocks = Math.min(numWanted, group.pool.numFree - numKept);
       if (numBlocks > 0) group.grant(sequence, numBlocks);
     }
@@ -92,8 +90,12 @@ export class Scheduler {
   }
 
   #reserve(): number {
-    const growth = [...this.group.runningOf('decode')].map((sequence) => this.group.growthBlocks(sequence));
-    return growthReserve(growth);
+    const { group } = this;
+    let numReserved = 0;
+    for (const sequence of group.runningOf('decode')) {
+      numReserved += blocksToReserve(group.growthOf(sequence), group.pool.blockTokens);
+    }
+    return numReserved;
   }
 
   #decodePlaces(): number {

@@ -1,5 +1,5 @@
-// One run of a decode sequence on its way out: tokens pass the output stage as they come, and the stream takes what has
-// gathered since it last asked. Sink of the master on one side, awaited by the decode stream on the other.
+// One run of a decode sequence on its way out: tokens pass the output stage as they come, and the stream takes them one by one,
+// merged only when it is slow. Sink of the master on one side, awaited by the decode stream on the other.
 import { ServiceError } from '@switchyard/kit';
 import type { StepToken } from '@switchyard/native';
 import type { OutputDelta, OutputState } from '@switchyard/tokenizer';
@@ -13,10 +13,11 @@ export interface AnswerOptions {
   onSourceDone: () => void;
 }
 
+const maxQueuedDeltas = 64;
+
 export class Answer implements SequenceSink {
   readonly #options: AnswerOptions;
-  /** Merged while the stream is busy, so it is bounded by the answer. */
-  #delta: OutputDelta | null = null;
+  readonly #deltas: OutputDelta[] = [];
   #end: Exclude<SequenceEnd, { kind: 'finished' }> | null = null;
   #wake: (() => void) | null = null;
 
@@ -55,22 +56,23 @@ export class Answer implements SequenceSink {
 
   /** What comes next: text before an end. Rejects with the signal's reason. */
   async next(signal: AbortSignal): Promise<AnswerEvent> {
-    while (this.#delta === null && this.#end === null) await this.#wait(signal);
-    const delta = this.#delta;
-    this.#delta = null;
-    if (delta !== null) return { kind: 'delta', delta };
+    while (this.#deltas.length === 0 && this.#end === null) await this.#wait(signal);
+    const delta = this.#deltas.shift();
+    if (delta !== undefined) return { kind: 'delta', delta };
     return this.#end as Exclude<SequenceEnd, { kind: 'finished' }>;
   }
 
+  /** A delta for each token while the stream keeps up; what it is behind by more goes into the last one. */
   #append(delta: OutputDelta): void {
-    if (this.#delta === null) {
-      this.#delta = delta;
+    const last = this.#deltas.at(-1);
+    if (last === undefined || this.#deltas.length < maxQueuedDeltas) {
+      this.#deltas.push(delta);
       return;
     }
-    this.#delta.text += delta.text;
-    this.#delta.tokenIds.push(...delta.tokenIds);
-    this.#delta.logprobs.push(...delta.logprobs);
-    this.#delta.finishReason = delta.finishReason;
+    last.text += delta.text;
+    last.tokenIds.push(...delta.tokenIds);
+    last.logprobs.push(...delta.logprobs);
+    last.finishReason = delta.finishReason;
   }
 
   #wait(signal: AbortSignal): Promise<void> {
