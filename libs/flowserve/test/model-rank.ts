@@ -149,6 +149,7 @@ export class ModelRank implements Executor {
   }
 
   #apply(plan: Plan): void {
+    if (plan.masterEpoch > this.#masterEpoch) this.#beginEpoch();
     check(plan.planSeq === this.#appliedPlanSeq + 1n, `plan ${plan.planSeq} after ${this.#appliedPlanSeq}`);
     this.#masterEpoch = plan.masterEpoch;
     this.#maxPrefillTokens = plan.maxPrefillTokens;
@@ -164,6 +165,13 @@ export class ModelRank implements Executor {
     }
     if (plan.resume) this.#isFaulted = false;
     this.#appliedPlanSeq = plan.planSeq;
+  }
+
+  #beginEpoch(): void {
+    for (const seqId of [...this.#sequences.keys()]) this.#drop(seqId);
+    this.#known.clear();
+    this.#appliedPlanSeq = 0n;
+    this.#isFaulted = false;
   }
 
   #add(spec: SequenceSpec): void {
