@@ -16,7 +16,9 @@ export function loadNative(): NativeModule {
   const folder = dirname(require.resolve('@switchyard/native-addon/package.json'));
   const file = join(folder, 'build', 'release', 'switchyard.node');
   if (!existsSync(file)) {
-    throw new Error(`the native addon is not built: ${file} is missing; run 'npm run build -w @switchyard/native-addon'`);
+    throw new Error(
+      `the native addon is not built: ${file} is missing; run 'npm run build -w @switchyard/native-addon'`,
+    );
   }
   // Node caches the module: every call gives the same one.
   return require(file) as NativeModule;

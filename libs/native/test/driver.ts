@@ -2,7 +2,9 @@
 import type { ModelSpec, WeightPlan } from '@switchyard/model';
 import { openModel } from '@switchyard/model-files';
 import {
+  type ExpertPlacement,
   loadNative,
+  type NativeCommunicator,
   type Plan,
   type SamplingSpec,
   type SequenceSpec,
@@ -39,6 +41,8 @@ export interface DriverOptions {
   numBlocks?: number;
   maxBatchTokens?: number;
   maxPrefillTokens?: number;
+  communicator?: NativeCommunicator | null;
+  experts?: ExpertPlacement | null;
 }
 
 export class Driver {
@@ -50,7 +54,14 @@ export class Driver {
   private readonly options: Required<DriverOptions>;
 
   constructor(model: OpenedWeights, options: DriverOptions = {}) {
-    this.options = { numBlocks: 256, maxBatchTokens: 64, maxPrefillTokens: 64, ...options };
+    this.options = {
+      numBlocks: 256,
+      maxBatchTokens: 64,
+      maxPrefillTokens: 64,
+      communicator: null,
+      experts: null,
+      ...options,
+    };
     this.executor = loadNative().createExecutor({
       model: model.spec,
       weights: model.weights,
@@ -58,8 +69,8 @@ export class Driver {
       numBlocks: this.options.numBlocks,
       blockTokens,
       maxBatchTokens: this.options.maxBatchTokens,
-      communicator: null,
-      experts: null,
+      communicator: this.options.communicator,
+      experts: this.options.experts,
       onSteps: (events) => {
         this.events.push(...events);
         for (const check of [...this.waiters]) check();
