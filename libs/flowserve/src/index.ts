@@ -20,7 +20,7 @@ export type { HeldKv, KvRegionAddress } from './kv/held-kv.js';
 export { DpGroupMaster, type MasterOptions, type MasterStats } from './master/master.js';
 export type { Place, RunningSequence } from './master/place.js';
 export type { DecodeRequest, SequenceEnd, SequenceRequest, SequenceSink } from './master/sequence.js';
-export { expertReadiness } from './rank/expert-watch.js';
+export { ExpertWatch } from './rank/expert-watch.js';
 export { expertMembers, expertPlacement } from './rank/placement.js';
 export {
   isAttentionOf,
@@ -35,6 +35,10 @@ export { ActiveCalls } from './tasks/active-calls.js';
 export { DecodeTaskService, type DpGroups } from './tasks/decode-service.js';
 export { PrefillTaskService } from './tasks/prefill-service.js';
 export type { ServedModel } from './tasks/validate.js';
+export { type OpenHandles, openHandles } from './te/handles.js';
+export { type LocalTe, openLocalTe } from './te/local-te.js';
+export { numericPolicy, type OpenServed, openServed, servedModel } from './te/open-served.js';
+export { batchOptions, exchangeOptions, kvOptions, leaseOptions, modelOptions, queueOptions } from './te/options.js';
 export { recordExpertSpans } from './telemetry/expert-spans.js';
 export { registerMasterMetrics } from './telemetry/master-metrics.js';
 export { StepMetrics } from './telemetry/step-metrics.js';

@@ -112,6 +112,20 @@ export class ModelRank implements Executor {
     if (events.length > 0) this.#listener?.onSteps(events);
   }
 
+  /** Shifts the position of the first token on its way up, as a broken rank would. */
+  corruptNextToken(): void {
+    for (const { tokens } of this.#events) for (const token of tokens) token.position += 1;
+  }
+
+  /** Steps and delivers by itself until the function it answers is called. */
+  run(): () => void {
+    const timer = setInterval(() => {
+      this.step(99);
+      this.deliverEvents(99);
+    }, 1);
+    return () => clearInterval(timer);
+  }
+
   /** Applies up to `numPlans` plans and runs one step, or rolls it back when `fault` is given. */
   step(numPlans: number, fault: StepEvent['fault'] = null): void {
     const event = emptyEvent();

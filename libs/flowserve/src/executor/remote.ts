@@ -30,7 +30,7 @@ const streamTimeoutMs = 20 * 24 * 3600 * 1000;
 export async function connectExecutor(options: RemoteOptions): Promise<RemoteExecutor> {
   const { address, master, masterEpoch, modelDigest, memberId, memberEpoch, connectTimeoutMs } = options;
   const client = connect(executor.ExecutorServiceClient, address);
-  const call = callBidi(client, 'execute', { timeoutMs: streamTimeoutMs });
+  const call = callBidi(client, 'execute', { timeoutMs: streamTimeoutMs, member: memberId });
   const late = new ServiceError('TIMEOUT', `${memberId} did not answer for ${connectTimeoutMs} ms`, {
     member: memberId,
   });

@@ -97,10 +97,10 @@ export class RemoteGroups implements DpGroups {
       }
       this.#checkClass(member, executor.info.numericClass);
       group.master = this.#makeMaster(names.master, epoch, executor, () => this.#onLost(member, group));
-      log.info({ member: member.id, numBlocks: executor.info.numBlocks }, `${member.id} is a DP group of this TE`);
+      log.info({ rank: member.id, numBlocks: executor.info.numBlocks }, `${member.id} is a DP group of this TE`);
       this.#options.onChange();
     } catch (err) {
-      log.warn({ err, member: member.id }, `${member.id} cannot be commanded: ${toServiceError(err).message}`);
+      log.warn({ err, rank: member.id }, `${member.id} cannot be commanded: ${toServiceError(err).message}`);
       this.#forget(member, group);
     }
   }

@@ -65,7 +65,8 @@ export class KvClaimClient implements KvClaims {
     call: CallContext,
   ): Promise<task.KvLocation> {
     // Repeating is safe: the same claim id gets the same answer.
-    const limits = { timeoutMs: this.#options.claimTimeoutMs, within: call, retries: 2 };
+    const member = request.handle?.owner ?? '';
+    const limits = { timeoutMs: this.#options.claimTimeoutMs, within: call, retries: 2, member };
     try {
       return required((await callUnary(client, 'claimKv', request, limits)).location, 'location');
     } catch (error) {

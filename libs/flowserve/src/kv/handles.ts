@@ -35,6 +35,8 @@ interface Entry {
   stopLease: () => void;
 }
 
+const drainPollMs = 20;
+
 export class KvHandles {
   readonly #options: KvHandlesOptions;
   readonly #entries = new Map<string, Entry>();
@@ -129,6 +131,17 @@ export class KvHandles {
       numEnded += 1;
     }
     return numEnded;
+  }
+
+  /** Waits until all handles are claimed and released or expired; false when the deadline came first. */
+  async drain(deadlineMs: number): Promise<boolean> {
+    const { clock } = this.#options;
+    const endsAtMs = clock.nowMs() + deadlineMs;
+    while (this.#entries.size > 0) {
+      if (clock.nowMs() >= endsAtMs) return false;
+      await new Promise<void>((resolve) => clock.setTimer(drainPollMs, resolve));
+    }
+    return true;
   }
 
   /** Frees everything. */

@@ -26,8 +26,8 @@ const livenessTimeoutMs = 500;
 export class RankRuntime {
   readonly communicator: NativeCommunicator;
   readonly #options: RankRuntimeOptions;
-  /** Epoch expected of each peer rank. */
-  readonly #expected = new Map<number, bigint>();
+  /** The member expected at each peer rank, as last seen. */
+  readonly #peers = new Map<number, Member>();
   readonly #links = new Map<number, PeerChange>();
   readonly #listeners = new Set<() => void>();
   readonly #unsubscribe: () => void;
@@ -61,10 +61,14 @@ export class RankRuntime {
     this.#listeners.add(listener);
   }
 
-  /** Whether the segments of that very start of the member are mapped here. */
-  isLinked(member: Member): boolean {
-    const link = member.xccl === undefined ? undefined : this.#links.get(member.xccl.rank);
-    return link?.state === 'linked' && link.epoch === member.epoch;
+  /** Whether the segments of that very start of a member are mapped here; also when the membership has lost sight of it. */
+  isLinkedTo(memberId: string, epoch: bigint): boolean {
+    for (const [rank, peer] of this.#peers) {
+      if (peer.id !== memberId || peer.epoch !== epoch) continue;
+      const link = this.#links.get(rank);
+      return link?.state === 'linked' && link.epoch === epoch;
+    }
+    return false;
   }
 
   close(): void {
@@ -74,40 +78,42 @@ export class RankRuntime {
   }
 
   #onMembers(members: readonly Member[]): void {
-    const peers = members.filter((member) => member.xccl !== undefined && this.#options.talksTo(member));
     const present = new Set<number>();
-    for (const member of peers) {
-      const { rank, socketPath } = member.xccl as cluster.XcclEndpoint;
+    for (const member of members) {
+      if (member.xccl === undefined || !this.#options.talksTo(member)) continue;
+      const { rank, socketPath } = member.xccl;
       present.add(rank);
-      if (this.#expected.get(rank) !== member.epoch) this.#expect(rank, member.epoch, socketPath);
+      if (this.#peers.get(rank)?.epoch !== member.epoch) this.#expect(rank, member, socketPath);
     }
-    for (const rank of [...this.#expected.keys()]) {
-      if (!present.has(rank)) this.#forget(rank);
+    for (const [rank, { id, epoch }] of [...this.#peers]) {
+      // A member may be away from the membership for a while and serve all the same: its link tells.
+      if (!present.has(rank) && !this.isLinkedTo(id, epoch)) this.#forget(rank);
     }
     this.#notify();
   }
 
-  #expect(rank: number, epoch: bigint, socketPath: string): void {
+  #expect(rank: number, member: Member, socketPath: string): void {
+    const { epoch } = member;
     try {
       this.communicator.expectPeer({ rank, epoch, socketPath });
-      this.#expected.set(rank, epoch);
+      this.#peers.set(rank, member);
     } catch (err) {
       // A view of the membership may be older than what the rank has seen: the next one puts it right.
-      this.#options.log.warn({ err, rank, epoch: `${epoch}` }, 'a peer rank is not accepted');
+      this.#options.log.warn({ err, peer: member.id, epoch: `${epoch}` }, `rank ${member.id} is not accepted`);
     }
   }
 
   #forget(rank: number): void {
-    this.#expected.delete(rank);
+    this.#peers.delete(rank);
     this.#links.delete(rank);
     this.communicator.forgetPeer(rank);
   }
 
   #onPeerChange(change: PeerChange): void {
     const { rank, epoch, state, reason } = change;
-    const member = memberOfRank(this.#options.membership.members(), rank);
+    const peer = this.#peers.get(rank)?.id ?? `rank ${rank}`;
     const level = state === 'linked' ? 'info' : 'warn';
-    this.#options.log[level]({ peer: member, rank, epoch: `${epoch}`, state, reason }, `rank ${member} is ${state}`);
+    this.#options.log[level]({ peer, rank, epoch: `${epoch}`, reason }, `rank ${peer} is ${state}`);
     const known = this.#links.get(rank);
     if (known === undefined || known.epoch <= epoch) this.#links.set(rank, change);
     this.#notify();

@@ -1,0 +1,10 @@
+// The options of an attention rank; those that every service has are the kit's.
+import { batchOptions, exchangeOptions, kvOptions, modelOptions } from '@switchyard/flowserve';
+import { defineOptions } from '@switchyard/kit';
+
+export const options = defineOptions({
+  ...modelOptions,
+  ...kvOptions,
+  ...batchOptions,
+  ...exchangeOptions,
+});

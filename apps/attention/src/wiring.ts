@@ -1,0 +1,124 @@
+// The only place that constructs an attention rank's parts. The executor needs to know the ranks of all experts, so it is made
+// when they have joined; until then, and whenever one of them is away, the rank does not serve.
+import {
+  ExecutorEndpoint,
+  ExpertWatch,
+  exchangeShape,
+  expertPlacement,
+  InProcessExecutor,
+  isExpertOf,
+  kvPoolShape,
+  numericPolicy,
+  type OpenServed,
+  openServed,
+  RankRuntime,
+  StepMetrics,
+  StepSpans,
+  servesKv,
+} from '@switchyard/flowserve';
+import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
+import { type ExpertPlacement, loadNative, type NativeModule } from '@switchyard/native';
+import { cluster } from '@switchyard/proto';
+import { joinCluster, type Member, type Membership } from '@switchyard/registry';
+import type { options } from './config.js';
+
+type AttentionContext = ServiceContext<ServiceConfig<typeof options>>;
+
+interface Parts {
+  context: AttentionContext;
+  native: NativeModule;
+  model: OpenServed;
+  membership: Membership;
+  rank: RankRuntime;
+}
+
+export async function wire(context: AttentionContext): Promise<Wiring> {
+  const { config, log } = context;
+  const native = loadNative();
+  const model = await openServed(config, native, log);
+  const membership = await joinCluster(context, { kind: cluster.MemberKind.ATTENTION, te: config.te });
+  membership.update({ model: model.registration });
+  const rank = openRank(context, native, model, membership);
+  const endpoint = new ExecutorEndpoint({ memberId: membership.id, modelDigest: model.registration.digest, log });
+  const executor = serveWhenExpertsJoin({ context, native, model, membership, rank }, endpoint);
+  return {
+    grpc: [endpoint.grpc],
+    membership,
+    async close() {
+      executor.close();
+      rank.close();
+    },
+  };
+}
+
+function openRank({ config, log }: AttentionContext, native: NativeModule, model: OpenServed, membership: Membership) {
+  const { spec } = model.opened;
+  const isExpert = isExpertOf(config.te);
+  return new RankRuntime({
+    native,
+    membership,
+    runDir: config.runDir,
+    numericClass: model.numericClass,
+    appBytes: kvPoolShape(spec, config.kvBytes, config.blockTokens).regionBytes,
+    exchange: exchangeShape(spec, config.expertRanks),
+    talksTo: (member: Member) => servesKv(member) || isExpert(member),
+    log,
+  });
+}
+
+/** Makes the executor once all experts have joined, and tells endpoint and membership whenever one comes or goes. */
+function serveWhenExpertsJoin(parts: Parts, endpoint: ExecutorEndpoint): { close(): void } {
+  const { context, membership, rank, model } = parts;
+  const { te, expertRanks, exchangeTimeoutMs } = context.config;
+  const isLinkedTo = (memberId: string, epoch: bigint) => rank.isLinkedTo(memberId, epoch);
+  const watch = new ExpertWatch({ te, numExpertRanks: expertRanks, isLinkedTo });
+  const placementOptions = {
+    te,
+    numExpertRanks: expertRanks,
+    numExperts: model.opened.spec.numExperts,
+    timeoutMs: exchangeTimeoutMs,
+  };
+  let executor: InProcessExecutor | null = null;
+  const look = () => {
+    const members = membership.members();
+    if (executor === null) {
+      const placement = expertPlacement(members, placementOptions);
+      if (placement !== null) {
+        executor = openExecutor(parts, placement);
+        endpoint.attach(executor);
+      }
+    }
+    const readiness = watch.readiness(members);
+    executor?.setReadiness(readiness);
+    if (readiness.ready) context.setReady(true);
+    else context.setReady(false, `${readiness.member} ${readiness.reason}`);
+  };
+  rank.onChange(look);
+  look();
+  return { close: () => executor?.close() };
+}
+
+function openExecutor(
+  { context, native, model, membership, rank }: Parts,
+  experts: ExpertPlacement,
+): InProcessExecutor {
+  const { config, meter } = context;
+  const { spec, weights } = model.opened;
+  const { numBlocks, blockTokens } = kvPoolShape(spec, config.kvBytes, config.blockTokens);
+  return new InProcessExecutor({
+    native,
+    executor: {
+      model: spec,
+      weights,
+      policy: numericPolicy,
+      numBlocks,
+      blockTokens,
+      maxBatchTokens: config.maxBatchSize + config.maxPrefillTokens,
+      communicator: rank.communicator,
+      experts,
+    },
+    memberId: membership.id,
+    memberEpoch: membership.epoch,
+    observers: [new StepSpans(), new StepMetrics(meter)],
+  });
+}

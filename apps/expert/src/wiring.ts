@@ -1,0 +1,93 @@
+// The only place that constructs an expert rank's parts. Which experts it holds follows from the ids of all expert ranks of its
+// decode service, so the loop begins when they have joined.
+import {
+  exchangeShape,
+  expertPlacement,
+  isAttentionOf,
+  memberOfRank,
+  numericPolicy,
+  type OpenServed,
+  openServed,
+  RankRuntime,
+  recordExpertSpans,
+} from '@switchyard/flowserve';
+import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
+import { type ExpertPlacement, loadNative, type NativeExpertServer, type NativeModule } from '@switchyard/native';
+import { cluster } from '@switchyard/proto';
+import { joinCluster, type Membership } from '@switchyard/registry';
+import type { options } from './config.js';
+import { registerExpertMetrics } from './metrics.js';
+
+type ExpertContext = ServiceContext<ServiceConfig<typeof options>>;
+
+interface Parts {
+  context: ExpertContext;
+  native: NativeModule;
+  model: OpenServed;
+  membership: Membership;
+  rank: RankRuntime;
+}
+
+export async function wire(context: ExpertContext): Promise<Wiring> {
+  const { config, log } = context;
+  const native = loadNative();
+  const model = await openServed(config, native, log);
+  const membership = await joinCluster(context, { kind: cluster.MemberKind.EXPERT, te: config.te });
+  membership.update({ model: model.registration });
+  const rank = new RankRuntime({
+    native,
+    membership,
+    runDir: config.runDir,
+    numericClass: model.numericClass,
+    appBytes: 0,
+    exchange: exchangeShape(model.opened.spec, config.expertRanks),
+    talksTo: isAttentionOf(config.te),
+    log,
+  });
+  const server = serveWhenExpertsJoin({ context, native, model, membership, rank });
+  return {
+    grpc: [],
+    membership,
+    async close() {
+      server.close();
+      rank.close();
+    },
+  };
+}
+
+function serveWhenExpertsJoin(parts: Parts): { close(): void } {
+  const { context, membership, model } = parts;
+  const { te, expertRanks, exchangeTimeoutMs } = context.config;
+  const numExperts = model.opened.spec.numExperts;
+  const placementOptions = { te, numExpertRanks: expertRanks, numExperts, timeoutMs: exchangeTimeoutMs };
+  let server: NativeExpertServer | null = null;
+  registerExpertMetrics(context.meter, () => server);
+  context.setReady(false, `waits for ${expertRanks} expert ranks`);
+  const look = () => {
+    if (server !== null) return;
+    const placement = expertPlacement(membership.members(), placementOptions);
+    if (placement === null) return;
+    server = openServer(parts, placement);
+    unsubscribe();
+    context.setReady(true);
+  };
+  const unsubscribe = membership.onChange(look);
+  look();
+  const close = () => {
+    unsubscribe();
+    server?.close();
+  };
+  return { close };
+}
+
+function openServer({ native, model, membership, rank }: Parts, placement: ExpertPlacement): NativeExpertServer {
+  const { spec, weights } = model.opened;
+  return native.createExpertServer({
+    model: spec,
+    weights,
+    policy: numericPolicy,
+    communicator: rank.communicator,
+    placement,
+    onSpans: (spans) => recordExpertSpans(spans, (peer) => memberOfRank(membership.members(), peer)),
+  });
+}

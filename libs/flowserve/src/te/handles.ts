@@ -1,0 +1,36 @@
+// The KV handles of a TE in this process, tied to the membership: what a member that is gone had claimed is freed.
+import { randomBytes } from 'node:crypto';
+import type { Membership } from '@switchyard/registry';
+import { systemClock } from '../clock.js';
+import { KvHandles } from '../kv/handles.js';
+import type { LocalTe } from './local-te.js';
+import type { OpenServed } from './open-served.js';
+
+export interface OpenHandles {
+  handles: KvHandles;
+  close(): void;
+}
+
+export function openHandles(te: LocalTe, model: OpenServed, membership: Membership, leaseMs: number): OpenHandles {
+  const handles = new KvHandles({
+    owner: membership.id,
+    ownerEpoch: membership.epoch,
+    modelDigest: model.registration.digest,
+    numericClass: model.numericClass,
+    layoutVersion: te.master.info.layoutVersion,
+    leaseMs,
+    clock: systemClock,
+    randomBytes,
+    region: te.region,
+  });
+  // A member that the membership has lost sight of may still copy: its link tells.
+  const isPresent = (id: string, epoch: bigint) =>
+    membership.members().some((member) => member.id === id && member.epoch === epoch) ||
+    te.rank?.isLinkedTo(id, epoch) === true;
+  const unsubscribe = membership.onChange(() => handles.endClaimsOfAbsent(isPresent));
+  const close = () => {
+    unsubscribe();
+    handles.close();
+  };
+  return { handles, close };
+}

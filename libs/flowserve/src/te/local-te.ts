@@ -1,0 +1,101 @@
+// The engine of a TE that runs in this process: executor, its master, and its XCCL rank when other ranks copy KV from or to it.
+// Built by the wiring of prefill and of PD and colocated decode.
+import type { Meter } from '@opentelemetry/api';
+import type { Logger, ServiceError } from '@switchyard/kit';
+import type { NativeModule } from '@switchyard/native';
+import type { Member, Membership } from '@switchyard/registry';
+import { systemClock } from '../clock.js';
+import { InProcessExecutor } from '../executor/in-process.js';
+import type { KvRegionAddress } from '../kv/held-kv.js';
+import { DpGroupMaster } from '../master/master.js';
+import { memberOfRank, RankRuntime } from '../rank/runtime.js';
+import { kvPoolShape } from '../rank/sizes.js';
+import { StepMetrics } from '../telemetry/step-metrics.js';
+import { StepSpans } from '../telemetry/step-spans.js';
+import { numericPolicy, type OpenServed } from './open-served.js';
+
+export interface LocalTeOptions {
+  native: NativeModule;
+  model: OpenServed;
+  membership: Membership;
+  config: {
+    runDir: string;
+    kvBytes: number;
+    blockTokens: number;
+    maxBatchSize: number;
+    maxPrefillTokens: number;
+    maxQueue: number;
+    ackTimeoutMs: number;
+  };
+  /** Whom this rank exchanges KV with; null for a TE that needs no rank. */
+  talksTo: ((member: Member) => boolean) | null;
+  meter: Meter;
+  log: Logger;
+  /** The executor cannot go on, and with it the process. */
+  onLost: (error: ServiceError) => void;
+}
+
+export interface LocalTe {
+  master: DpGroupMaster;
+  rank: RankRuntime | null;
+  /** Where other ranks copy KV from. */
+  region: KvRegionAddress | null;
+  close(): void;
+}
+
+export function openLocalTe(options: LocalTeOptions): LocalTe {
+  const { membership, config } = options;
+  const rank = openRank(options);
+  const executor = openExecutor(options, rank);
+  const { maxBatchSize, maxPrefillTokens, maxQueue, ackTimeoutMs } = config;
+  const master = new DpGroupMaster({
+    name: `${membership.id}/dp0`,
+    epoch: membership.epoch,
+    executor,
+    clock: systemClock,
+    ...{ maxBatchSize, maxPrefillTokens, maxQueue, ackTimeoutMs },
+    memberOfRank: (peer) => memberOfRank(membership.members(), peer),
+    onReadiness: () => {},
+    onLost: options.onLost,
+  });
+  const close = () => {
+    master.close();
+    rank?.close();
+  };
+  return { master, rank, region: rank === null ? null : regionOf(executor, membership), close };
+}
+
+function openRank({ native, model, membership, config, talksTo, log }: LocalTeOptions): RankRuntime | null {
+  if (talksTo === null) return null;
+  const { runDir, kvBytes, blockTokens } = config;
+  const { regionBytes: appBytes } = kvPoolShape(model.opened.spec, kvBytes, blockTokens);
+  const { numericClass } = model;
+  return new RankRuntime({ native, membership, runDir, numericClass, appBytes, exchange: null, talksTo, log });
+}
+
+function openExecutor({ native, model, membership, config, meter }: LocalTeOptions, rank: RankRuntime | null) {
+  const { spec, weights } = model.opened;
+  const { numBlocks, blockTokens } = kvPoolShape(spec, config.kvBytes, config.blockTokens);
+  return new InProcessExecutor({
+    native,
+    executor: {
+      model: spec,
+      weights,
+      policy: numericPolicy,
+      numBlocks,
+      blockTokens,
+      maxBatchTokens: config.maxBatchSize + config.maxPrefillTokens,
+      communicator: rank?.communicator ?? null,
+      experts: null,
+    },
+    memberId: membership.id,
+    memberEpoch: membership.epoch,
+    observers: [new StepSpans(), new StepMetrics(meter)],
+  });
+}
+
+function regionOf({ region }: InProcessExecutor, membership: Membership): KvRegionAddress {
+  const { offset: regionOffset, generationOffset, blockBytes, layoutVersion } = region;
+  const { xcclRank: rank, epoch: rankEpoch } = membership;
+  return { rank, rankEpoch, regionOffset, generationOffset, blockBytes, layoutVersion };
+}

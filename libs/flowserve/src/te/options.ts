@@ -1,0 +1,83 @@
+// Options that several task executors and ranks share; the same option has the same name, unit and default in each.
+import { byteCount, defineOptions, int, option } from '@switchyard/kit';
+import { z } from 'zod';
+
+export const modelOptions = defineOptions({
+  model: option({
+    schema: z.string().min(1),
+    default: 'models/switchyard-tiny',
+    unit: 'DIR',
+    help: 'Hugging Face directory of the served model',
+  }),
+  modelName: option({
+    schema: z.string().min(1).optional(),
+    help: 'Name that clients ask for; the name of the directory by default',
+  }),
+});
+
+export const kvOptions = defineOptions({
+  kvBytes: option({
+    schema: byteCount({ min: 1024 }),
+    default: 128 * 2 ** 20,
+    unit: 'bytes',
+    help: 'Memory for KV blocks; pages are used as blocks are',
+  }),
+  blockTokens: option({
+    schema: int({ min: 1, max: 1024 }),
+    default: 16,
+    unit: 'tokens',
+    help: 'Tokens of a KV block; equal in all services of a system',
+  }),
+});
+
+export const batchOptions = defineOptions({
+  maxBatchSize: option({
+    schema: int({ min: 1, max: 65_536 }),
+    default: 64,
+    help: 'Sequences that a DP group runs at once',
+  }),
+  maxPrefillTokens: option({
+    schema: int({ min: 1, max: 1_000_000 }),
+    default: 256,
+    unit: 'tokens',
+    help: 'Prompt tokens computed in one step; a longer prompt takes several',
+  }),
+});
+
+export const queueOptions = defineOptions({
+  maxQueue: option({
+    schema: int({ min: 0, max: 1_000_000 }),
+    default: 256,
+    help: 'Requests that may wait in a DP group; one more is refused with a hint when to try again',
+  }),
+  ackTimeoutMs: option({
+    schema: int({ min: 100, max: 3_600_000 }),
+    default: 10_000,
+    unit: 'ms',
+    help: 'An executor that does not acknowledge a plan for this long counts as lost',
+  }),
+});
+
+export const leaseOptions = defineOptions({
+  kvLeaseMs: option({
+    schema: int({ min: 100, max: 3_600_000 }),
+    default: 30_000,
+    unit: 'ms',
+    help: 'How long the KV of a finished prefill is kept when nobody claims it',
+  }),
+});
+
+export const exchangeOptions = defineOptions({
+  te: option({
+    schema: z.string().min(1),
+    default: 'decode-0',
+    help: 'Id of the decode service that this rank belongs to',
+  }),
+  expertRanks: option({ schema: int({ min: 1, max: 64 }), default: 2, help: 'Expert ranks of that decode service' }),
+  exchangeTimeoutMs: option({
+    schema: int({ min: 10, max: 600_000 }),
+    default: 1500,
+    unit: 'ms',
+    help: 'Longest wait for the experts of one layer; a death is noticed sooner',
+  }),
+});
