@@ -8,5 +8,6 @@ await runService({
   name: 'router',
   summary: 'Takes chat and completion requests by HTTP and gRPC and runs them on prefill and decode services.',
   options: routerOptions,
+  servesMetrics: true,
   wire,
 });

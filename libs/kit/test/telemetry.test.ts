@@ -1,7 +1,10 @@
 // Trace context across two services with a recording tracer, and the same ids without one.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
 import { context, metrics, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   callUnary,
   contextFromTraceparent,
@@ -15,7 +18,7 @@ import {
   withSpan,
 } from '../src/index.js';
 import { traceparentPropagator } from '../src/telemetry/traceparent.js';
-import { inferenceClient, serve, testServices } from './harness.js';
+import { collect, inferenceClient, serve, testServices } from './harness.js';
 
 let telemetry: Telemetry | undefined;
 afterEach(() => telemetry?.close(1000));
@@ -93,6 +96,41 @@ describe('recorded traces', () => {
     expect(span?.startTime).toEqual([1_700_000_000, 123_456_789]);
     expect(span?.duration).toEqual([0, 5_000_000]);
     expect(span?.attributes).toEqual({ 'switchyard.blocks': 3 });
+  });
+});
+
+describe('export', () => {
+  it('sends spans to the OTLP endpoint of the environment, at the latest when telemetry closes', async () => {
+    const bodies: Buffer[] = [];
+    const paths: (string | undefined)[] = [];
+    const collector = createServer(async (request, response) => {
+      paths.push(request.url);
+      bodies.push(Buffer.concat(await collect(request)));
+      response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
+    }).listen(0, '127.0.0.1');
+    await once(collector, 'listening');
+    onTestFinished(() => void collector.close());
+    const { port } = collector.address() as { port: number };
+    vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', `http://127.0.0.1:${port}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const exporting = await startTelemetry({ service: 'test', member: 'test-7', metrics: false });
+    await withSpan('exported span', {}, async () => {});
+    await exporting.close(5000);
+    expect(paths).toEqual(['/v1/traces']);
+    for (const text of ['exported span', 'switchyard-test', 'test-7']) expect(bodies[0]?.includes(text)).toBe(true);
+  });
+
+  it('does not wait for a collector that does not answer', async () => {
+    const silent = createTcpServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    onTestFinished(() => void silent.close());
+    vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', `http://127.0.0.1:${(silent.address() as { port: number }).port}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const exporting = await startTelemetry({ service: 'test', member: 'test-0', metrics: false });
+    await withSpan('lost span', {}, async () => {});
+    const startMs = performance.now();
+    await exporting.close(200);
+    expect(performance.now() - startMs).toBeLessThan(1500);
   });
 });
 

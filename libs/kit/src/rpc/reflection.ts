@@ -3,7 +3,9 @@
 import { EventEmitter } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { Server, ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { PackageDefinition } from '@grpc/proto-loader';
 import { ServiceError } from '../errors/service-error.js';
 import { type GrpcService, grpcService } from '../rpc/service.js';
 
@@ -55,7 +57,7 @@ async function loadReal(services: readonly string[]): Promise<RealService[]> {
   ]);
   const descriptors = await readFile(fileURLToPath(import.meta.resolve('@switchyard/proto/descriptors.binpb')));
   const packages = {
-    ...loader.loadFileDescriptorSetFromBuffer(descriptors),
+    ...withOriginalFiles(loader.loadFileDescriptorSetFromBuffer(descriptors), descriptors),
     ...loader.loadSync(health.protoPath),
   };
   const real: RealService[] = [];
@@ -64,6 +66,31 @@ async function loadReal(services: readonly string[]): Promise<RealService[]> {
   };
   new ReflectionService(packages, { services: [...services, 'grpc.health.v1.Health'] }).addToServer(capture);
   return real;
+}
+
+/**
+ * The loader encodes files anew with type names relative to their package, which stricter clients (grpcurl) cannot resolve;
+ * reflection gets the files as the compiler wrote them.
+ */
+function withOriginalFiles(packages: PackageDefinition, descriptorSet: Uint8Array): PackageDefinition {
+  const fileDescriptorProtos = splitDescriptorSet(descriptorSet);
+  const entries = Object.entries(packages).map(([name, entry]) => [
+    name,
+    'fileDescriptorProtos' in entry ? { ...entry, fileDescriptorProtos } : entry,
+  ]);
+  return Object.fromEntries(entries);
+}
+
+/** Field 1 of google.protobuf.FileDescriptorSet, the encoded files. */
+function splitDescriptorSet(descriptorSet: Uint8Array): Buffer[] {
+  const reader = new BinaryReader(descriptorSet);
+  const files: Buffer[] = [];
+  while (reader.pos < reader.len) {
+    const [fieldNumber, wireType] = reader.tag();
+    if (fieldNumber === 1) files.push(Buffer.from(reader.bytes()));
+    else reader.skip(wireType, fieldNumber);
+  }
+  return files;
 }
 
 /** Runs the real handler on decoded messages. It uses no more of a call than 'data', 'end', write and end. */

@@ -1,0 +1,232 @@
+// Attention ranks and expert ranks over XCCL, all in this process: random schedules of two attention ranks that share two expert ranks give
+// the bits of sequences run alone; what goes wrong on the way is told with rank and code.
+#include "executor/loop/random_master.h"
+#include "executor/remote/expert_server.h"
+#include "executor/remote/remote_experts.h"
+#include "xccl/test_support.h"
+
+using namespace switchyard;
+using namespace switchyard::executor;
+using namespace switchyard::executor::testing;
+namespace xt = switchyard::xccl::testing;
+
+namespace {
+
+constexpr int kMaxRows = 8;
+
+xt::Member make_rank(const xt::Folder& folder, const ModelSpec& spec, uint32_t rank) {
+  xccl::CommunicatorConfig config = xt::config_of(folder, rank);
+  config.exchange = {kMaxRows, static_cast<uint32_t>(spec.hidden_size * sizeof(float)), 3, 9};
+  config.liveness_timeout = std::chrono::seconds(5);  // sanitizers and a busy machine slow everything
+  return xt::make_member(std::move(config));
+}
+
+/// Experts 0, 3, 6.. on rank 2, the others on rank 3: parts of unequal size.
+ExpertPlacement placement_of(const ModelSpec& spec, int timeout_ms = 20000) {
+  ExpertPlacement placement{11, {}, timeout_ms};
+  for (int e = 0; e < spec.num_experts; ++e) placement.expert_to_rank.push_back(e % 3 == 0 ? 2 : 3);
+  return placement;
+}
+
+std::unique_ptr<ExpertServer> serve(const ModelSpec& spec, const TestWeights& weights, const xt::Member& member, const ExpertPlacement& placement,
+                                    std::function<void(ExpertSpan)> on_span = [](const ExpertSpan&) {}) {
+  ExpertServerConfig config{spec, placement, {}, member, std::move(on_span)};
+  WeightStore store;
+  CHECK(store.open(weights.plan()).ok());
+  CHECK(config.bank.load(spec, store, spec.num_layers, [&](int e) { return placement.expert_to_rank[e] == static_cast<int32_t>(member->rank()); }).ok());
+  return std::make_unique<ExpertServer>(std::move(config));
+}
+
+CoreConfig remote_config(const ModelSpec& spec, const TestWeights& weights, const xt::Member& member, const ExpertPlacement& placement,
+                         RankOptions options = {}) {
+  options.max_pass_tokens = kMaxRows;
+  CoreConfig config = make_config(spec, weights, options);
+  CHECK(check_placement(spec, placement, member->config()).ok());
+  config.experts = std::make_unique<RemoteExperts>(spec, placement, member);
+  return config;
+}
+
+/// Two attention ranks (0, 1) linked to two expert ranks (2, 3).
+struct Pod {
+  explicit Pod(const ModelSpec& spec) {
+    for (uint32_t rank = 0; rank < 4; ++rank) members.push_back(make_rank(folder, spec, rank));
+    for (const uint32_t a : {0u, 1u}) {
+      for (const uint32_t e : {2u, 3u}) CHECK(xt::link_members(folder, *members[a], *members[e]));
+    }
+  }
+  ~Pod() {
+    for (const xt::Member& member : members) member->close();
+  }
+
+  xt::Folder folder;
+  std::vector<xt::Member> members;
+};
+
+Plan one_sequence(std::vector<int32_t> tokens, int max_new_tokens) {
+  Plan plan;
+  plan.master_epoch = 1;
+  plan.plan_seq = 1;
+  plan.max_prefill_tokens = 64;
+  SequenceSpec& sequence = plan.add.emplace_back();
+  sequence.seq_id = 1;
+  sequence.tokens = std::move(tokens);
+  sequence.max_new_tokens = max_new_tokens;
+  for (int b = 0; b < 20; ++b) sequence.blocks.push_back(b);
+  sequence.trace.emplace().trace_id[0] = 0xab;
+  return plan;
+}
+
+void run_random_schedule(const ModelSpec& spec, const TestWeights& weights, const xt::Member& member, uint64_t seed, const std::vector<Job>& jobs,
+                         const std::vector<std::vector<SampledToken>>& expected) {
+  Random random(seed);
+  const RankOptions options{.num_blocks = 80, .block_tokens = 8, .max_batch_tokens = 20, .max_pass_tokens = kMaxRows};
+  RandomMaster master(random, options, jobs, expected);
+  ExecutorCore core(remote_config(spec, weights, member, placement_of(spec), options));
+  for (int turn = 0; turn < 5000 && !master.is_done(); ++turn) {
+    StepEvent event;
+    core.apply(master.next_plan(), &event);
+    if (core.has_work()) core.step(&event);
+    CHECK(!event.fault);
+    master.take(event);
+  }
+  CHECK(master.is_done());
+}
+
+}  // namespace
+
+TEST(remote_experts_give_the_bits_of_local_ones_under_random_schedules) {
+  Random random(test::seed());
+  const ModelSpec spec = small_spec();
+  const TestWeights weights(spec, random());
+  std::vector<Job> jobs;
+  std::vector<std::vector<SampledToken>> expected;
+  for (int i = 0; i < 4; ++i) {
+    jobs.push_back(random_job(spec, random));
+    expected.push_back(run_alone(spec, weights, jobs.back()));
+  }
+  Pod pod(spec);
+  const auto even = serve(spec, weights, pod.members[2], placement_of(spec));
+  const auto odd = serve(spec, weights, pod.members[3], placement_of(spec));
+  const uint64_t other_seed = random();
+  std::thread other([&] { run_random_schedule(spec, weights, pod.members[1], other_seed, jobs, expected); });
+  run_random_schedule(spec, weights, pod.members[0], random(), jobs, expected);
+  other.join();
+  CHECK(even->stats().num_messages > 0 && odd->stats().num_pairs > even->stats().num_pairs);
+}
+
+TEST(remote_expert_that_does_not_answer_is_a_timeout_that_names_it) {
+  const ModelSpec spec = small_spec();
+  const TestWeights weights(spec);
+  Pod pod(spec);
+  const auto even = serve(spec, weights, pod.members[2], placement_of(spec));
+  ExecutorCore core(remote_config(spec, weights, pod.members[0], placement_of(spec, 60)));
+  StepEvent event;
+  core.apply(one_sequence({1, 2, 3, 4, 5, 6, 7, 8}, 5), &event);
+  const auto start = std::chrono::steady_clock::now();
+  core.step(&event);
+  REQUIRE(event.fault.has_value());
+  CHECK(event.fault->rank == 3 && event.fault->status.code() == Code::kTimeout);
+  CHECK(xt::ms_since(start) < 3000);
+  CHECK(event.tokens.empty() && !core.has_work());
+  // The expert comes up late, answers the abandoned event, and the step is run again.
+  const auto odd = serve(spec, weights, pod.members[3], placement_of(spec));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  for (uint64_t plan_seq = 2; plan_seq < 40 && core.num_sequences() > 0; ++plan_seq) {
+    Plan resume;
+    resume.master_epoch = 1;
+    resume.plan_seq = plan_seq;
+    resume.max_prefill_tokens = 64;
+    resume.resume = true;
+    core.apply(std::move(resume), &event);
+    while (core.has_work()) core.step(&event);
+  }
+  CHECK(event.tokens.size() == 5);
+}
+
+TEST(remote_expert_that_dies_is_named_within_a_second) {
+  const ModelSpec spec = small_spec();
+  const TestWeights weights(spec);
+  Pod pod(spec);
+  const auto even = serve(spec, weights, pod.members[2], placement_of(spec));
+  ExecutorCore core(remote_config(spec, weights, pod.members[0], placement_of(spec)));
+  StepEvent event;
+  core.apply(one_sequence({1, 2, 3, 4, 5, 6, 7, 8}, 5), &event);
+  std::thread death([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    pod.members[3]->close();
+  });
+  const auto start = std::chrono::steady_clock::now();
+  core.step(&event);
+  death.join();
+  REQUIRE(event.fault.has_value());
+  CHECK(event.fault->rank == 3 && event.fault->status.code() == Code::kPeerDead);
+  CHECK(xt::ms_since(start) < 2000);
+}
+
+TEST(remote_experts_of_another_placement_version_refuse) {
+  const ModelSpec spec = small_spec();
+  const TestWeights weights(spec);
+  Pod pod(spec);
+  ExpertPlacement newer = placement_of(spec);
+  newer.version = 12;
+  const auto even = serve(spec, weights, pod.members[2], newer);
+  const auto odd = serve(spec, weights, pod.members[3], newer);
+  ExecutorCore core(remote_config(spec, weights, pod.members[0], placement_of(spec)));
+  StepEvent event;
+  core.apply(one_sequence({1, 2, 3, 4, 5, 6, 7, 8}, 5), &event);
+  core.step(&event);
+  REQUIRE(event.fault.has_value());
+  CHECK(event.fault->status.code() == Code::kMismatch && event.fault->rank >= 2);
+}
+
+TEST(remote_expert_spans_cover_a_pass_and_carry_the_trace) {
+  const ModelSpec spec = small_spec();
+  const TestWeights weights(spec);
+  std::mutex mutex;
+  std::vector<ExpertSpan> spans;
+  Pod pod(spec);
+  const auto note = [&](const ExpertSpan& span) {
+    std::lock_guard lock(mutex);
+    spans.push_back(span);
+  };
+  const auto even = serve(spec, weights, pod.members[2], placement_of(spec), note);
+  const auto odd = serve(spec, weights, pod.members[3], placement_of(spec), note);
+  ExecutorCore core(remote_config(spec, weights, pod.members[0], placement_of(spec)));
+  StepEvent event;
+  core.apply(one_sequence({1, 2, 3, 4, 5, 6, 7, 8}, 1), &event);
+  core.step(&event);
+  REQUIRE(event.tokens.size() == 1);
+  CHECK(event.timing->a2e_ns > 0 && event.timing->traced_seq_ids == std::vector<uint64_t>{1});
+  even->close();
+  odd->close();
+  std::lock_guard lock(mutex);
+  REQUIRE(spans.size() == 2);
+  int num_pairs = 0;
+  for (const ExpertSpan& span : spans) {
+    CHECK(span.trace.trace_id[0] == 0xab && span.from_rank == 0 && span.num_layers == 2 && span.compute_ns > 0);
+    num_pairs += span.num_pairs;
+  }
+  CHECK(num_pairs == 8 * 3 * 2);
+}
+
+TEST(placements_that_do_not_fit_are_refused) {
+  const ModelSpec spec = small_spec();
+  xccl::CommunicatorConfig config;
+  config.max_ranks = 4;
+  config.exchange = {kMaxRows, static_cast<uint32_t>(spec.hidden_size * sizeof(float)), 3, 6};
+  const ExpertPlacement good = placement_of(spec);
+  CHECK(check_placement(spec, good, config).ok());
+  ExpertPlacement bad = good;
+  bad.expert_to_rank.pop_back();
+  CHECK(!check_placement(spec, bad, config).ok());
+  bad = good;
+  bad.expert_to_rank[0] = 4;
+  CHECK(!check_placement(spec, bad, config).ok());
+  bad = good;
+  for (int32_t& rank : bad.expert_to_rank) rank = 2;
+  CHECK(!check_placement(spec, bad, config).ok());  // 9 experts on one rank
+  config.exchange.row_bytes = 8;
+  CHECK(!check_placement(spec, good, config).ok());
+  config.exchange = {};
+  CHECK(!check_placement(spec, good, config).ok());
+}

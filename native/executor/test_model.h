@@ -1,0 +1,188 @@
+// For tests: a model of odd sizes with random weights, in a memfd that the weight plan names as a file; and a rank made from it.
+#pragma once
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "executor/blocks/local_experts.h"
+#include "executor/loop/executor_core.h"
+#include "test/test.h"
+
+namespace switchyard::executor::testing {
+
+using Random = std::mt19937_64;
+
+inline ModelSpec small_spec() {
+  ModelSpec s;
+  s.vocab_size = 101;
+  s.hidden_size = 40;
+  s.num_layers = 3;
+  s.num_dense_layers = 1;
+  s.num_heads = 6;
+  s.q_lora_rank = 20;
+  s.kv_lora_rank = 24;
+  s.qk_nope_head_dim = 10;
+  s.qk_rope_head_dim = 6;
+  s.v_head_dim = 9;
+  s.intermediate_size = 44;
+  s.moe_intermediate_size = 18;
+  s.num_experts = 9;
+  s.num_experts_per_token = 3;
+  s.num_shared_experts = 1;
+  s.num_expert_groups = 3;
+  s.num_topk_groups = 2;
+  s.routed_scaling_factor = 1.5f;
+  s.max_positions = 640;
+  s.num_slices = 2;
+  return s;
+}
+
+/// Random weights of a spec. The memfd lives as long as this object.
+class TestWeights {
+ public:
+  explicit TestWeights(const ModelSpec& s, uint64_t seed = 1) : random_(seed) {
+    add("model.embed_tokens.weight", {s.vocab_size, s.hidden_size}, 1.0f);
+    add("lm_head.weight", {s.vocab_size, s.hidden_size}, 0.6f);
+    add("model.norm.weight", {s.hidden_size}, 0.0f);
+    for (int i = 0; i < s.num_layers; ++i) add_layer(s, i);
+    fd_ = memfd_create("switchyard-test-weights", MFD_CLOEXEC);
+    REQUIRE(write(fd_, bytes_.data(), bytes_.size()) == static_cast<ssize_t>(bytes_.size()));
+    for (WeightTensor& tensor : plan_.tensors) tensor.file = path();
+  }
+  ~TestWeights() { close(fd_); }
+  TestWeights(const TestWeights&) = delete;
+
+  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
+  const WeightPlan& plan() const { return plan_; }
+  int fd() const { return fd_; }
+  size_t num_bytes() const { return bytes_.size(); }
+
+ private:
+  void add_layer(const ModelSpec& s, int layer) {
+    const std::string p = "model.layers." + std::to_string(layer) + ".";
+    add(p + "input_layernorm.weight", {s.hidden_size}, 0.0f);
+    add(p + "post_attention_layernorm.weight", {s.hidden_size}, 0.0f);
+    add(p + "self_attn.q_a_proj.weight", {s.q_lora_rank, s.hidden_size}, 0.3f);
+    add(p + "self_attn.q_a_layernorm.weight", {s.q_lora_rank}, 0.0f);
+    add(p + "self_attn.q_b_proj.weight", {s.num_heads * s.head_dim(), s.q_lora_rank}, 0.3f);
+    add(p + "self_attn.kv_a_proj_with_mqa.weight", {s.cache_width(), s.hidden_size}, 0.3f);
+    add(p + "self_attn.kv_a_layernorm.weight", {s.kv_lora_rank}, 0.0f);
+    add(p + "self_attn.kv_b_proj.weight", {s.num_heads * (s.qk_nope_head_dim + s.v_head_dim), s.kv_lora_rank}, 0.3f);
+    add(p + "self_attn.o_proj.weight", {s.hidden_size, s.num_heads * s.v_head_dim}, 0.2f);
+    if (!s.is_moe_layer(layer)) return add_ffn(p + "mlp", s.hidden_size, s.intermediate_size);
+    add(p + "mlp.gate.weight", {s.num_experts, s.hidden_size}, 0.3f);
+    add(p + "mlp.gate.e_score_correction_bias", {s.num_experts}, 0.05f, Dtype::kF32);
+    add_ffn(p + "mlp.shared_experts", s.hidden_size, s.shared_intermediate_size());
+    for (int e = 0; e < s.num_experts; ++e) add_ffn(p + "mlp.experts." + std::to_string(e), s.hidden_size, s.moe_intermediate_size);
+  }
+
+  void add_ffn(const std::string& prefix, int hidden, int intermediate) {
+    add(prefix + ".gate_proj.weight", {intermediate, hidden}, 0.3f);
+    add(prefix + ".up_proj.weight", {intermediate, hidden}, 0.3f);
+    add(prefix + ".down_proj.weight", {hidden, intermediate}, 0.3f);
+  }
+
+  /// Normal numbers of this deviation; a deviation of 0 means a norm's weight, about 1.
+  void add(const std::string& name, std::vector<int64_t> shape, float deviation, Dtype dtype = Dtype::kBf16) {
+    std::normal_distribution<float> normal(deviation == 0.0f ? 1.0f : 0.0f, deviation == 0.0f ? 0.1f : deviation);
+    size_t count = 1;
+    for (const int64_t d : shape) count *= d;
+    bytes_.resize((bytes_.size() + 3) / 4 * 4);
+    plan_.tensors.push_back({name, "", bytes_.size(), count * dtype_bytes(dtype), dtype, std::move(shape)});
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t bits = std::bit_cast<uint32_t>(normal(random_));
+      const auto* from = reinterpret_cast<const std::byte*>(&bits);
+      bytes_.insert(bytes_.end(), dtype == Dtype::kF32 ? from : from + 2, from + 4);
+    }
+  }
+
+  Random random_;
+  WeightPlan plan_;
+  std::vector<std::byte> bytes_;
+  int fd_ = -1;
+};
+
+struct RankOptions {
+  int num_blocks = 64;
+  int block_tokens = 8;
+  int max_batch_tokens = 32;
+  int max_pass_tokens = 32;
+};
+
+/// A rank's parts with local experts; tests replace what they need.
+inline CoreConfig make_config(const ModelSpec& spec, const TestWeights& weights, const RankOptions& options = {}) {
+  CoreConfig config;
+  WeightStore store;
+  CHECK(store.open(weights.plan()).ok());
+  const Status loaded = Model::load(spec, store, false, &config.model);
+  if (!loaded.ok()) std::printf("%s\n", loaded.message().c_str());
+  CHECK(loaded.ok());
+  ExpertBank bank;
+  CHECK(bank.load(spec, store, spec.num_layers, [](int) { return true; }).ok());
+  config.experts = std::make_unique<LocalExperts>(spec, std::move(bank));
+  CHECK(KvPool::create(spec.num_layers, spec.cache_width(), options.num_blocks, options.block_tokens, {}, &config.kv).ok());
+  config.max_batch_tokens = options.max_batch_tokens;
+  config.max_pass_tokens = options.max_pass_tokens;
+  return config;
+}
+
+/// What a test wants generated.
+struct Job {
+  std::vector<int32_t> prompt;
+  int max_new_tokens = 0;
+  SamplingParams sampling;
+};
+
+inline Job random_job(const ModelSpec& spec, Random& random) {
+  Job job;
+  // One in four is long enough for two chunks of attention.
+  job.prompt.resize(1 + random() % 60 + (random() % 4 == 0 ? 240 : 0));
+  for (int32_t& token : job.prompt) token = static_cast<int32_t>(random() % spec.vocab_size);
+  job.max_new_tokens = 1 + static_cast<int>(random() % 40);
+  const bool is_greedy = random() % 3 == 0;
+  job.sampling = {.temperature = is_greedy ? 0.0f : 0.9f, .top_k = static_cast<int>(random() % 2 * 20), .top_p = random() % 2 ? 0.9f : 1.0f,
+                  .min_p = 0.0f,           .seed = random(),                                     .logprobs = true,
+                  .top_logprobs = 2};
+  return job;
+}
+
+inline bool same_token(const SampledToken& a, const SampledToken& b) {
+  return a.token_id == b.token_id && std::bit_cast<uint32_t>(a.logprob) == std::bit_cast<uint32_t>(b.logprob) && a.top_ids == b.top_ids &&
+         a.top_logprobs == b.top_logprobs;
+}
+
+/// The job alone, its prompt in one piece: what every schedule must give.
+inline std::vector<SampledToken> run_alone(const ModelSpec& spec, const TestWeights& weights, const Job& job) {
+  CoreConfig config = make_config(spec, weights, {.num_blocks = 64, .block_tokens = 16, .max_batch_tokens = 128, .max_pass_tokens = 128});
+  ExecutorCore core(std::move(config));
+  Plan plan;
+  plan.master_epoch = 1;
+  plan.plan_seq = 1;
+  plan.max_prefill_tokens = 128;
+  SequenceSpec& sequence = plan.add.emplace_back();
+  sequence.seq_id = 1;
+  sequence.tokens = job.prompt;
+  sequence.sampling = job.sampling;
+  sequence.max_new_tokens = job.max_new_tokens;
+  for (int i = 0; i < 40; ++i) sequence.blocks.push_back(i);
+  std::vector<SampledToken> tokens;
+  StepEvent event;
+  core.apply(std::move(plan), &event);
+  while (core.has_work()) {
+    event = {};
+    core.step(&event);
+    CHECK(event.failed.empty() && !event.fault);
+    for (StepToken& token : event.tokens) tokens.push_back(std::move(token.token));
+  }
+  CHECK(tokens.size() == static_cast<size_t>(job.max_new_tokens));
+  return tokens;
+}
+
+}  // namespace switchyard::executor::testing
