@@ -19,7 +19,6 @@ export class SimRequest {
   /** How it ended: the answer is right, an error code, or it was cancelled. */
   outcome: string | null = null;
   numPreemptions = 0;
-  readonly expected: number[];
   #tokens: number[];
   #place: Place | null = null;
   #running: RunningSequence | null = null;
@@ -30,9 +29,10 @@ export class SimRequest {
     readonly prompt: number[],
     readonly maxTokens: number,
     readonly stopTokenIds: number[],
+    /** The right answer; that of a model rank by default. */
+    readonly expected: number[] = answerOf(prompt, maxTokens, stopTokenIds),
   ) {
     this.#tokens = [...prompt];
-    this.expected = answerOf(prompt, maxTokens, stopTokenIds);
   }
 
   /** Takes the next step if there is one to take. A full queue leaves it where it is. */
