@@ -34,7 +34,13 @@ export async function wire(context: RouterContext): Promise<Wiring> {
   const clients = new TaskClients();
   const runner = new JobRunner({ directory, clients, metrics, tracer, log, maxJobs: config.maxJobs });
   const { requestTimeoutMs } = config;
-  const ports = new PublicPorts(context, { model, runner, directory, tools: { tracer, metrics }, requestTimeoutMs });
+  const ports = new PublicPorts(context, {
+    model,
+    runner,
+    directory,
+    tools: { tracer, metrics, log },
+    requestTimeoutMs,
+  });
   const unsubscribe = membership.onChange(() => ports.publishHealth());
   return {
     grpc: [],
@@ -46,7 +52,7 @@ export async function wire(context: RouterContext): Promise<Wiring> {
     },
     async close() {
       unsubscribe();
-      runner.close();
+      await runner.close();
       await ports.close();
     },
   };
