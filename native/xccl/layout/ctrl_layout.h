@@ -156,7 +156,9 @@ struct CtrlLayout {
 };
 
 /// Copies shared bytes to private memory exactly once: the compiler may not read the source again later instead of the copy.
+/// It also may not know the size, so that ThreadSanitizer sees a call of memcpy and not moves that it does not instrument.
 inline void copy_once(void* dst, const void* src, size_t num_bytes) {
+  asm volatile("" : "+r"(num_bytes));
   std::memcpy(dst, src, num_bytes);
   asm volatile("" ::: "memory");
 }
