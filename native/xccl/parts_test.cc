@@ -35,8 +35,8 @@ TEST(xccl_layout_slots_do_not_overlap) {
   CHECK((CtrlLayout{{}, 64}.total_bytes()) == sizeof(CtrlFixed));
 }
 
-/// One thread rings for every message, the other waits for each batch. Sleeps are not bounded here, so that a lost wake hangs
-/// until the deadline.
+/// One thread rings for every message, the other waits for each batch. Sleeps are not bounded here, so that a lost wake
+/// shows as a wait until the deadline.
 void run_doorbell(WaitPolicy policy, uint32_t num_rounds, uint32_t num_rings) {
   Doorbell bell{};
   std::atomic<bool> has_failed{false};
@@ -57,7 +57,8 @@ void run_doorbell(WaitPolicy policy, uint32_t num_rounds, uint32_t num_rings) {
   for (uint32_t round = 1; round <= num_rounds && !has_failed.load(); ++round) {
     const uint32_t target = round * num_rings;
     const auto check = [&] { return target - sent.load(std::memory_order_acquire); };
-    has_failed.store(!wait_on(bell, policy, deadline_in(5s), check, [] {}, 60s));
+    const auto start = std::chrono::steady_clock::now();
+    has_failed.store(!wait_on(bell, policy, deadline_in(5s), check, [] {}, 60s) || ms_since(start) > 3000);
     taken.store(target, std::memory_order_release);
   }
   sender.join();
