@@ -18,10 +18,12 @@ using namespace switchyard::xccl::testing;
 TEST(xccl_layout_slots_do_not_overlap) {
   Random random(test::seed());
   for (int i = 0; i < 200; ++i) {
-    const ExchangeShape shape{1 + random.below(600), 1 + random.below(8000), 1 + random.below(9), 1 + random.below(300)};
+    const ExchangeShape shape{1 + random.below(600), 1 + random.below(8000), 1 + random.below(9),
+                              1 + random.below(300)};
     const CtrlLayout layout{shape, 1 + random.below(kNumRanksMax)};
     CHECK(layout.pairs_offset() >= layout.counts_offset() + 4ull * shape.max_local_experts);
-    CHECK(layout.rows_offset() >= layout.pairs_offset() + 4ull * shape.max_pairs() && layout.rows_offset() % kLineBytes == 0);
+    CHECK(layout.rows_offset() >= layout.pairs_offset() + 4ull * shape.max_pairs() &&
+          layout.rows_offset() % kLineBytes == 0);
     uint64_t end = sizeof(CtrlFixed);
     for (uint32_t rank = 0; rank < layout.max_ranks; ++rank) {
       for (uint32_t m = 0; m < kNumMicroBatches; ++m) {
@@ -58,7 +60,9 @@ void run_doorbell(WaitPolicy policy, uint32_t num_rounds, uint32_t num_rings) {
     const uint32_t target = round * num_rings;
     const auto check = [&] { return target - sent.load(std::memory_order_acquire); };
     const auto start = std::chrono::steady_clock::now();
-    has_failed.store(!wait_on(bell, policy, deadline_in(5s), check, [] {}, 60s) || ms_since(start) > 3000);
+    has_failed.store(!wait_on(
+                         bell, policy, deadline_in(5s), check, [] {}, 60s) ||
+                     ms_since(start) > 3000);
     taken.store(target, std::memory_order_release);
   }
   sender.join();
@@ -75,7 +79,8 @@ TEST(xccl_doorbell_looks_again_before_it_sleeps) {
     return 1;
   };
   const auto start = std::chrono::steady_clock::now();
-  CHECK(wait_on(bell, WaitPolicy::kFutex, deadline_in(5s), check, [] {}, 60s));
+  CHECK(wait_on(
+      bell, WaitPolicy::kFutex, deadline_in(5s), check, [] {}, 60s));
   CHECK(ms_since(start) < 1000);
 }
 
@@ -91,10 +96,13 @@ TEST(xccl_wait_ends_at_its_deadline_and_wakes_in_between) {
   Doorbell bell{};
   int num_wakes = 0;
   const auto start = std::chrono::steady_clock::now();
-  CHECK(!wait_on(bell, WaitPolicy::kAuto, deadline_in(250ms), [] { return 1u; }, [&] { ++num_wakes; }));
+  CHECK(!wait_on(
+      bell, WaitPolicy::kAuto, deadline_in(250ms), [] { return 1u; }, [&] { ++num_wakes; }));
   CHECK(ms_since(start) >= 250 && ms_since(start) < 1000 && num_wakes >= 3);
-  CHECK(!wait_on(bell, WaitPolicy::kSpin, deadline_in(2ms), [] { return 1u; }, [] {}));
-  CHECK(wait_on(bell, WaitPolicy::kAuto, deadline_in(-1s), [] { return 0u; }, [] {}));
+  CHECK(!wait_on(
+      bell, WaitPolicy::kSpin, deadline_in(2ms), [] { return 1u; }, [] {}));
+  CHECK(wait_on(
+      bell, WaitPolicy::kAuto, deadline_in(-1s), [] { return 0u; }, [] {}));
 }
 
 TEST(xccl_wait_policies_have_names) {
@@ -102,7 +110,8 @@ TEST(xccl_wait_policies_have_names) {
   CHECK(wait_policy_from_name("futex", &policy).ok() && policy == WaitPolicy::kFutex);
   CHECK(wait_policy_from_name("auto", &policy).ok() && policy == WaitPolicy::kAuto);
   const Status unknown = wait_policy_from_name("nap", &policy);
-  CHECK(is_code(unknown, Code::kInvalidArgument) && unknown.message().find("auto, spin, yield, futex") != std::string::npos);
+  CHECK(is_code(unknown, Code::kInvalidArgument) &&
+        unknown.message().find("auto, spin, yield, futex") != std::string::npos);
 }
 
 /// The same test for every provider: on one machine both end in mapped memory.
@@ -156,7 +165,10 @@ void run_signal(const char* name) {
     for (uint64_t i = 1; i <= kNumMessages; ++i) {
       while (taken.load(std::memory_order_acquire) != i - 1) std::this_thread::yield();
       const PairFieldBody body{i * 3, 1, 0, Direction::kA2e, 2, 3, 4};
-      CHECK(fabric->put_with_signal(at + offsetof(PairField, body), std::as_bytes(std::span(&body, 1)), {at, i, CtrlLayout::bell(0)}).ok());
+      CHECK(fabric
+                ->put_with_signal(at + offsetof(PairField, body), std::as_bytes(std::span(&body, 1)),
+                                  {at, i, CtrlLayout::bell(0)})
+                .ok());
     }
   });
   for (uint64_t i = 1; i <= kNumMessages; ++i) {
