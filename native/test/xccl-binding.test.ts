@@ -115,6 +115,17 @@ test('errors carry a code and the path of the field', () => {
   expect(codeOf(() => a.peers())).toBe('CLOSED');
 });
 
+test('SWITCHYARD_XCCL_WAIT forces a waiting policy and lists the known ones', () => {
+  try {
+    process.env.SWITCHYARD_XCCL_WAIT = 'futex';
+    create(0).close();
+    process.env.SWITCHYARD_XCCL_WAIT = 'nap';
+    expect(() => create(0)).toThrow('auto, spin, yield, futex');
+  } finally {
+    delete process.env.SWITCHYARD_XCCL_WAIT;
+  }
+});
+
 const endings = {
   'runs out of work': '',
   'calls process.exit': 'process.exit(0);',

@@ -47,4 +47,5 @@ export const knownVariables: ReadonlySet<string> = new Set([
   'SWITCHYARD_TOPOLOGY',
   'SWITCHYARD_XCCL_NONCE',
   'SWITCHYARD_XCCL_RANK',
+  'SWITCHYARD_XCCL_WAIT',
 ]);
