@@ -122,7 +122,7 @@ export class RemoteGroups implements DpGroups {
       memberOfRank: (rank) => memberOfRank(membership.members(), rank),
       onReadiness: () => this.#options.onChange(),
       onLost: (error) => {
-        log.warn({ err: error, master: name }, error.message);
+        log.warn({ master: name, code: error.code }, error.message);
         onLost();
       },
     });
