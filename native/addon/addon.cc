@@ -13,7 +13,8 @@ void close_handles_at_end(Napi::Env env) {
   env.SetInstanceData(new OpenHandles());
   env.AddCleanupHook([](OpenHandles* handles) { handles->close_all(); }, &OpenHandles::of(env));
   const auto process = env.Global().Get("process").As<Napi::Object>();
-  const auto listener = Napi::Function::New(env, [](const Napi::CallbackInfo& info) { OpenHandles::of(info.Env()).close_all(); });
+  const auto listener =
+      Napi::Function::New(env, [](const Napi::CallbackInfo& info) { OpenHandles::of(info.Env()).close_all(); });
   process.Get("on").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), listener});
 }
 

@@ -30,7 +30,8 @@ class JsChannel {
     if (status != napi_ok) return status;
     state_->deliver = deliver;
     auto* context = new std::shared_ptr<State>(state_);
-    status = napi_create_threadsafe_function(env, callback, nullptr, resource, 0, 1, context, on_finalize, context, on_call, &state_->function);
+    status = napi_create_threadsafe_function(env, callback, nullptr, resource, 0, 1, context, on_finalize, context,
+                                             on_call, &state_->function);
     if (status != napi_ok) {
       delete context;
       return status;
@@ -45,7 +46,8 @@ class JsChannel {
     if (!state_->is_open) return;
     state_->events.push_back(std::move(event));
     if (std::exchange(state_->is_posted, true)) return;
-    if (napi_call_threadsafe_function(state_->function, nullptr, napi_tsfn_nonblocking) == napi_closing) state_->is_open = false;
+    if (napi_call_threadsafe_function(state_->function, nullptr, napi_tsfn_nonblocking) == napi_closing)
+      state_->is_open = false;
   }
 
   /// From any thread, idempotent; events not delivered yet are dropped.

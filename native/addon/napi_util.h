@@ -77,7 +77,8 @@ class Fields {
   uint64_t bytes(const char* name) const { return integer(name, 1ull << 53); }
   int32_t i32(const char* name) const {
     const double number = real(name);
-    if (number != std::floor(number) || number < INT32_MIN || number > INT32_MAX) fail(env(), path_of(name), "must be a 32-bit integer");
+    if (number != std::floor(number) || number < INT32_MIN || number > INT32_MAX)
+      fail(env(), path_of(name), "must be a 32-bit integer");
     return static_cast<int32_t>(number);
   }
   uint64_t u64(const char* name) const { return u64_of(value(name), path_of(name)); }
@@ -108,7 +109,8 @@ class Fields {
 
   std::vector<uint8_t> byte_array(const char* name) const {
     const Napi::Value got = value(name);
-    if (!got.IsTypedArray() || got.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) fail(env(), path_of(name), "must be a Uint8Array");
+    if (!got.IsTypedArray() || got.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+      fail(env(), path_of(name), "must be a Uint8Array");
     const auto array = got.As<Napi::Uint8Array>();
     return {array.Data(), array.Data() + array.ElementLength()};
   }
@@ -164,7 +166,8 @@ std::shared_ptr<T> unwrap_handle(Napi::Value value, const napi_type_tag& tag, co
   bool is_ours = false;
   if (value.IsObject()) napi_check_object_type_tag(value.Env(), value, &tag, &is_ours);
   void* data = nullptr;
-  if (!is_ours || napi_unwrap(value.Env(), value, &data) != napi_ok) Fields::fail(value.Env(), path, "is not the expected native object");
+  if (!is_ours || napi_unwrap(value.Env(), value, &data) != napi_ok)
+    Fields::fail(value.Env(), path, "is not the expected native object");
   return *static_cast<std::shared_ptr<T>*>(data);
 }
 

@@ -31,7 +31,8 @@ napi_status peer_to_js(napi_env env, const xccl::PeerInfo& peer, napi_value* out
   if (napi_status s = napi_create_uint32(env, peer.rank, &values[0]); s != napi_ok) return s;
   if (napi_status s = napi_create_bigint_uint64(env, peer.epoch, &values[1]); s != napi_ok) return s;
   if (napi_status s = napi_create_string_utf8(env, state, NAPI_AUTO_LENGTH, &values[2]); s != napi_ok) return s;
-  if (napi_status s = napi_create_string_utf8(env, peer.reason.data(), peer.reason.size(), &values[3]); s != napi_ok) return s;
+  if (napi_status s = napi_create_string_utf8(env, peer.reason.data(), peer.reason.size(), &values[3]); s != napi_ok)
+    return s;
   const char* const names[] = {"rank", "epoch", "state", "reason"};
   for (size_t i = 0; i < 4; ++i) {
     if (napi_status s = napi_set_named_property(env, *out, names[i], values[i]); s != napi_ok) return s;
@@ -119,13 +120,16 @@ Napi::Value list_peers(const CommunicatorHandle& handle, const Napi::CallbackInf
 
 Napi::Object make_object(Napi::Env env, const std::shared_ptr<CommunicatorHandle>& handle) {
   Napi::Object object = make_handle(env, kCommunicatorTag, handle);
-  object.Set("expectPeer", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { expect_peer(*handle, info); }));
-  object.Set("forgetPeer", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { forget_peer(*handle, info); }));
-  object.Set("peers", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return list_peers(*handle, info); }));
+  object.Set("expectPeer",
+             Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { expect_peer(*handle, info); }));
+  object.Set("forgetPeer",
+             Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { forget_peer(*handle, info); }));
+  object.Set("peers",
+             Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return list_peers(*handle, info); }));
   object.Set("close", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
-    OpenHandles::of(info.Env()).remove(handle->open_id);
-    handle->close();
-  }));
+               OpenHandles::of(info.Env()).remove(handle->open_id);
+               handle->close();
+             }));
   return object;
 }
 
@@ -135,7 +139,9 @@ Napi::Value create_communicator(const Napi::CallbackInfo& info) {
   auto handle = std::make_shared<CommunicatorHandle>();
   xccl::CommunicatorConfig config = read_config(options);
   config.on_peer_change = [changes = handle->changes](const xccl::PeerInfo& change) { changes->post(change); };
-  if (handle->changes->open(env, options.function("onPeerChange"), "switchyard.xccl", deliver_changes, false) != napi_ok) throw Napi::Error::New(env);
+  if (handle->changes->open(env, options.function("onPeerChange"), "switchyard.xccl", deliver_changes, false) !=
+      napi_ok)
+    throw Napi::Error::New(env);
   throw_if_error(env, xccl::Communicator::create(std::move(config), &handle->communicator));
   handle->open_id = OpenHandles::of(env).add([weak = std::weak_ptr(handle)] {
     if (const auto open = weak.lock()) open->close();

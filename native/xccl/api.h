@@ -84,7 +84,8 @@ class AttentionEndpoint {
 
   /// Sleeps until all `dests` have answered `event`; woken by the last of them or by a death. Fails with the first fault found:
   /// PeerDead, Timeout, Closed, Mismatch (answer to another event), Corrupt, or the code that the expert's fail() gave.
-  virtual Status wait(const EventId& event, std::span<const uint32_t> dests, Deadline deadline, WaitReport* report = nullptr) = 0;
+  virtual Status wait(const EventId& event, std::span<const uint32_t> dests, Deadline deadline,
+                      WaitReport* report = nullptr) = 0;
 
   /// The answer of `dest` to the last successfully awaited event of this micro-batch; empty when there is none.
   virtual E2aView view(uint32_t dest, uint8_t micro_batch) const = 0;

@@ -26,13 +26,16 @@ class CommunicatorImpl final : public Communicator {
 
   Status expect_peer(const PeerSpec& peer) override;
   Status forget_peer(uint32_t rank) override;
-  Status wait_linked(uint32_t rank, uint64_t epoch, Deadline deadline) override { return book_.wait_linked(rank, epoch, deadline); }
+  Status wait_linked(uint32_t rank, uint64_t epoch, Deadline deadline) override {
+    return book_.wait_linked(rank, epoch, deadline);
+  }
   std::vector<PeerInfo> peers() const override { return book_.list(); }
   uint64_t linked_epoch(uint32_t rank) const override;
 
   std::span<std::byte> app() override { return local_->app().span(); }
   std::span<std::byte> zc() override { return local_->zc().span(); }
-  Status get(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst, Deadline deadline, OpTiming* timing) override;
+  Status get(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst, Deadline deadline,
+             OpTiming* timing) override;
 
   void progress() override { local_->progress(); }
   void set_busy(bool busy) override { local_->set_busy(busy); }
@@ -96,19 +99,21 @@ Status CommunicatorImpl::explain_unlinked(uint32_t rank) const {
   return book_.explain_unlinked(rank);
 }
 
-Status CommunicatorImpl::get(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst, Deadline deadline,
-                             OpTiming* timing) {
+Status CommunicatorImpl::get(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst,
+                             Deadline deadline, OpTiming* timing) {
   const OpTimer timer(timing);
   if (rank >= config().max_ranks) return {Code::kInvalidArgument, rank_text(rank) + " is not below max_ranks"};
   const LinkRef link = local_->peers().acquire(rank);
   if (!link) return explain_unlinked(rank);
   const LinkTarget& target = link.target();
   if (target.epoch != epoch) {
-    return {Code::kStale, rank_text(rank) + " lives in epoch " + std::to_string(target.epoch) + ", not " + std::to_string(epoch)};
+    return {Code::kStale,
+            rank_text(rank) + " lives in epoch " + std::to_string(target.epoch) + ", not " + std::to_string(epoch)};
   }
   if (dst.size() > target.app_bytes || offset > target.app_bytes - dst.size()) {
-    return {Code::kInvalidArgument, "get of [" + std::to_string(offset) + ", +" + std::to_string(dst.size()) + ") from " + rank_text(rank) +
-                                        ", whose app area has " + std::to_string(target.app_bytes) + " bytes"};
+    return {Code::kInvalidArgument, "get of [" + std::to_string(offset) + ", +" + std::to_string(dst.size()) +
+                                        ") from " + rank_text(rank) + ", whose app area has " +
+                                        std::to_string(target.app_bytes) + " bytes"};
   }
   for (uint64_t done = 0; done < dst.size(); done += kGetPieceBytes) {
     const uint64_t num_bytes = std::min<uint64_t>(kGetPieceBytes, dst.size() - done);
@@ -117,9 +122,11 @@ Status CommunicatorImpl::get(uint32_t rank, uint64_t epoch, uint64_t offset, std
   return link.is_live() ? Status() : explain_unlinked(rank);
 }
 
-Status CommunicatorImpl::get_piece(const LinkRef& link, uint32_t rank, uint64_t offset, std::span<std::byte> dst, Deadline deadline) {
+Status CommunicatorImpl::get_piece(const LinkRef& link, uint32_t rank, uint64_t offset, std::span<std::byte> dst,
+                                   Deadline deadline) {
   if (!link.is_live()) return explain_unlinked(rank);
-  if (std::chrono::steady_clock::now() >= deadline) return {Code::kTimeout, "get from " + rank_text(rank) + ": the deadline passed"};
+  if (std::chrono::steady_clock::now() >= deadline)
+    return {Code::kTimeout, "get from " + rank_text(rank) + ": the deadline passed"};
   local_->progress();
   return link.fabric().get(Area::kApp, offset, dst);
 }

@@ -34,7 +34,8 @@ inline Routing random_routing(Random& random, const std::vector<std::byte>& rows
   for (uint32_t row = 0; row < num_rows; ++row) {
     routing.row_index.push_back(random.below(num_tokens));
     const uint32_t num_visits = 1 + random.below(kShape.top_k);
-    for (uint32_t visit = 0; visit < num_visits; ++visit) rows_of_expert[(row * 5 + visit) % num_experts].push_back(row);
+    for (uint32_t visit = 0; visit < num_visits; ++visit)
+      rows_of_expert[(row * 5 + visit) % num_experts].push_back(row);
   }
   for (uint32_t expert = 0; expert < num_experts; ++expert) {
     routing.expert_counts.push_back(static_cast<uint32_t>(rows_of_expert[expert].size()));
@@ -54,7 +55,8 @@ inline std::vector<std::byte> random_rows(Random& random, uint32_t num_tokens, u
   return rows;
 }
 
-inline A2eMessage message_of(const Routing& routing, const std::vector<std::byte>& rows, uint32_t row_bytes, EventId event) {
+inline A2eMessage message_of(const Routing& routing, const std::vector<std::byte>& rows, uint32_t row_bytes,
+                             EventId event) {
   A2eMessage message;
   message.event = event;
   message.placement_version = 7;

@@ -17,14 +17,16 @@ void run_steps(Communicator& attention, const std::vector<uint32_t>& dests, uint
     std::vector<Routing> routings[kNumMicroBatches];
     for (uint8_t m = 0; m < kNumMicroBatches; ++m) {
       for (const uint32_t dest : dests) {
-        routings[m].push_back(random_routing(random, rows, row_bytes, random.below(kShape.max_tokens + 1), kShape.max_local_experts));
+        routings[m].push_back(
+            random_routing(random, rows, row_bytes, random.below(kShape.max_tokens + 1), kShape.max_local_experts));
         const A2eMessage message = message_of(routings[m].back(), rows, row_bytes, {step, 3, m});
         REQUIRE(is_code(endpoint.send(dest, message, deadline_in(5s)), Code::kOk));
       }
     }
     for (uint8_t m = 0; m < kNumMicroBatches; ++m) {
       REQUIRE(is_code(endpoint.wait({step, 3, m}, dests, deadline_in(5s)), Code::kOk));
-      for (size_t i = 0; i < dests.size(); ++i) REQUIRE(is_expected(endpoint.view(dests[i], m), routings[m][i], row_bytes));
+      for (size_t i = 0; i < dests.size(); ++i)
+        REQUIRE(is_expected(endpoint.view(dests[i], m), routings[m][i], row_bytes));
     }
   }
 }
@@ -77,7 +79,8 @@ TEST(xccl_exchange_carries_header_and_traces) {
   REQUIRE(views.size() == 1);
   const A2eView& view = views[0];
   CHECK(view.rank == 0 && view.rank_epoch == 1 && view.event == (EventId{9, 4, 1}));
-  CHECK(view.placement_version == 7 && view.active_mask == message.active_mask && view.num_rows == 2 && view.row_bytes == 16);
+  CHECK(view.placement_version == 7 && view.active_mask == message.active_mask && view.num_rows == 2 &&
+        view.row_bytes == 16);
   CHECK(view.traces.size() == 2 && view.traces[0] == traces[0] && view.traces[1] == traces[1]);
   std::vector<A2eView> none;
   CHECK(is_code(e->expert()->wait_any(deadline_in(20ms), &none), Code::kTimeout));
@@ -169,7 +172,8 @@ TEST(xccl_exchange_rejects_impossible_messages) {
   CHECK(is_code(send([&](A2eMessage& m) { m.expert_counts = wrong_counts; }), Code::kInvalidArgument));
   CHECK(is_code(send([&](A2eMessage& m) { m.pair_rows = wrong_pairs; }), Code::kInvalidArgument));
   CHECK(is_code(send([](A2eMessage&) {}), Code::kOk));
-  CHECK(is_code(endpoint.send(5, A2eMessage{{1, 0, 0}, 0, 0, {}, {}, rows.data(), 16, {}, {}}, deadline_in(1s)), Code::kInvalidArgument));
+  CHECK(is_code(endpoint.send(5, A2eMessage{{1, 0, 0}, 0, 0, {}, {}, rows.data(), 16, {}, {}}, deadline_in(1s)),
+                Code::kInvalidArgument));
 }
 
 }  // namespace

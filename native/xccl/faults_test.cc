@@ -66,7 +66,8 @@ TEST(xccl_faults_killed_expert_fails_the_wait_and_its_successor_serves) {
     const Status status = exchange_once(*a, 1, 1, &took_ms);
     killer.join();
     CHECK(is_code(status, Code::kPeerDead) && took_ms < 1000);
-    CHECK(status.message().find("its process ended") != std::string::npos || status.message().find("connection ended") != std::string::npos);
+    CHECK(status.message().find("its process ended") != std::string::npos ||
+          status.message().find("connection ended") != std::string::npos);
     victim.kill_now();
     CHECK(a->expect_peer(peer_of(folder, 1, 3)).ok());
     REQUIRE(is_code(a->wait_linked(1, 3, deadline_in(5s)), Code::kOk));
@@ -228,7 +229,8 @@ struct OpenRank {
 bool holds_promises(const A2eView& view) {
   uint64_t sum = 0;
   for (const uint32_t count : view.expert_counts) sum += count;
-  bool is_good = sum == view.pair_rows.size() && view.num_rows <= kShape.max_tokens && view.row_bytes > 0 && view.row_bytes <= kShape.row_bytes;
+  bool is_good = sum == view.pair_rows.size() && view.num_rows <= kShape.max_tokens && view.row_bytes > 0 &&
+                 view.row_bytes <= kShape.row_bytes;
   for (const uint32_t row : view.pair_rows) is_good = is_good && row < view.num_rows;
   return is_good && view.traces.size() <= kNumTracesMax;
 }
@@ -240,8 +242,10 @@ TEST(xccl_faults_garbage_in_a_slot_is_corrupt_or_harmless) {
   for (uint64_t step = 1; step <= 3000; ++step) {
     REQUIRE(rank.send(step).ok());
     const bool is_field = random.below(2) == 0;
-    auto* words = is_field ? reinterpret_cast<uint32_t*>(&rank.fields().a2e[0].body) : reinterpret_cast<uint32_t*>(rank.slot());
-    const uint32_t num_words = is_field ? sizeof(PairFieldBody) / 4 : static_cast<uint32_t>(rank.local->layout().rows_offset() / 4);
+    auto* words =
+        is_field ? reinterpret_cast<uint32_t*>(&rank.fields().a2e[0].body) : reinterpret_cast<uint32_t*>(rank.slot());
+    const uint32_t num_words =
+        is_field ? sizeof(PairFieldBody) / 4 : static_cast<uint32_t>(rank.local->layout().rows_offset() / 4);
     const uint32_t values[] = {0, 1, 0xffffffffu, 0x80000000u, static_cast<uint32_t>(random.next()), random.below(64)};
     words[random.below(num_words)] = values[random.below(6)];
     std::vector<A2eView> views;

@@ -136,8 +136,10 @@ TEST(xccl_create_checks_its_configuration) {
   CHECK(is_code(create([](CommunicatorConfig& c) { c.name.clear(); }), Code::kInvalidArgument));
   CHECK(is_code(create([](CommunicatorConfig& c) { c.exchange.top_k = 0; }), Code::kInvalidArgument));
   CHECK(is_code(create([](CommunicatorConfig& c) { c.exchange.max_tokens = 1 << 30; }), Code::kInvalidArgument));
-  CHECK(is_code(create([](CommunicatorConfig& c) { c.socket_path = "/tmp/" + std::string(110, 'x'); }), Code::kInvalidArgument));
-  CHECK(is_code(create([](CommunicatorConfig& c) { c.socket_path = "/tmp/switchyard-open-folder"; }), Code::kInvalidArgument));
+  CHECK(is_code(create([](CommunicatorConfig& c) { c.socket_path = "/tmp/" + std::string(110, 'x'); }),
+                Code::kInvalidArgument));
+  CHECK(is_code(create([](CommunicatorConfig& c) { c.socket_path = "/tmp/switchyard-open-folder"; }),
+                Code::kInvalidArgument));
   const Member first = make_member(config_of(folder, 0));
   CHECK(is_code(create([](CommunicatorConfig&) {}), Code::kInvalidArgument));
 }
@@ -214,15 +216,33 @@ TEST(xccl_handshake_refuses_foreign_descriptors) {
     return FileDescriptor(fd);
   };
   const FileDescriptor small = memfd(4096);
-  CHECK(contains(refusal_of_segments(folder, *a, 2, [&](const LocalRank& p) { return std::vector<int>{small.get(), p.app().fd(), p.zc().fd()}; }), "bytes instead of"));
-  CHECK(contains(refusal_of_segments(folder, *a, 3, [&](const LocalRank& p) { return std::vector<int>{p.ctrl().fd(), p.app().fd()}; }), "descriptors instead of 3"));
+  CHECK(contains(refusal_of_segments(folder, *a, 2,
+                                     [&](const LocalRank& p) {
+                                       return std::vector<int>{small.get(), p.app().fd(), p.zc().fd()};
+                                     }),
+                 "bytes instead of"));
+  CHECK(contains(refusal_of_segments(folder, *a, 3,
+                                     [&](const LocalRank& p) {
+                                       return std::vector<int>{p.ctrl().fd(), p.app().fd()};
+                                     }),
+                 "descriptors instead of 3"));
   const FileDescriptor unsealed = memfd(segment_bytes(100'000));
-  CHECK(contains(refusal_of_segments(folder, *a, 4, [&](const LocalRank& p) { return std::vector<int>{p.ctrl().fd(), unsealed.get(), p.zc().fd()}; }), "lacks seals"));
-  CHECK(contains(refusal_of_segments(folder, *a, 5, [&](const LocalRank& p) { return std::vector<int>{p.ctrl().fd(), p.zc().fd(), p.zc().fd()}; }), "bytes instead of"));
-  CHECK(contains(refusal_of_segments(folder, *a, 6, [&](const LocalRank& p) {
-    reinterpret_cast<CtrlFixed*>(p.ctrl().data())->header.epoch = 77;
-    return std::vector<int>{p.ctrl().fd(), p.app().fd(), p.zc().fd()};
-  }), "own header"));
+  CHECK(contains(refusal_of_segments(folder, *a, 4,
+                                     [&](const LocalRank& p) {
+                                       return std::vector<int>{p.ctrl().fd(), unsealed.get(), p.zc().fd()};
+                                     }),
+                 "lacks seals"));
+  CHECK(contains(refusal_of_segments(folder, *a, 5,
+                                     [&](const LocalRank& p) {
+                                       return std::vector<int>{p.ctrl().fd(), p.zc().fd(), p.zc().fd()};
+                                     }),
+                 "bytes instead of"));
+  CHECK(contains(refusal_of_segments(folder, *a, 6,
+                                     [&](const LocalRank& p) {
+                                       reinterpret_cast<CtrlFixed*>(p.ctrl().data())->header.epoch = 77;
+                                       return std::vector<int>{p.ctrl().fd(), p.app().fd(), p.zc().fd()};
+                                     }),
+                 "own header"));
 }
 
 TEST(xccl_handshake_survives_garbage_and_silence) {
@@ -234,7 +254,8 @@ TEST(xccl_handshake_survives_garbage_and_silence) {
     FileDescriptor connection;
     REQUIRE(dial(folder.socket(0), &connection).ok());
     Frame frame{};
-    for (uint32_t at = 0; at < sizeof(frame); ++at) reinterpret_cast<uint8_t*>(&frame)[at] = static_cast<uint8_t>(random.next());
+    for (uint32_t at = 0; at < sizeof(frame); ++at)
+      reinterpret_cast<uint8_t*>(&frame)[at] = static_cast<uint8_t>(random.next());
     if (i % 3 == 1) frame.magic = kCtrlMagic;
     if (i % 3 != 0) CHECK(send_frame(connection, frame).ok());
     silent.push_back(std::move(connection));
@@ -313,7 +334,8 @@ TEST(xccl_rejoin_under_a_higher_epoch) {
     const ExpertThread expert(e);
     for (uint64_t step = 1; step <= epoch; ++step) {
       const Routing routing = random_routing(random, rows, 16, 4, 3);
-      REQUIRE(is_code(a->attention()->send(1, message_of(routing, rows, 16, {step, 0, 0}), deadline_in(2s)), Code::kOk));
+      REQUIRE(
+          is_code(a->attention()->send(1, message_of(routing, rows, 16, {step, 0, 0}), deadline_in(2s)), Code::kOk));
       REQUIRE(is_code(a->attention()->wait({step, 0, 0}, dests, deadline_in(2s)), Code::kOk));
       REQUIRE(is_expected(a->attention()->view(1, 0), routing, 16));
     }

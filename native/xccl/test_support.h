@@ -72,7 +72,9 @@ inline Member make_member(CommunicatorConfig config) {
 }
 
 inline bool is_code(const Status& status, Code code) {
-  if (status.code() != code) std::printf("got code %d (%s) instead of %d\n", static_cast<int>(status.code()), status.message().c_str(), static_cast<int>(code));
+  if (status.code() != code)
+    std::printf("got code %d (%s) instead of %d\n", static_cast<int>(status.code()), status.message().c_str(),
+                static_cast<int>(code));
   return status.code() == code;
 }
 

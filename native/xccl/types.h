@@ -69,14 +69,14 @@ struct OpTiming {
 struct CommunicatorConfig {
   std::string name;
   uint32_t rank = 0;
-  uint64_t epoch = 0;                               // of this rank; a restarted rank has a higher one
-  std::string socket_path;                          // under 108 bytes; its folder has mode 0700 (made if missing)
-  std::array<uint8_t, kNonceBytes> nonce{};         // shared by all members
-  std::string compatibility;                        // numeric class; both non-empty and unequal => Mismatch; under 192 bytes
-  uint64_t app_bytes = 0;                           // peers can only read it
-  uint64_t zc_bytes = 0;                            // peers can write it
-  uint32_t max_ranks = 8;                           // ranks are 0..max_ranks-1; equal in all members
-  ExchangeShape exchange;                           // all zero: no A2E/E2A
+  uint64_t epoch = 0;                        // of this rank; a restarted rank has a higher one
+  std::string socket_path;                   // under 108 bytes; its folder has mode 0700 (made if missing)
+  std::array<uint8_t, kNonceBytes> nonce{};  // shared by all members
+  std::string compatibility;                 // numeric class; both non-empty and unequal => Mismatch; under 192 bytes
+  uint64_t app_bytes = 0;                    // peers can only read it
+  uint64_t zc_bytes = 0;                     // peers can write it
+  uint32_t max_ranks = 8;                    // ranks are 0..max_ranks-1; equal in all members
+  ExchangeShape exchange;                    // all zero: no A2E/E2A
   std::chrono::milliseconds liveness_timeout{500};  // a busy peer that stands still this long is dead
   WaitPolicy wait_policy = WaitPolicy::kAuto;
   /// Called from the broker thread when a peer becomes kLinked, kDead or kRefused; must not block, and must not call close().
@@ -114,11 +114,12 @@ struct A2eMessage {
   uint64_t placement_version = 0;
   uint64_t active_mask = 0;                 // bit r: rank r takes part in this event
   std::span<const uint32_t> expert_counts;  // [num local experts of the destination]: pairs of each
-  std::span<const uint32_t> pair_rows;      // [sum of expert_counts]: row of the message, grouped by local expert, ascending
-  const std::byte* rows = nullptr;          // [any][row_bytes]
-  uint32_t row_bytes = 0;                   // at most shape.row_bytes
-  std::span<const uint32_t> row_index;      // [num_rows]: row i of the message is rows + row_index[i] * row_bytes
-  std::span<const TraceRef> traces;         // at most kNumTracesMax
+  std::span<const uint32_t>
+      pair_rows;                    // [sum of expert_counts]: row of the message, grouped by local expert, ascending
+  const std::byte* rows = nullptr;  // [any][row_bytes]
+  uint32_t row_bytes = 0;           // at most shape.row_bytes
+  std::span<const uint32_t> row_index;  // [num_rows]: row i of the message is rows + row_index[i] * row_bytes
+  std::span<const TraceRef> traces;     // at most kNumTracesMax
 };
 
 struct WaitReport {

@@ -34,7 +34,13 @@ export async function wire(context: RouterContext): Promise<Wiring> {
   const clients = new TaskClients();
   const runner = new JobRunner({ directory, clients, metrics, tracer, log, maxJobs: config.maxJobs });
   const { requestTimeoutMs } = config;
-  const ports = new PublicPorts(context, { model, runner, directory, tools: { tracer, metrics }, requestTimeoutMs });
+  const ports = new PublicPorts(context, {
+    model,
+    runner,
+    directory,
+    tools: { tracer, metrics, log },
+    requestTimeoutMs,
+  });
   const unsubscribe = membership.onChange(() => ports.publishHealth());
   return {
     grpc: [],
@@ -46,7 +52,7 @@ export async function wire(context: RouterContext): Promise<Wiring> {
     },
     async close() {
       unsubscribe();
-      runner.close();
+      await runner.close();
       await ports.close();
     },
   };
@@ -78,9 +84,7 @@ class PublicPorts {
 
   async open(): Promise<void> {
     const { config, log } = this.#context;
-    // NOTE: plain text on purpose; the options of TLS and --insecure are for the links between services.
-    const credentials = ServerCredentials.createInsecure();
-    this.#grpc = await startGrpcServer([inferenceService(this.#router)], config.grpcListen, { credentials });
+    this.#grpc = await startPublicGrpc(this.#router, config.grpcListen);
     const httpOptions = { listen: config.httpListen, bodyLimitBytes: config.maxBodyBytes };
     this.#http = await startHttpServer(this.#router, httpOptions, log);
     log.info({ http: `http://${config.httpListen}`, grpc: config.grpcListen }, 'public ports open');
@@ -102,5 +106,16 @@ class PublicPorts {
 
   async close(): Promise<void> {
     await Promise.all([this.#http?.close(), this.#grpc?.close()]);
+  }
+}
+
+async function startPublicGrpc(router: Router, listen: string): Promise<GrpcServer> {
+  // NOTE: plain text on purpose; the options of TLS and --insecure are for the links between services.
+  const credentials = ServerCredentials.createInsecure();
+  try {
+    return await startGrpcServer([inferenceService(router)], listen, { credentials });
+  } catch (cause) {
+    if (!(cause instanceof FatalStartError)) throw cause;
+    throw new FatalStartError(`${cause.message}; choose another address with --grpc-listen`);
   }
 }

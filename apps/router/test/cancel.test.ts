@@ -169,7 +169,7 @@ test('closing ends what still runs with a clear error', async () => {
   decode.script.tokenMs = 100;
   const read = async () => {
     const events = callServerStream(router.grpcClient, 'generate', generateRequest(), { timeoutMs: 5_000 });
-    for await (const { event } of events) if (event?.$case === 'delta') router.runner.close();
+    for await (const { event } of events) if (event?.$case === 'delta') void router.runner.close();
   };
   const error = await read().catch((thrown) => thrown);
   expect(error).toBeInstanceOf(ServiceError);

@@ -153,6 +153,7 @@ export class ScriptedTe {
         decode: bidi((incoming: AsyncIterable<task.DecodeRequest>, send, call) => this.#decode(incoming, send, call)),
       });
     }
+    server.addService(cluster.MemberServiceService, { describe: unary(() => ({ member: this.member })) });
     const inner = join(this.#world.dir, `${this.id}.${this.epoch}`);
     await new Promise<void>((resolve, reject) => {
       server.bindAsync(`unix:${inner}`, ServerCredentials.createInsecure(), (error) =>

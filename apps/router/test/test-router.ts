@@ -55,9 +55,9 @@ export async function startTestRouter(model: OpenedModel, options: TestRouterOpt
   const membership = new ListedMembers();
   const routerModel = toRouterModel(model);
   const directory = new TeDirectory(membership, routerModel);
-  const tools = { tracer: trace.getTracer('test'), metrics: new RouterMetrics(metrics.getMeter('test')) };
+  const tools = { tracer: trace.getTracer('test'), metrics: new RouterMetrics(metrics.getMeter('test')), log };
   const clients = new TaskClients();
-  const runner = new JobRunner({ ...tools, directory, clients, log, maxJobs: options.maxJobs ?? 64 });
+  const runner = new JobRunner({ ...tools, directory, clients, maxJobs: options.maxJobs ?? 64 });
   const router = { model: routerModel, runner, directory, tools, requestTimeoutMs: options.requestTimeoutMs ?? 20_000 };
   const credentials = ServerCredentials.createInsecure();
   const grpc = await startGrpcServer([inferenceService(router)], '127.0.0.1:0', { credentials });
@@ -77,7 +77,7 @@ export async function startTestRouter(model: OpenedModel, options: TestRouterOpt
     /** Makes the members those of the world's TEs as they are now. */
     publish: () => membership.set(world.tes.map((te) => te.member)),
     async close() {
-      runner.close();
+      await runner.close();
       grpcClient.close();
       await Promise.all([http.close(), grpc.close()]);
       await world.close();

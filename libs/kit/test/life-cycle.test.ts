@@ -112,6 +112,16 @@ describe('a service', { timeout: 40_000 }, () => {
     expect(existsSync(service.runDir)).toBe(false);
   });
 
+  it('leaves Ctrl-C to the parent where there is one', async () => {
+    const service = start(['--exit-with-parent']);
+    await service.says('"msg":"serving"');
+    service.child.kill('SIGINT');
+    expect(await callUnary(inferenceClient(service.address), 'listModels', {}, { timeoutMs: 5000 })).toBeDefined();
+    service.child.kill('SIGTERM');
+    expect(await service.ended).toBe(0);
+    expect(service.stdout()).toMatch(/"reason":"SIGTERM","msg":"stopping"/);
+  });
+
   it('does not care about standard input otherwise', async () => {
     const service = start();
     service.child.stdin?.end();

@@ -30,7 +30,8 @@ int ms_until(Deadline then, Deadline now) {
 
 }  // namespace
 
-Broker::Broker(LocalRank& local, PeerBook& book) : local_(local), book_(book), last_tick_(std::chrono::steady_clock::now()) {}
+Broker::Broker(LocalRank& local, PeerBook& book)
+    : local_(local), book_(book), last_tick_(std::chrono::steady_clock::now()) {}
 
 Broker::~Broker() { stop(); }
 
@@ -112,7 +113,8 @@ void Broker::maybe_dial(const PeerRecord& record, Deadline now) {
   if (now < dialing.next || has_handshake(rank)) return;
   FileDescriptor connection;
   Status status = dial(record.spec.socket_path, &connection);
-  if (status.ok() && !is_own_user(connection)) status = {Code::kIo, "another user listens at " + record.spec.socket_path};
+  if (status.ok() && !is_own_user(connection))
+    status = {Code::kIo, "another user listens at " + record.spec.socket_path};
   if (status.ok()) {
     handshakes_.push_back(Handshake::dial_side(local_, std::move(connection), rank, record.spec.epoch));
     return;
@@ -128,7 +130,8 @@ void Broker::schedule_redial(uint32_t rank, Deadline now) {
 }
 
 bool Broker::has_handshake(uint32_t rank) const {
-  return std::any_of(handshakes_.begin(), handshakes_.end(), [rank](const Handshake& handshake) { return handshake.rank() == rank; });
+  return std::any_of(handshakes_.begin(), handshakes_.end(),
+                     [rank](const Handshake& handshake) { return handshake.rank() == rank; });
 }
 
 // ---- Events ----
@@ -146,7 +149,8 @@ int Broker::poll_ms(Deadline now) const {
     const std::optional<PeerRecord> record = book_.find(rank);
     if (!record || record->info.state != PeerState::kExpected) continue;
     wait_ms = std::min(wait_ms, ms_until(record->link_deadline, now));
-    if (is_dialer(local_, rank, record->spec.epoch) && !has_handshake(rank)) wait_ms = std::min(wait_ms, ms_until(dials_[rank].next, now));
+    if (is_dialer(local_, rank, record->spec.epoch) && !has_handshake(rank))
+      wait_ms = std::min(wait_ms, ms_until(dials_[rank].next, now));
   }
   return wait_ms;
 }
@@ -188,7 +192,8 @@ void Broker::finish_handshake(Handshake& handshake, Deadline now) {
   const uint32_t rank = handshake.rank();
   if (rank == kNumRanksMax) return;
   if (handshake.state() == HandshakeState::kLinked) {
-    links_[rank] = std::make_unique<Link>(local_, handshake, [this] { wake(); }, now);
+    links_[rank] = std::make_unique<Link>(
+        local_, handshake, [this] { wake(); }, now);
     announce(book_.settle(rank, handshake.epoch(), PeerState::kLinked, Code::kOk, ""));
     return;
   }
@@ -275,7 +280,9 @@ void Broker::close_all() {
     if (link && link->is_live()) link->end(Code::kClosed, "it closed its communicator");
   }
   const Deadline deadline = deadline_in(kCloseMax);
-  const auto is_draining = [](const std::unique_ptr<Link>& link) { return link && link->phase() == LinkPhase::kDraining; };
+  const auto is_draining = [](const std::unique_ptr<Link>& link) {
+    return link && link->phase() == LinkPhase::kDraining;
+  };
   while (std::any_of(links_.begin(), links_.end(), is_draining) && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     for (const std::unique_ptr<Link>& link : links_) {

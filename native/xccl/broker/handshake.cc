@@ -20,7 +20,8 @@ bool is_dialer(const LocalRank& local, uint32_t peer_rank, uint64_t peer_epoch) 
 Status check_identity(const LocalRank& local, const Frame& frame) {
   const CommunicatorConfig& own = local.config();
   if (frame.layout_version != kLayoutVersion) {
-    return mismatch("layout version " + std::to_string(frame.layout_version) + " instead of " + std::to_string(kLayoutVersion));
+    return mismatch("layout version " + std::to_string(frame.layout_version) + " instead of " +
+                    std::to_string(kLayoutVersion));
   }
   if (std::memcmp(frame.nonce, own.nonce.data(), kNonceBytes) != 0) return mismatch("the nonce differs");
   const std::string name = frame_text(frame.communicator, sizeof(frame.communicator));
@@ -35,10 +36,15 @@ Status check_identity(const LocalRank& local, const Frame& frame) {
   return mismatch("the exchange shapes differ");
 }
 
-HelloVerdict judge_hello(const LocalRank& local, const Frame& hello, const std::optional<PeerRecord>& record, bool is_busy) {
+HelloVerdict judge_hello(const LocalRank& local, const Frame& hello, const std::optional<PeerRecord>& record,
+                         bool is_busy) {
   const CommunicatorConfig& own = local.config();
-  const auto refused = [](Code code, std::string text) { return HelloVerdict{HandshakeState::kRefused, code, std::move(text)}; };
-  const auto retry = [](std::string text) { return HelloVerdict{HandshakeState::kRetry, Code::kPeerDead, std::move(text)}; };
+  const auto refused = [](Code code, std::string text) {
+    return HelloVerdict{HandshakeState::kRefused, code, std::move(text)};
+  };
+  const auto retry = [](std::string text) {
+    return HelloVerdict{HandshakeState::kRetry, Code::kPeerDead, std::move(text)};
+  };
   const Status identity = check_identity(local, hello);
   if (!identity.ok()) return refused(identity.code(), identity.message());
   if (hello.to_rank != own.rank || hello.from_rank >= own.max_ranks || hello.from_rank == own.rank) {
@@ -47,9 +53,12 @@ HelloVerdict judge_hello(const LocalRank& local, const Frame& hello, const std::
   if (hello.to_epoch < own.epoch) return refused(Code::kStale, "this rank's epoch is " + std::to_string(own.epoch));
   if (hello.to_epoch > own.epoch) return retry("the old epoch still listens here");
   if (!record || hello.from_epoch > record->spec.epoch) return retry("not expected yet");
-  if (hello.from_epoch < record->spec.epoch) return refused(Code::kStale, "epoch " + std::to_string(record->spec.epoch) + " is expected");
-  if (is_dialer(local, hello.from_rank, hello.from_epoch)) return refused(Code::kMismatch, "this rank is the one that dials");
-  if (record->info.state == PeerState::kDead) return refused(Code::kStale, "this epoch was declared dead: " + record->info.reason);
+  if (hello.from_epoch < record->spec.epoch)
+    return refused(Code::kStale, "epoch " + std::to_string(record->spec.epoch) + " is expected");
+  if (is_dialer(local, hello.from_rank, hello.from_epoch))
+    return refused(Code::kMismatch, "this rank is the one that dials");
+  if (record->info.state == PeerState::kDead)
+    return refused(Code::kStale, "this epoch was declared dead: " + record->info.reason);
   if (record->info.state == PeerState::kRefused) return refused(record->info.code, record->info.reason);
   return is_busy ? retry("the link to the old epoch has not ended yet") : HelloVerdict{};
 }
@@ -102,7 +111,8 @@ HandshakeState Handshake::next_state(Deadline now) {
 
 HandshakeState Handshake::on_frame(const Frame& frame, std::vector<FileDescriptor>& fds) {
   if (frame.kind == FrameKind::kRefuse) {
-    return end(frame.may_retry ? HandshakeState::kRetry : HandshakeState::kRefused, frame_code(frame), frame_text(frame.text, sizeof(frame.text)));
+    return end(frame.may_retry ? HandshakeState::kRetry : HandshakeState::kRefused, frame_code(frame),
+               frame_text(frame.text, sizeof(frame.text)));
   }
   if (stage_ == Stage::kAwaitHello && frame.kind == FrameKind::kHello) return on_hello(frame);
   if (stage_ == Stage::kAwaitWelcome && frame.kind == FrameKind::kWelcome) return on_welcome(frame);
@@ -127,7 +137,9 @@ HandshakeState Handshake::on_welcome(const Frame& frame) {
   const Status identity = check_identity(*local_, frame);
   if (!identity.ok()) return refuse(HandshakeState::kRefused, identity.code(), identity.message());
   if (frame.from_rank != rank_ || frame.from_epoch != epoch_) {
-    return refuse(HandshakeState::kRefused, Code::kMismatch, "the listener is rank " + std::to_string(frame.from_rank) + " epoch " + std::to_string(frame.from_epoch));
+    return refuse(
+        HandshakeState::kRefused, Code::kMismatch,
+        "the listener is rank " + std::to_string(frame.from_rank) + " epoch " + std::to_string(frame.from_epoch));
   }
   hello_ = frame;
   // From here on the listener may link and write at any moment, so giving up would burn this epoch: only the peer's

@@ -28,7 +28,8 @@ struct HelloVerdict {
 Status check_identity(const LocalRank& local, const Frame& frame);
 
 /// The listener's decision by ranks and epochs. `record` is what is known of the dialer; `is_busy` says that its old link still lives.
-HelloVerdict judge_hello(const LocalRank& local, const Frame& hello, const std::optional<PeerRecord>& record, bool is_busy);
+HelloVerdict judge_hello(const LocalRank& local, const Frame& hello, const std::optional<PeerRecord>& record,
+                         bool is_busy);
 
 /// True when this rank dials that peer: of a pair the larger (epoch, rank) does, so a newcomer dials all living members.
 bool is_dialer(const LocalRank& local, uint32_t peer_rank, uint64_t peer_epoch);

@@ -17,7 +17,8 @@ Link::Link(LocalRank& local, Handshake& handshake, std::function<void()> on_verd
       fabric_(shm_fabric_create({memory_.ctrl.span(), memory_.app.span(), memory_.zc.span()})),
       monitor_(local.config().liveness_timeout, now) {
   watcher_ = std::make_unique<DeathWatcher>(&memory_.fixed().alive[local.config().rank].mutex, std::move(on_verdict));
-  local_.peers().publish(rank_, {fabric_.get(), epoch_, memory_.app.size(), handshake.hello().exchange.max_tokens != 0});
+  local_.peers().publish(rank_,
+                         {fabric_.get(), epoch_, memory_.app.size(), handshake.hello().exchange.max_tokens != 0});
   serial_ = local_.peers().entry(rank_).live_serial.load();
   local_.wake_all();
 }
@@ -57,7 +58,8 @@ Status Link::check_liveness(Deadline now, bool has_overslept) {
   const ProgressWord word{memory_.fixed().progress.word.load(std::memory_order_acquire)};
   const bool is_awaited = local_.peers().entry(rank_).num_awaited.load(std::memory_order_relaxed) > 0;
   if (!monitor_.is_hung(word, is_awaited, now)) return {};
-  return {Code::kPeerDead, "it stands still (no progress for " + std::to_string(local_.config().liveness_timeout.count()) + " ms)"};
+  return {Code::kPeerDead,
+          "it stands still (no progress for " + std::to_string(local_.config().liveness_timeout.count()) + " ms)"};
 }
 
 void Link::end(Code code, const std::string& reason) {

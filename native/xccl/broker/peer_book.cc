@@ -5,7 +5,9 @@
 namespace switchyard::xccl {
 namespace {
 
-std::string name_of(uint32_t rank, uint64_t epoch) { return "rank " + std::to_string(rank) + " (epoch " + std::to_string(epoch) + ")"; }
+std::string name_of(uint32_t rank, uint64_t epoch) {
+  return "rank " + std::to_string(rank) + " (epoch " + std::to_string(epoch) + ")";
+}
 
 bool may_move(PeerState from, PeerState to) {
   if (from == PeerState::kExpected) return to != PeerState::kExpected;
@@ -19,21 +21,25 @@ PeerBook::PeerBook(uint32_t own_rank, uint64_t own_epoch, uint32_t max_ranks)
 
 Status PeerBook::check_rank(uint32_t rank) const {
   if (rank < max_ranks_ && rank != own_rank_) return {};
-  return {Code::kInvalidArgument, "rank " + std::to_string(rank) + ": must be below max_ranks and another than this rank"};
+  return {Code::kInvalidArgument,
+          "rank " + std::to_string(rank) + ": must be below max_ranks and another than this rank"};
 }
 
 Status PeerBook::expect(const PeerSpec& spec) {
   SWITCHYARD_RETURN_IF_ERROR(check_rank(spec.rank));
   if (spec.epoch == 0) return {Code::kInvalidArgument, "epoch: must be above 0"};
-  if (spec.socket_path.empty() || spec.socket_path.size() > 107) return {Code::kInvalidArgument, "socket_path: 1 to 107 bytes"};
+  if (spec.socket_path.empty() || spec.socket_path.size() > 107)
+    return {Code::kInvalidArgument, "socket_path: 1 to 107 bytes"};
   std::lock_guard lock(mutex_);
   if (is_closed_) return {Code::kClosed, "the communicator is closed"};
   std::optional<PeerRecord>& record = records_[spec.rank];
   if (record && spec.epoch == record->spec.epoch) return {};
   if (record && spec.epoch < record->spec.epoch) {
-    return {Code::kStale, "epoch " + std::to_string(spec.epoch) + " is older than the known " + name_of(spec.rank, record->spec.epoch)};
+    return {Code::kStale, "epoch " + std::to_string(spec.epoch) + " is older than the known " +
+                              name_of(spec.rank, record->spec.epoch)};
   }
-  record = PeerRecord{spec, {spec.rank, spec.epoch, PeerState::kExpected, Code::kOk, ""}, deadline_in(spec.link_timeout), ""};
+  record = PeerRecord{
+      spec, {spec.rank, spec.epoch, PeerState::kExpected, Code::kOk, ""}, deadline_in(spec.link_timeout), ""};
   changed_.notify_all();
   return {};
 }
@@ -60,7 +66,8 @@ std::vector<PeerInfo> PeerBook::list() const {
   return all;
 }
 
-std::optional<PeerInfo> PeerBook::settle(uint32_t rank, uint64_t epoch, PeerState state, Code code, std::string reason) {
+std::optional<PeerInfo> PeerBook::settle(uint32_t rank, uint64_t epoch, PeerState state, Code code,
+                                         std::string reason) {
   std::lock_guard lock(mutex_);
   std::optional<PeerRecord>& record = records_[rank];
   if (!record || record->spec.epoch != epoch || !may_move(record->info.state, state)) return std::nullopt;
@@ -85,7 +92,8 @@ Status PeerBook::status_of(uint32_t rank, uint64_t epoch) const {
   const std::optional<PeerRecord>& record = records_[rank];
   if (is_closed_) return {Code::kClosed, "the communicator is closed"};
   if (!record) return {Code::kInvalidArgument, "rank " + std::to_string(rank) + " is not expected"};
-  if (record->spec.epoch != epoch) return {Code::kStale, name_of(rank, epoch) + " is not the expected epoch " + std::to_string(record->spec.epoch)};
+  if (record->spec.epoch != epoch)
+    return {Code::kStale, name_of(rank, epoch) + " is not the expected epoch " + std::to_string(record->spec.epoch)};
   const PeerInfo& info = record->info;
   const std::string text = name_of(rank, epoch) + ": " + info.reason;
   if (info.state == PeerState::kDead) return {Code::kPeerDead, text};

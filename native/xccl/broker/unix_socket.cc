@@ -23,7 +23,9 @@ sockaddr_un address_of(const std::string& socket_path) {
   return address;
 }
 
-FileDescriptor make_socket() { return FileDescriptor(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+FileDescriptor make_socket() {
+  return FileDescriptor(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
 
 std::string folder_of(const std::string& socket_path) {
   const size_t slash = socket_path.rfind('/');
@@ -66,17 +68,20 @@ Status check_private_folder(const std::string& socket_path) {
   struct stat info {};
   if (lstat(folder.c_str(), &info) != 0) return io_error("lstat " + folder);
   if (S_ISDIR(info.st_mode) && info.st_uid == geteuid() && (info.st_mode & 077) == 0) return {};
-  return {Code::kInvalidArgument, "socket_path: the folder " + folder + " must be a directory of this user with mode 0700"};
+  return {Code::kInvalidArgument,
+          "socket_path: the folder " + folder + " must be a directory of this user with mode 0700"};
 }
 
 Status listen_at(const std::string& socket_path, FileDescriptor* out) {
   FileDescriptor probe;
-  if (dial(socket_path, &probe).ok()) return {Code::kInvalidArgument, "socket_path: somebody listens at " + socket_path};
+  if (dial(socket_path, &probe).ok())
+    return {Code::kInvalidArgument, "socket_path: somebody listens at " + socket_path};
   if (unlink(socket_path.c_str()) != 0 && errno != ENOENT) return io_error("unlink " + socket_path);
   FileDescriptor listener = make_socket();
   if (!listener) return io_error("socket");
   const sockaddr_un address = address_of(socket_path);
-  if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) return io_error("bind " + socket_path);
+  if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+    return io_error("bind " + socket_path);
   if (listen(listener.get(), static_cast<int>(kNumRanksMax)) != 0) return io_error("listen " + socket_path);
   *out = std::move(listener);
   return {};

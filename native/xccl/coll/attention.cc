@@ -30,15 +30,18 @@ Status Attention::send(uint32_t dest, const A2eMessage& message, Deadline deadli
 
 Status Attention::check_message(uint32_t dest, const A2eMessage& message) const {
   const ExchangeShape& shape = local_.layout().shape;
-  if (dest >= local_.config().max_ranks) return invalid("destination " + std::to_string(dest) + " is not below max_ranks");
+  if (dest >= local_.config().max_ranks)
+    return invalid("destination " + std::to_string(dest) + " is not below max_ranks");
   if (message.event.micro_batch >= kNumMicroBatches) return invalid("micro_batch must be 0 or 1");
   if (message.row_index.size() > shape.max_tokens) return invalid("more than max_tokens rows");
   if (message.pair_rows.size() > shape.max_pairs()) return invalid("more than max_tokens * top_k pairs");
   if (message.expert_counts.size() > shape.max_local_experts) return invalid("more than max_local_experts counts");
-  if (message.row_bytes == 0 || message.row_bytes > shape.row_bytes) return invalid("row_bytes must be 1 to the shape's");
+  if (message.row_bytes == 0 || message.row_bytes > shape.row_bytes)
+    return invalid("row_bytes must be 1 to the shape's");
   if (message.traces.size() > kNumTracesMax) return invalid("more than 4 traces");
   const uint64_t sum = std::accumulate(message.expert_counts.begin(), message.expert_counts.end(), uint64_t{0});
-  if (sum != message.pair_rows.size()) return invalid("expert_counts sum to " + std::to_string(sum) + " instead of the number of pairs");
+  if (sum != message.pair_rows.size())
+    return invalid("expert_counts sum to " + std::to_string(sum) + " instead of the number of pairs");
   for (const uint32_t row : message.pair_rows) {
     if (row >= message.row_index.size()) return invalid("a pair names row " + std::to_string(row) + ", past the last");
   }
@@ -66,7 +69,8 @@ Status Attention::drain(uint32_t dest, const LinkRef& link, const EventId& next,
     if (!is_missing && slot.state == SlotState::kSent) fault = status;
     return is_missing ? 1 : 0;
   };
-  const bool is_done = wait_on(local_.bell(bell_of_e2a(next.micro_batch)), local_.config().wait_policy, deadline, check, [this] { local_.progress(); });
+  const bool is_done = wait_on(local_.bell(bell_of_e2a(next.micro_batch)), local_.config().wait_policy, deadline, check,
+                               [this] { local_.progress(); });
   if (!is_done) return rank_error(Code::kTimeout, dest, slot.event, "the abandoned exchange was not answered");
   return fault;
 }
@@ -83,7 +87,8 @@ Status Attention::write_slot(Fabric& fabric, const A2eMessage& message) {
   header.num_traces = static_cast<uint32_t>(message.traces.size());
   std::copy(message.traces.begin(), message.traces.end(), header.traces);
   SWITCHYARD_RETURN_IF_ERROR(fabric.put(Area::kCtrl, base, std::as_bytes(std::span(&header, 1))));
-  SWITCHYARD_RETURN_IF_ERROR(fabric.put(Area::kCtrl, base + layout.counts_offset(), std::as_bytes(message.expert_counts)));
+  SWITCHYARD_RETURN_IF_ERROR(
+      fabric.put(Area::kCtrl, base + layout.counts_offset(), std::as_bytes(message.expert_counts)));
   SWITCHYARD_RETURN_IF_ERROR(fabric.put(Area::kCtrl, base + layout.pairs_offset(), std::as_bytes(message.pair_rows)));
   uint64_t to = base + layout.rows_offset();
   for (const uint32_t row : message.row_index) {
@@ -113,7 +118,8 @@ Status Attention::publish(uint32_t dest, Fabric& fabric, const A2eMessage& messa
   slot.row_bytes = message.row_bytes;
   local_.peers().entry(dest).num_awaited.fetch_add(1, std::memory_order_relaxed);
   const uint64_t field = CtrlLayout::a2e_field(local_.config().rank, event.micro_batch);
-  const Signal signal{field + offsetof(PairField, seq), slot.num_sent, CtrlLayout::bell(static_cast<uint32_t>(Bell::kA2e))};
+  const Signal signal{field + offsetof(PairField, seq), slot.num_sent,
+                      CtrlLayout::bell(static_cast<uint32_t>(Bell::kA2e))};
   return fabric.put_with_signal(field + offsetof(PairField, body), std::as_bytes(std::span(&body, 1)), signal);
 }
 
@@ -134,7 +140,8 @@ Status Attention::wait(const EventId& event, std::span<const uint32_t> dests, De
       local_.progress();
       out.num_sleeps += 1;
     };
-    const bool is_done = wait_on(local_.bell(bell_of_e2a(event.micro_batch)), local_.config().wait_policy, deadline, check, on_wake);
+    const bool is_done =
+        wait_on(local_.bell(bell_of_e2a(event.micro_batch)), local_.config().wait_policy, deadline, check, on_wake);
     if (!is_done) fault = rank_error(Code::kTimeout, blamed_rank, event, "no E2A before the deadline");
   }
   for (uint32_t i = 0; i < num_dests; ++i) awaited_[i].link.release();
@@ -145,7 +152,8 @@ Status Attention::wait(const EventId& event, std::span<const uint32_t> dests, De
 
 Status Attention::check_awaited(const EventId& event, std::span<const uint32_t> dests) const {
   if (event.micro_batch >= kNumMicroBatches) return {Code::kInvalidArgument, "E2A wait: micro_batch must be 0 or 1"};
-  if (dests.size() > local_.config().max_ranks) return {Code::kInvalidArgument, "E2A wait: more destinations than ranks"};
+  if (dests.size() > local_.config().max_ranks)
+    return {Code::kInvalidArgument, "E2A wait: more destinations than ranks"};
   for (const uint32_t dest : dests) {
     const bool is_rank = dest < local_.config().max_ranks;
     const Slot* slot = is_rank ? &dests_[dest].slots[event.micro_batch] : nullptr;
@@ -199,19 +207,24 @@ Status Attention::take_answer(uint32_t rank, const LinkRef& link, Slot& slot, bo
     *is_missing = true;
     return {};
   }
-  const Status status = rank_error(Code::kCorrupt, rank, slot.event, "E2A sequence number " + std::to_string(seq) + " instead of " + std::to_string(slot.num_sent));
+  const Status status =
+      rank_error(Code::kCorrupt, rank, slot.event,
+                 "E2A sequence number " + std::to_string(seq) + " instead of " + std::to_string(slot.num_sent));
   local_.report_fault(rank, link.serial(), Code::kCorrupt, status.message());
   return status;
 }
 
 Status Attention::check_answer(uint32_t rank, const Slot& slot, const PairFieldBody& body) const {
-  if (body.direction != Direction::kE2a || !is_code(body.detail)) return rank_error(Code::kCorrupt, rank, slot.event, "malformed E2A field");
+  if (body.direction != Direction::kE2a || !is_code(body.detail))
+    return rank_error(Code::kCorrupt, rank, slot.event, "malformed E2A field");
   const EventId answered{body.step, body.layer, body.micro_batch};
-  if (!(answered == slot.event)) return rank_error(Code::kMismatch, rank, slot.event, "answered " + event_text(answered));
+  if (!(answered == slot.event))
+    return rank_error(Code::kMismatch, rank, slot.event, "answered " + event_text(answered));
   const auto code = static_cast<Code>(body.detail);
   if (code != Code::kOk) return rank_error(code, rank, slot.event, "the expert rank refused the message");
   if (body.num_pairs == slot.num_pairs) return {};
-  return rank_error(Code::kCorrupt, rank, slot.event, "E2A of " + std::to_string(body.num_pairs) + " pairs instead of " + std::to_string(slot.num_pairs));
+  return rank_error(Code::kCorrupt, rank, slot.event,
+                    "E2A of " + std::to_string(body.num_pairs) + " pairs instead of " + std::to_string(slot.num_pairs));
 }
 
 void Attention::finish_slot(uint32_t rank, Slot& slot, SlotState state) {

@@ -10,7 +10,8 @@ namespace switchyard::xccl {
 inline std::string rank_text(uint32_t rank) { return "rank " + std::to_string(rank); }
 
 inline std::string event_text(const EventId& event) {
-  return "step " + std::to_string(event.step) + " layer " + std::to_string(event.layer) + " micro-batch " + std::to_string(event.micro_batch);
+  return "step " + std::to_string(event.step) + " layer " + std::to_string(event.layer) + " micro-batch " +
+         std::to_string(event.micro_batch);
 }
 
 inline Status rank_error(Code code, uint32_t rank, const EventId& event, const std::string& text) {

@@ -17,7 +17,8 @@ Status Expert::wait_any(Deadline deadline, std::vector<A2eView>* out) {
   const bool is_done = wait_on(bell, local_.config().wait_policy, deadline, check, [this] { local_.progress(); });
   local_.progress();
   if (out->size() > num_before) return {};
-  return is_done ? Status(Code::kClosed, "the communicator is closed") : Status(Code::kTimeout, "no A2E before the deadline");
+  return is_done ? Status(Code::kClosed, "the communicator is closed")
+                 : Status(Code::kTimeout, "no A2E before the deadline");
 }
 
 size_t Expert::take_arrivals(std::vector<A2eView>* out) {
@@ -45,8 +46,9 @@ bool Expert::take_slot(uint32_t rank, uint32_t micro_batch, LinkRef link, std::v
   const uint64_t seq = local_.fixed().pairs[rank].a2e[micro_batch].seq.load(std::memory_order_acquire);
   if (seq == slot.num_taken) return false;
   if (seq != slot.num_taken + 1) {
-    local_.report_fault(rank, link.serial(), Code::kCorrupt,
-                        "A2E sequence number " + std::to_string(seq) + " instead of " + std::to_string(slot.num_taken + 1));
+    local_.report_fault(
+        rank, link.serial(), Code::kCorrupt,
+        "A2E sequence number " + std::to_string(seq) + " instead of " + std::to_string(slot.num_taken + 1));
     slot.num_taken = seq;
     return false;
   }
@@ -104,7 +106,8 @@ bool Expert::check_pairs(const Slot& slot) {
   uint64_t sum = 0;
   for (uint32_t i = 0; i < slot.body.detail; ++i) sum += slot.counts[i];
   if (sum != slot.body.num_pairs) return false;
-  return std::all_of(slot.pairs.begin(), slot.pairs.begin() + slot.body.num_pairs, [&](uint32_t row) { return row < slot.body.num_rows; });
+  return std::all_of(slot.pairs.begin(), slot.pairs.begin() + slot.body.num_pairs,
+                     [&](uint32_t row) { return row < slot.body.num_rows; });
 }
 
 A2eView Expert::view_of(uint32_t rank, uint32_t micro_batch, const Slot& slot) const {
@@ -153,7 +156,8 @@ Status Expert::reply(const A2eView& view, const std::byte* rows) {
 Status Expert::reply_row(const A2eView& view, uint32_t pair_idx, const std::byte* row) {
   Slot* slot = open_slot(view);
   if (!slot || pair_idx >= slot->body.num_pairs) {
-    return {Code::kInvalidArgument, "row " + std::to_string(pair_idx) + " of an A2E that is not open or has fewer: " + event_text(view.event)};
+    return {Code::kInvalidArgument,
+            "row " + std::to_string(pair_idx) + " of an A2E that is not open or has fewer: " + event_text(view.event)};
   }
   SWITCHYARD_RETURN_IF_ERROR(check_live(view.rank, *slot));
   const uint64_t row_bytes = slot->header.row_bytes;
@@ -177,7 +181,8 @@ Status Expert::fail(const A2eView& view, Code code) {
 /// Signals the answer and closes the slot in every case.
 Status Expert::answer(uint32_t rank, uint32_t micro_batch, Slot& slot, Code code) {
   const LinkRef link = std::move(slot.link);
-  if (!link.is_live()) return local_.is_closing() ? Status(Code::kClosed, "the communicator is closed") : local_.explain_unlinked(rank);
+  if (!link.is_live())
+    return local_.is_closing() ? Status(Code::kClosed, "the communicator is closed") : local_.explain_unlinked(rank);
   PairFieldBody body{};
   body.step = slot.event.step;
   body.layer = slot.event.layer;

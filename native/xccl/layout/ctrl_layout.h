@@ -114,7 +114,8 @@ struct CtrlFixed {
 };
 
 static_assert(sizeof(CtrlHeader) == 128);
-static_assert(sizeof(ProgressLine) == kLineBytes && sizeof(Doorbell) == kLineBytes && sizeof(RobustMutexLine) == kLineBytes);
+static_assert(sizeof(ProgressLine) == kLineBytes && sizeof(Doorbell) == kLineBytes &&
+              sizeof(RobustMutexLine) == kLineBytes);
 static_assert(sizeof(PairFieldBody) == 24 && sizeof(PairField) == 32 && sizeof(PairFields) == 2 * kLineBytes);
 static_assert(sizeof(TraceRef) == 24 && sizeof(A2eSlotHeader) == 192);
 static_assert(offsetof(CtrlFixed, progress) == 128 && offsetof(CtrlFixed, bells) == 192);
@@ -137,13 +138,17 @@ struct CtrlLayout {
   uint64_t rows_offset() const { return round_up(pairs_offset() + 4ull * shape.max_pairs(), kLineBytes); }
 
   // Slots in the segment.
-  uint64_t a2e_slot_bytes() const { return round_up(rows_offset() + uint64_t{shape.max_tokens} * shape.row_bytes, kPageBytes); }
+  uint64_t a2e_slot_bytes() const {
+    return round_up(rows_offset() + uint64_t{shape.max_tokens} * shape.row_bytes, kPageBytes);
+  }
   uint64_t e2a_slot_bytes() const { return round_up(shape.max_pairs() * shape.row_bytes, kPageBytes); }
   uint64_t slot_pair_bytes() const { return a2e_slot_bytes() + e2a_slot_bytes(); }
   uint64_t a2e_slot(uint32_t rank, uint32_t micro_batch) const {
     return sizeof(CtrlFixed) + (uint64_t{rank} * kNumMicroBatches + micro_batch) * slot_pair_bytes();
   }
-  uint64_t e2a_slot(uint32_t rank, uint32_t micro_batch) const { return a2e_slot(rank, micro_batch) + a2e_slot_bytes(); }
+  uint64_t e2a_slot(uint32_t rank, uint32_t micro_batch) const {
+    return a2e_slot(rank, micro_batch) + a2e_slot_bytes();
+  }
   uint64_t total_bytes() const { return has_exchange() ? a2e_slot(max_ranks, 0) : sizeof(CtrlFixed); }
 
   static uint64_t a2e_field(uint32_t rank, uint32_t micro_batch) {
@@ -156,7 +161,9 @@ struct CtrlLayout {
 };
 
 /// Copies shared bytes to private memory exactly once: the compiler may not read the source again later instead of the copy.
+/// It also may not know the size, so that ThreadSanitizer sees a call of memcpy and not moves that it does not instrument.
 inline void copy_once(void* dst, const void* src, size_t num_bytes) {
+  asm volatile("" : "+r"(num_bytes));
   std::memcpy(dst, src, num_bytes);
   asm volatile("" ::: "memory");
 }

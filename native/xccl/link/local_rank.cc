@@ -20,12 +20,14 @@ Status check_shape(const ExchangeShape& shape, uint32_t max_ranks) {
   if (shape.max_tokens == 0 || shape.row_bytes == 0 || shape.top_k == 0 || shape.max_local_experts == 0) {
     return invalid("exchange: all four sizes must be above 0, or all 0 for none");
   }
-  if (shape.max_tokens > 1u << 16 || shape.row_bytes > 1u << 20 || shape.top_k > 256 || shape.max_local_experts > 4096) {
+  if (shape.max_tokens > 1u << 16 || shape.row_bytes > 1u << 20 || shape.top_k > 256 ||
+      shape.max_local_experts > 4096) {
     return invalid("exchange: at most 65536 tokens, 1 MiB a row, top_k 256, 4096 local experts");
   }
   const uint64_t num_bytes = CtrlLayout{shape, max_ranks}.total_bytes();
   if (num_bytes <= kCtrlBytesMax) return {};
-  return invalid("exchange: slots of " + std::to_string(num_bytes) + " bytes for " + std::to_string(max_ranks) + " ranks are over 1 TiB");
+  return invalid("exchange: slots of " + std::to_string(num_bytes) + " bytes for " + std::to_string(max_ranks) +
+                 " ranks are over 1 TiB");
 }
 
 Status check_config(const CommunicatorConfig& config) {
@@ -33,10 +35,12 @@ Status check_config(const CommunicatorConfig& config) {
   if (config.max_ranks == 0 || config.max_ranks > kNumRanksMax) return invalid("max_ranks: 1 to 64");
   if (config.rank >= config.max_ranks) return invalid("rank: must be below max_ranks");
   if (config.epoch == 0) return invalid("epoch: must be above 0");
-  if (config.socket_path.empty() || config.socket_path.size() > kSocketPathMax) return invalid("socket_path: 1 to 107 bytes");
+  if (config.socket_path.empty() || config.socket_path.size() > kSocketPathMax)
+    return invalid("socket_path: 1 to 107 bytes");
   if (config.compatibility.size() > kCompatibilityMax) return invalid("compatibility: at most 191 bytes");
   if (config.liveness_timeout < std::chrono::milliseconds(10)) return invalid("liveness_timeout: at least 10 ms");
-  if (config.app_bytes > kCtrlBytesMax || config.zc_bytes > kCtrlBytesMax) return invalid("app_bytes, zc_bytes: at most 1 TiB");
+  if (config.app_bytes > kCtrlBytesMax || config.zc_bytes > kCtrlBytesMax)
+    return invalid("app_bytes, zc_bytes: at most 1 TiB");
   return check_shape(config.exchange, config.max_ranks);
 }
 
@@ -66,7 +70,8 @@ Status LocalRank::create(CommunicatorConfig config, std::unique_ptr<LocalRank>* 
 }
 
 Status LocalRank::make_segments() {
-  SWITCHYARD_RETURN_IF_ERROR(Segment::create("switchyard-ctrl", layout_.total_bytes(), SegmentAccess::kPeersWrite, &ctrl_));
+  SWITCHYARD_RETURN_IF_ERROR(
+      Segment::create("switchyard-ctrl", layout_.total_bytes(), SegmentAccess::kPeersWrite, &ctrl_));
   SWITCHYARD_RETURN_IF_ERROR(Segment::create("switchyard-app", config_.app_bytes, SegmentAccess::kPeersRead, &app_));
   return Segment::create("switchyard-zc", config_.zc_bytes, SegmentAccess::kPeersWrite, &zc_);
 }
@@ -85,7 +90,8 @@ Status LocalRank::init_ctrl() {
   header.row_bytes = config_.exchange.row_bytes;
   header.top_k = config_.exchange.top_k;
   header.max_local_experts = config_.exchange.max_local_experts;
-  for (uint32_t rank = 0; rank < config_.max_ranks; ++rank) SWITCHYARD_RETURN_IF_ERROR(init_robust_mutex(&fixed().alive[rank].mutex));
+  for (uint32_t rank = 0; rank < config_.max_ranks; ++rank)
+    SWITCHYARD_RETURN_IF_ERROR(init_robust_mutex(&fixed().alive[rank].mutex));
   return {};
 }
 

@@ -22,10 +22,11 @@ struct LinkTarget {
 };
 
 struct alignas(64) PeerEntry {
-  std::atomic<uint64_t> live_serial{0};    // 0: not linked; else unique to this link. Written by the broker
-  std::atomic<uint32_t> num_users{0};      // refs held
-  std::atomic<uint32_t> num_awaited{0};    // E2A answers that this rank waits for: the broker then judges the peer's liveness
-  LinkTarget target;                       // written by the broker while live_serial and num_users are 0
+  std::atomic<uint64_t> live_serial{0};  // 0: not linked; else unique to this link. Written by the broker
+  std::atomic<uint32_t> num_users{0};    // refs held
+  std::atomic<uint32_t> num_awaited{
+      0};             // E2A answers that this rank waits for: the broker then judges the peer's liveness
+  LinkTarget target;  // written by the broker while live_serial and num_users are 0
 };
 
 /// Holds a link in use. Empty when the rank was not linked.
@@ -42,7 +43,8 @@ class LinkRef {
       entry_ = &entry;
     }
   }
-  LinkRef(LinkRef&& other) noexcept : entry_(std::exchange(other.entry_, nullptr)), serial_(std::exchange(other.serial_, 0)) {}
+  LinkRef(LinkRef&& other) noexcept
+      : entry_(std::exchange(other.entry_, nullptr)), serial_(std::exchange(other.serial_, 0)) {}
   LinkRef& operator=(LinkRef&& other) noexcept {
     release();
     entry_ = std::exchange(other.entry_, nullptr);

@@ -32,7 +32,8 @@ static_assert(ProgressWord::kAllowanceMaxMs < (1ull << 23));
 template <class Change>
 void progress_update(std::atomic<uint64_t>& word, Change&& change) {
   uint64_t seen = word.load(std::memory_order_relaxed);
-  while (!word.compare_exchange_weak(seen, change(ProgressWord{seen}).bits, std::memory_order_release, std::memory_order_relaxed)) {
+  while (!word.compare_exchange_weak(seen, change(ProgressWord{seen}).bits, std::memory_order_release,
+                                     std::memory_order_relaxed)) {
   }
 }
 

@@ -39,7 +39,9 @@ int make_memfd(const char* label) {
 
 }  // namespace
 
-uint64_t segment_bytes(uint64_t content_bytes) { return std::max<uint64_t>(1, (content_bytes + kPage - 1) / kPage) * kPage; }
+uint64_t segment_bytes(uint64_t content_bytes) {
+  return std::max<uint64_t>(1, (content_bytes + kPage - 1) / kPage) * kPage;
+}
 
 Segment::Segment(Segment&& other) noexcept { *this = std::move(other); }
 
@@ -87,7 +89,8 @@ Status Segment::adopt(int fd, uint64_t content_bytes, SegmentAccess access, Segm
   if (fstat(fd, &info) != 0) return io_error("fstat of a peer's segment");
   const uint64_t num_bytes = segment_bytes(content_bytes);
   if (static_cast<uint64_t>(info.st_size) != num_bytes) {
-    return {Code::kCorrupt, "a peer's segment has " + std::to_string(info.st_size) + " bytes instead of " + std::to_string(num_bytes)};
+    return {Code::kCorrupt,
+            "a peer's segment has " + std::to_string(info.st_size) + " bytes instead of " + std::to_string(num_bytes)};
   }
   const int seals = fcntl(fd, F_GET_SEALS);
   const int needed = seals_of(access);

@@ -16,7 +16,11 @@ const char* area_name(Area area) {
 
 Status out_of_bounds(Area area, uint64_t offset, uint64_t num_bytes) {
   std::string text = std::to_string(num_bytes);
-  text.append(" bytes at ").append(std::to_string(offset)).append(" are outside the peer's ").append(area_name(area)).append(" area");
+  text.append(" bytes at ")
+      .append(std::to_string(offset))
+      .append(" are outside the peer's ")
+      .append(area_name(area))
+      .append(" area");
   return {Code::kInvalidArgument, text};
 }
 
@@ -48,7 +52,8 @@ Status MappedMemory::get(Area area, uint64_t offset, std::span<std::byte> dst) c
 Status MappedMemory::signal(const Signal& signal) const {
   std::byte* word = at(Area::kCtrl, signal.word_offset, sizeof(uint64_t));
   std::byte* bell = at(Area::kCtrl, signal.bell_offset, sizeof(Doorbell));
-  if (!word || !bell) return out_of_bounds(Area::kCtrl, word ? signal.bell_offset : signal.word_offset, sizeof(uint64_t));
+  if (!word || !bell)
+    return out_of_bounds(Area::kCtrl, word ? signal.bell_offset : signal.word_offset, sizeof(uint64_t));
   reinterpret_cast<std::atomic<uint64_t>*>(word)->store(signal.value, std::memory_order_release);
   doorbell_ring(*reinterpret_cast<Doorbell*>(bell));
   return {};

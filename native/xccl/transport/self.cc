@@ -10,7 +10,9 @@ class SelfFabric final : public Fabric {
   explicit SelfFabric(const TargetMemory& own) : own_(own) {}
   const char* name() const override { return "self"; }
 
-  Status put(Area area, uint64_t offset, std::span<const std::byte> src) override { return own_.put(area, offset, src); }
+  Status put(Area area, uint64_t offset, std::span<const std::byte> src) override {
+    return own_.put(area, offset, src);
+  }
   Status get(Area area, uint64_t offset, std::span<std::byte> dst) override { return own_.get(area, offset, dst); }
 
   Status put_with_signal(uint64_t offset, std::span<const std::byte> src, const Signal& signal) override {

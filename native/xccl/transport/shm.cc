@@ -11,7 +11,9 @@ class ShmFabric final : public Fabric {
   explicit ShmFabric(const TargetMemory& peer) : peer_(peer) {}
   const char* name() const override { return "shm"; }
 
-  Status put(Area area, uint64_t offset, std::span<const std::byte> src) override { return peer_.put(area, offset, src); }
+  Status put(Area area, uint64_t offset, std::span<const std::byte> src) override {
+    return peer_.put(area, offset, src);
+  }
   Status get(Area area, uint64_t offset, std::span<std::byte> dst) override { return peer_.get(area, offset, dst); }
 
   Status put_with_signal(uint64_t offset, std::span<const std::byte> src, const Signal& signal) override {

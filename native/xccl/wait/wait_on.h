@@ -11,9 +11,10 @@
 namespace switchyard::xccl {
 
 /// Calls `check` until it returns 0 (true) or the deadline has passed (false). `check` returns how many rings are missing at
-/// least; it must load what it looks at with acquire. `on_wake` runs after every sleep, at least every 100 ms while asleep.
+/// least; it must load what it looks at with acquire. `on_wake` runs after every sleep, at least every `sleep_max`.
 template <class Check, class OnWake>
-bool wait_on(Doorbell& bell, WaitPolicy policy, Deadline deadline, Check&& check, OnWake&& on_wake) {
+bool wait_on(Doorbell& bell, WaitPolicy policy, Deadline deadline, Check&& check, OnWake&& on_wake,
+             std::chrono::nanoseconds sleep_max = kSleepMax) {
   WaitPhases phases(policy);
   for (;;) {
     const uint32_t seen = bell.seq.load(std::memory_order_seq_cst);
@@ -22,7 +23,7 @@ bool wait_on(Doorbell& bell, WaitPolicy policy, Deadline deadline, Check&& check
     const auto now = std::chrono::steady_clock::now();
     if (now >= deadline) return false;
     if (phases.pause(now)) continue;
-    const auto left = std::min<std::chrono::nanoseconds>(deadline - now, kSleepMax);
+    const auto left = std::min<std::chrono::nanoseconds>(deadline - now, sleep_max);
     doorbell_sleep(bell, seen, num_missing, static_cast<uint64_t>(left.count()));
     on_wake();
   }

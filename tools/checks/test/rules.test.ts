@@ -81,6 +81,7 @@ test.each([
 test('includes downwards, of the system and of the test registry are allowed', () => {
   const root = plantFiles({
     'native/executor/loop_test.cc': '#include <vector>\n#include "kernels/gemm/gemm.h"\n#include "test/test.h"\n',
+    'native/xccl/test_support.h': '#include "test/test.h"\n',
     'native/addon/addon.cc': '#include <napi.h>\n#include "executor/loop.h"\n',
   });
   expect(checkNativeIncludes(root)).toEqual([]);

@@ -1,6 +1,6 @@
-// Binds a public port. A taken one ends the start with one sentence and the exit code by which the
+// The address of the public HTTP port. A taken one ends the start with one sentence and the exit code by which the
 // cluster-manager knows that another try would not help.
-import { exitCodeFatal, FatalStartError } from '@switchyard/kit';
+import { FatalStartError } from '@switchyard/kit';
 
 export interface HostPort {
   host: string;
@@ -13,13 +13,9 @@ export function parseHostPort(text: string): HostPort {
   return { host: text.slice(0, colonIdx).replace(/^\[|\]$/g, ''), port: Number(text.slice(colonIdx + 1)) };
 }
 
-/** A failure to listen as the sentence the user is to see. */
-export function listenError(cause: unknown, address: string, flag: string): FatalStartError {
-  const code = cause instanceof Error ? Reflect.get(cause, 'code') : undefined;
-  const why = code === 'EADDRINUSE' ? 'is taken by another process' : `cannot be used (${describe(cause)})`;
-  return new FatalStartError(`${address} ${why}; choose another address with ${flag}`, exitCodeFatal);
-}
-
-function describe(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+/** A failure to listen, in the kit's words for its gRPC ports and with the flag that helps. */
+export function listenError(cause: unknown, address: string): FatalStartError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const why = code === 'EADDRINUSE' ? 'another program listens there already' : message;
+  return new FatalStartError(`cannot listen on ${address}: ${why}; choose another address with --http-listen`);
 }

@@ -1,6 +1,6 @@
-// The one way an HTTP request fails: log it, count it, answer with an OpenAI error body. Installed by server.ts.
+// The one way an HTTP request fails: count it, answer with an OpenAI error body. Installed by server.ts.
 import type { Socket } from 'node:net';
-import type { Logger } from '@switchyard/kit';
+import type { Logger, ServiceError } from '@switchyard/kit';
 import { type ApiError, internalError } from '@switchyard/openai';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { drainBody } from './drain-body.js';
@@ -13,13 +13,19 @@ export async function sendError(
   log: Logger,
 ): Promise<void> {
   const error = asServiceError(asProtocolError(cause));
-  const failure = request.clientRequest?.failed(error) ?? error;
+  const failure = failedRequest(request, error, log);
   const { status, headers, error: apiError } = toHttpFailure(failure);
-  if (status >= 500) log.warn({ requestId: request.id, code: failure.code, err: failure }, failure.message);
   if (status === 413) await drainBody(request.raw);
   // A URL that cannot be decoded fails before the hook that sets the id.
   reply.header('x-request-id', request.id);
   await reply.code(status).headers(headers).send(apiError.toBody());
+}
+
+/** A request that makes answers logs its failure itself. */
+function failedRequest({ clientRequest, url }: FastifyRequest, error: ServiceError, log: Logger): ServiceError {
+  if (clientRequest) return clientRequest.failed(error);
+  if (error.httpStatus >= 500) log.warn({ url, err: error }, `request failed: ${error.message}`);
+  return error;
 }
 
 /** Answers bytes that are no HTTP; there is no request to log or to trace. */

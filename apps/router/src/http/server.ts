@@ -46,7 +46,7 @@ export async function startHttpServer(router: Router, options: HttpServerOptions
   try {
     await app.listen({ host, port });
   } catch (cause) {
-    throw listenError(cause, options.listen, '--http-listen');
+    throw listenError(cause, options.listen);
   }
   return {
     port: boundPort(app) ?? port,

@@ -3,6 +3,9 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 
+/** How long a client may take to read the end of its answer. */
+const LAST_READ_TIMEOUT_MS = 30_000;
+
 export class SseStream {
   readonly #reply: FastifyReply;
   readonly #response: ServerResponse;
@@ -27,10 +30,12 @@ export class SseStream {
     if (!this.#response.write(frames)) await this.#drained();
   }
 
-  /** Ends the response with these frames. Does not wait. */
+  /** Ends the response with these frames. Does not wait; a client that does not read them loses the connection. */
   end(frames: string): void {
     if (!this.opened) this.#open();
     this.#response.end(frames);
+    const timer = setTimeout(() => this.#response.destroy(), LAST_READ_TIMEOUT_MS);
+    this.#response.once('close', () => clearTimeout(timer));
   }
 
   #open(): void {

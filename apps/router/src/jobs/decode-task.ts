@@ -7,6 +7,9 @@ import type { DecodeCall } from './task-clients.js';
 
 export type DecodeEvent = { kind: 'delta'; delta: common.OutputDelta } | { kind: 'preempted'; tokenIds: number[] };
 
+/** How long a TE has to close its side of a stream whose answer is complete. */
+const FINISH_TIMEOUT_MS = 1_000;
+
 export class DecodeTask {
   readonly #call: DecodeCall;
   readonly #member: string;
@@ -50,8 +53,17 @@ export class DecodeTask {
     throw this.#broken(message?.$case ?? 'an empty message');
   }
 
-  /** Ends the stream; an unfinished sequence is cancelled by it. */
-  close(): void {
+  /** Ends a stream that has done its work: the TE closes its side, and the call counts as a good one. Does not wait. */
+  finish(): void {
+    this.#call.end();
+    const timer = setTimeout(() => this.cancel(), FINISH_TIMEOUT_MS);
+    // Whatever still comes, a failure included, changes nothing for an answer that is complete.
+    const ended = this.#ahead ?? this.#messages.next();
+    ended.catch(() => undefined).finally(() => clearTimeout(timer));
+  }
+
+  /** Ends the stream and with it the sequence. */
+  cancel(): void {
     this.#call.cancel();
   }
 

@@ -30,6 +30,8 @@ export interface RunningJob {
 
 /** When a client that was refused for too many jobs may try again. */
 const BUSY_RETRY_AFTER_MS = 500;
+/** How long jobs that were ended may take to end. */
+const CLOSE_TIMEOUT_MS = 500;
 
 export class JobRunner {
   readonly #tools: JobRunnerTools;
@@ -65,19 +67,24 @@ export class JobRunner {
   /** Refuses new jobs and waits for the running ones, at most `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
+    await this.#idle(deadlineMs);
+  }
+
+  /** Ends whatever still runs and gives it a moment to tell its clients. */
+  async close(): Promise<void> {
+    this.#draining = true;
+    for (const scope of this.#active.keys()) scope.end(new ServiceError('DRAINING', 'the router is shutting down'));
+    await this.#idle(CLOSE_TIMEOUT_MS);
+  }
+
+  async #idle(timeoutMs: number): Promise<void> {
     if (this.#numActive === 0) return;
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve;
-      timer = setTimeout(resolve, deadlineMs);
+      timer = setTimeout(resolve, timeoutMs);
     });
     clearTimeout(timer);
-  }
-
-  /** Ends whatever still runs. */
-  close(): void {
-    this.#draining = true;
-    for (const scope of this.#active.keys()) scope.end(new ServiceError('DRAINING', 'the router is shutting down'));
   }
 
   async *#run(job: Job, scope: JobScope, parent: Context, observer: SpanObserver): AsyncGenerator<common.OutputDelta> {

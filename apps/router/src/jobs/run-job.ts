@@ -7,7 +7,6 @@
 import type { Context } from '@opentelemetry/api';
 import { type CallLimits, ServiceError, toServiceError } from '@switchyard/kit';
 import { common, type task } from '@switchyard/proto';
-
 import { clientError } from './client-error.js';
 import { DecodeTask } from './decode-task.js';
 import { type Job, taskIdentity } from './job.js';
@@ -80,6 +79,8 @@ class Attempt {
   readonly #failed: ReadonlySet<string>;
   readonly #decode: DecodeTask;
   readonly #undo: (() => void)[] = [];
+  /** The last delta is there: nothing is left to cancel. */
+  #complete = false;
   /** A handle that decode has not been seen to use yet. */
   #unclaimed: { te: TaskExecutor; handle: task.KvHandle } | undefined;
 
@@ -116,8 +117,9 @@ class Attempt {
     for (let numPreemptions = 0; numPreemptions <= MAX_PREEMPTIONS; numPreemptions++) {
       const first = await this.#prefillAndStart(tokenIds);
       this.emitted = true;
+      this.#complete = isLast(first);
       yield first;
-      if (first.finishReason !== common.FinishReason.UNSPECIFIED) return;
+      if (this.#complete) return;
       const preempted = yield* this.#decodeUntilPreempted();
       if (!preempted) return;
       tokenIds = preempted;
@@ -129,7 +131,8 @@ class Attempt {
 
   /** Ends the decode stream, the accounts and the watches, and lets an unclaimed handle go. */
   close(): void {
-    this.#decode.close();
+    if (this.#complete) this.#decode.finish();
+    else this.#decode.cancel();
     for (const undo of this.#undo) undo();
     this.#releaseUnclaimed();
   }
@@ -140,12 +143,10 @@ class Attempt {
     if (!te) throw new ServiceError('MEMBER_UNAVAILABLE', 'the prefill TE has left', { retryAfterMs: 1_000 });
     const response = await this.#prefill(te, tokenIds);
     const { handle, delta } = response;
-    if (!handle || !delta)
-      throw new ServiceError('INTERNAL', `${te.id} answered a prefill without handle or delta`, { member: te.id });
+    if (!handle || !delta) throw new ServiceError('INTERNAL', 'a prefill without handle or delta', { member: te.id });
     this.#unclaimed = { te, handle };
     this.#tools.observer.cached(response.cachedTokens);
-    if (delta.finishReason === common.FinishReason.UNSPECIFIED)
-      await this.#decode.start(handle, [...tokenIds, response.tokenId]);
+    if (!isLast(delta)) await this.#decode.start(handle, [...tokenIds, response.tokenId]);
     else this.#releaseUnclaimed();
     return delta;
   }
@@ -180,8 +181,9 @@ class Attempt {
         this.#tools.observer.preempted(this.#decodeTe.id);
         return event.tokenIds;
       }
+      this.#complete = isLast(event.delta);
       yield event.delta;
-      if (event.delta.finishReason !== common.FinishReason.UNSPECIFIED) return undefined;
+      if (this.#complete) return undefined;
     }
   }
 
@@ -206,6 +208,10 @@ class Attempt {
     // Nobody waits: a claimed or lost handle answers with an error that changes nothing.
     this.#tools.clients.releaseKv(unclaimed.te, unclaimed.handle, this.#tools.trace).catch(() => undefined);
   }
+}
+
+function isLast(delta: common.OutputDelta): boolean {
+  return delta.finishReason !== common.FinishReason.UNSPECIFIED;
 }
 
 function memberLost(te: TaskExecutor): ServiceError {

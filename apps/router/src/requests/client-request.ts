@@ -1,7 +1,7 @@
 // One outside request, HTTP or gRPC: its scope (deadline, cancellation), its root span and its metrics. Opened by http/
 // and service.ts before the input is validated, so that refusals are traced and counted too. Never records prompt text.
 import { type Context, type Span, type SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
-import { ServiceError, toServiceError } from '@switchyard/kit';
+import { type Logger, ServiceError, toServiceError } from '@switchyard/kit';
 import type { AnswerUsage } from '@switchyard/openai';
 import type { Job } from '../jobs/job.js';
 import { JobScope } from '../jobs/job-scope.js';
@@ -22,6 +22,7 @@ export interface RequestOptions {
 export interface RequestTools {
   tracer: Tracer;
   metrics: RouterMetrics;
+  log: Logger;
 }
 
 const PROVIDER = 'switchyard';
@@ -104,6 +105,7 @@ export class ClientRequest {
     const error = this.scope.reason ?? toServiceError(cause);
     this.#span.setAttribute('error.type', error.code);
     this.#span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+    if (!this.#ended && error.httpStatus >= 500) this.#logFailure(error);
     this.#end(error);
     return error;
   }
@@ -118,6 +120,12 @@ export class ClientRequest {
     if (this.#ended) return;
     this.clientGone();
     this.failed(this.scope.reason);
+  }
+
+  #logFailure(error: ServiceError): void {
+    const { code, member } = error;
+    const streamed = this.#firstTokenAt !== undefined;
+    this.#tools.log.warn({ traceId: this.traceId, code, member, streamed }, `request failed: ${error.message}`);
   }
 
   #recordUsage(usage: AnswerUsage): void {

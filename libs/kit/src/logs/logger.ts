@@ -15,7 +15,8 @@ export interface LogOptions {
 
 export function createLogger(options: LogOptions): Logger {
   const pretty = options.format === 'pretty' || (options.format === 'auto' && process.stdout.isTTY === true);
-  for (const stream of [process.stdout, process.stderr]) stream.off('error', dropBrokenPipe).on('error', dropBrokenPipe);
+  for (const stream of [process.stdout, process.stderr])
+    stream.off('error', dropBrokenPipe).on('error', dropBrokenPipe);
   const show = (line: string) => (pretty ? `${prettyLine(line.trimEnd(), options.member)}\n` : line);
   return pino(
     {

@@ -13,13 +13,15 @@ const repeatIgnoredMs = 1000;
 
 /**
  * Watches for reasons to stop. `onSecond` is called for a signal that comes later than one second after the first:
- * somebody is impatient. With `exitWithParent` the parent kills when it is, so repetitions mean nothing.
+ * somebody is impatient. With `exitWithParent` the parent decides: Ctrl-C of a terminal reaches all processes at once,
+ * but the parent stops them one after the other, by SIGTERM, and kills those that take too long.
  */
 export function watchStop(exitWithParent: boolean, onSecond: () => void): StopSource {
   let stop: (reason: string) => void = () => {};
   const reason = new Promise<string>((resolve) => (stop = resolve));
   let firstAtMs: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
+    if (exitWithParent && signal === 'SIGINT') return;
     if (firstAtMs === undefined) {
       firstAtMs = Date.now();
       stop(signal);

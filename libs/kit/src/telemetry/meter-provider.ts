@@ -2,7 +2,7 @@
 import { metrics } from '@opentelemetry/api';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
+import { MeterProvider, type MetricData, MetricReader, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
 
 class OnDemandReader extends MetricReader {
   protected override async onForceFlush(): Promise<void> {}
@@ -16,5 +16,17 @@ export function startMetrics(attributes: Record<string, string>): () => Promise<
     new MeterProvider({ resource: resourceFromAttributes(attributes), readers: [reader] }),
   );
   const serializer = new PrometheusSerializer();
-  return async () => serializer.serialize((await reader.collect()).resourceMetrics);
+  return async () => serializer.serialize(withUnits((await reader.collect()).resourceMetrics));
+}
+
+/** Prometheus wants the unit in the name, OpenTelemetry beside it; the serializer leaves that to us. */
+function withUnits(collected: ResourceMetrics): ResourceMetrics {
+  const scopeMetrics = collected.scopeMetrics.map((scope) => ({ ...scope, metrics: scope.metrics.map(withUnit) }));
+  return { ...collected, scopeMetrics };
+}
+
+function withUnit(metric: MetricData): MetricData {
+  const { name, unit } = metric.descriptor;
+  if (unit !== 's' || name.includes('_seconds')) return metric;
+  return { ...metric, descriptor: { ...metric.descriptor, name: `${name}_seconds` } };
 }

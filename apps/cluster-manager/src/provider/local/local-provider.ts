@@ -52,6 +52,7 @@ export class LocalProvider implements Provider {
   #onDeath(spec: ProcessSpec, death: Death): boolean {
     const { context, directory } = this.#deps;
     directory.remove(spec.id);
+    if (this.#stopped) return false;
     const { how, restartInMs } = death;
     if (death.exitCode === exitCodeFatal) {
       const message = `${spec.id} cannot run as it is configured (its message is above), so nothing is started`;
