@@ -31,9 +31,9 @@ async function start(options: Parameters<typeof startTestRouter>[1] = {}): Promi
 beforeEach(() => start());
 afterEach(async () => {
   const violations = await router.world.settled();
-  expect(router.runner.numActive).toBe(0);
+  const { numActive } = router.runner;
   await router.close();
-  expect(violations).toEqual([]);
+  expect({ violations, numActive }).toEqual({ violations: [], numActive: 0 });
 });
 
 const body = () => ({ model: model.name, messages });

@@ -4,7 +4,7 @@ import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@o
 import { callServerStream, startTelemetry, type Telemetry } from '@switchyard/kit';
 import type { OpenedModel } from '@switchyard/model-files';
 import { cluster, inference } from '@switchyard/proto';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { openTinyModel, startTestRouter, type TestRouter } from './test-router.js';
 
 const messages = [{ role: 'user' as const, content: 'Tell me of zebras.' }];
@@ -36,10 +36,20 @@ afterAll(async () => {
 });
 beforeEach(() => exporter.reset());
 
-/** All spans of the trace, once nothing runs any more, by name. */
-async function spansByName(): Promise<Map<string, ReadableSpan>> {
+/**
+ * All spans so far, by kind and name, once the named ones are among them: a caller's span ends a moment after the TE has
+ * closed its side of the call.
+ */
+async function spansByName(...awaited: string[]): Promise<Map<string, ReadableSpan>> {
   expect(await router.world.settled()).toEqual([]);
-  return new Map(exporter.getFinishedSpans().map((span) => [`${span.kind} ${span.name}`, span]));
+  return vi.waitFor(
+    () => {
+      const spans = new Map(exporter.getFinishedSpans().map((span) => [`${span.kind} ${span.name}`, span]));
+      expect([...spans.keys()]).toEqual(expect.arrayContaining(awaited));
+      return spans;
+    },
+    { timeout: 5_000, interval: 5 },
+  );
 }
 
 function chat(body: object = {}, headers: Record<string, string> = {}): Promise<Response> {
@@ -55,13 +65,14 @@ test('HTTP: the trace of the client goes down to the TEs', async () => {
   await response.text();
   expect(response.headers.get('x-trace-id')).toBe(traceId);
   expect(response.headers.get('traceparent')).toMatch(new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`));
-  const spans = await spansByName();
+  const calls = ['switchyard.task.v1.PrefillService/Prefill', 'switchyard.task.v1.DecodeService/Decode'];
+  const spans = await spansByName('1 chat switchyard-tiny', ...calls.flatMap((call) => [`1 ${call}`, `2 ${call}`]));
   expect([...spans.values()].every((span) => span.spanContext().traceId === traceId)).toBe(true);
   const root = spans.get('1 chat switchyard-tiny');
   const job = spans.get('0 job');
   expect(root?.parentSpanContext?.spanId).toBe('b7ad6b7169203331');
   expect(job?.parentSpanContext?.spanId).toBe(root?.spanContext().spanId);
-  for (const call of ['switchyard.task.v1.PrefillService/Prefill', 'switchyard.task.v1.DecodeService/Decode']) {
+  for (const call of calls) {
     expect(spans.get(`2 ${call}`)?.parentSpanContext?.spanId).toBe(job?.spanContext().spanId);
     expect(spans.get(`1 ${call}`)?.parentSpanContext?.spanId).toBe(spans.get(`2 ${call}`)?.spanContext().spanId);
     // An answer that is complete leaves no failed call behind.
@@ -72,7 +83,7 @@ test('HTTP: the trace of the client goes down to the TEs', async () => {
 test('the root span says what was asked for and what it cost, without any text', async () => {
   const response = await chat({ seed: 5, temperature: 0.5, max_tokens: 50, stream: true }, { 'x-request-id': 'r-1' });
   const body = await response.text();
-  const root = (await spansByName()).get('1 chat switchyard-tiny');
+  const root = (await spansByName('1 chat switchyard-tiny')).get('1 chat switchyard-tiny');
   const id = /"id":"(chatcmpl-[^"]+)"/.exec(body)?.[1];
   expect(root?.attributes).toMatchObject({
     'gen_ai.operation.name': 'chat',
@@ -97,7 +108,7 @@ test('the root span says what was asked for and what it cost, without any text',
 
 test('a refused request is traced as refused and has no usage', async () => {
   const response = await chat({ model: 'gpt-9' });
-  const root = (await spansByName()).get('1 chat');
+  const root = (await spansByName('1 chat')).get('1 chat');
   expect(root?.spanContext().traceId).toBe(response.headers.get('x-trace-id'));
   expect(root?.status.code).toBe(2);
   expect(root?.attributes['error.type']).toBe('MODEL_NOT_FOUND');
@@ -113,7 +124,7 @@ test('gRPC: the started event tells the trace id', async () => {
   for await (const { event } of callServerStream(router.grpcClient, 'generate', request, { timeoutMs: 5_000 })) {
     if (event?.$case === 'started') started = event.value;
   }
-  const spans = await spansByName();
+  const spans = await spansByName('1 switchyard.inference.v1.InferenceService/Generate');
   const root = spans.get('0 text_completion switchyard-tiny');
   expect(root?.spanContext().traceId).toBe(started?.traceId);
   const server = spans.get('1 switchyard.inference.v1.InferenceService/Generate');
