@@ -1,11 +1,13 @@
 #include "addon/xccl_binding.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "addon/js_channel.h"
 #include "addon/napi_util.h"
 #include "addon/open_handles.h"
+#include "xccl/wait/wait_policy.h"
 
 namespace switchyard::addon {
 namespace {
@@ -88,6 +90,10 @@ xccl::CommunicatorConfig read_config(const Fields& options) {
   config.max_ranks = options.u32("maxRanks");
   if (!options.is_null("exchange")) config.exchange = read_shape(options.object("exchange"));
   config.liveness_timeout = std::chrono::milliseconds(options.u32("livenessTimeoutMs"));
+  // Forced for measurements and tests, as SWITCHYARD_ISA is; a wrong name is an error.
+  if (const char* forced = std::getenv("SWITCHYARD_XCCL_WAIT")) {
+    throw_if_error(options.env(), xccl::wait_policy_from_name(forced, &config.wait_policy));
+  }
   return config;
 }
 

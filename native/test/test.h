@@ -40,25 +40,25 @@ inline uint64_t seed() {
 
 }  // namespace switchyard::test
 
-#define TEST(name)                                                                     \
-  static void test_##name();                                                           \
+#define TEST(name)                                                                       \
+  static void test_##name();                                                             \
   static const ::switchyard::test::Registration registration_##name(#name, test_##name); \
   static void test_##name()
 
-#define CHECK(condition)                                                      \
-  do {                                                                        \
-    if (!(condition)) {                                                       \
+#define CHECK(condition)                                                        \
+  do {                                                                          \
+    if (!(condition)) {                                                         \
       std::printf("%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #condition); \
-      ++::switchyard::test::num_failures();                                   \
-    }                                                                         \
+      ++::switchyard::test::num_failures();                                     \
+    }                                                                           \
   } while (false)
 
 /// As CHECK, but ends the test: for what later lines depend on.
-#define REQUIRE(condition)                                                      \
-  do {                                                                          \
-    if (!(condition)) {                                                         \
+#define REQUIRE(condition)                                                        \
+  do {                                                                            \
+    if (!(condition)) {                                                           \
       std::printf("%s:%d: REQUIRE(%s) failed\n", __FILE__, __LINE__, #condition); \
-      ++::switchyard::test::num_failures();                                     \
-      return;                                                                   \
-    }                                                                           \
+      ++::switchyard::test::num_failures();                                       \
+      return;                                                                     \
+    }                                                                             \
   } while (false)

@@ -16,7 +16,7 @@ const VARIANTS = [
   { name: 'whole prefill', flags: {}, preempts: false },
   { name: 'prefill in chunks of 16', flags: { 'max-prefill-tokens': 16 }, preempts: false },
   // Room for about a third of what sixteen sequences hold at their longest, and for any one of them.
-  { name: 'little KV memory', flags: { 'kv-bytes': 700_000 }, preempts: true },
+  { name: 'little KV memory', flags: { 'kv-bytes': 250_000 }, preempts: true },
 ];
 const CASES = TOPOLOGIES.flatMap((topology) => VARIANTS.map((variant) => ({ topology, ...variant })));
 

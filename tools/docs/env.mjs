@@ -4,22 +4,33 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { envName, kebabCase, serviceOptions, valueText } from '@switchyard/kit';
 
+/** @typedef {import('@switchyard/kit').OptionTable} OptionTable */
+/** @typedef {{ app: string, options: OptionTable }} App */
+
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Variables that are no options: they are read by native code. */
 const extraVariables = {
   SWITCHYARD_ISA: 'Instruction set that native code uses (scalar, avx2, avx512); the best one by default',
+  SWITCHYARD_XCCL_WAIT: 'How XCCL waits (auto, spin, yield, futex); auto by default',
 };
 
-/** @returns every exported option table of a module, merged */
+/** @param {any} value */
+function isTable(value) {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.values(value).every((option) => option?.schema && option?.help);
+}
+
+/**
+ * Every exported option table of a module, merged.
+ * @param {Record<string, unknown>} module
+ * @returns {OptionTable}
+ */
 function tablesOf(module) {
-  const isTable = (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    Object.values(value).every((option) => option?.schema && option?.help);
   return Object.assign({}, ...Object.values(module).filter(isTable));
 }
 
+/** @returns {Promise<App[]>} */
 async function readApps() {
   const apps = [];
   for (const app of readdirSync(`${root}apps`).sort()) {
@@ -29,17 +40,23 @@ async function readApps() {
   return apps;
 }
 
+/** @param {[string, OptionTable[string]]} entry */
 function row([name, option]) {
   const isComputed = option.kind === 'list' || option.default === undefined;
   const fallback = isComputed ? '' : `\`${valueText(option.default).replace(root, '')}\``;
   return `| \`--${kebabCase(name)}\` | \`${envName(name)}\` | ${fallback} | ${option.unit ?? ''} | ${option.help} |`;
 }
 
+/**
+ * @param {string} title
+ * @param {OptionTable} options
+ */
 function section(title, options) {
   const head = '| flag | variable | default | unit | meaning |\n| --- | --- | --- | --- | --- |';
   return `## ${title}\n\n${head}\n${Object.entries(options).map(row).join('\n')}\n`;
 }
 
+/** @param {App[]} apps */
 function renderDocs(apps) {
   const extra = Object.entries(extraVariables).map(([name, help]) => `| \`${name}\` | ${help} |`);
   return [
@@ -53,6 +70,7 @@ function renderDocs(apps) {
   ].join('\n');
 }
 
+/** @param {App[]} apps */
 function renderKnownVariables(apps) {
   const names = [serviceOptions, ...apps.map(({ options }) => options)].flatMap((options) => Object.keys(options));
   const variables = [...new Set([...names.map(envName), ...Object.keys(extraVariables)])].sort();

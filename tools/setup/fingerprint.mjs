@@ -5,7 +5,15 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { listProjects } from './workspaces.mjs';
 
-const rootInputs = ['protos', 'buf.yaml', 'buf.gen.yaml', 'nx.json', 'package-lock.json', 'tsconfig.base.json'];
+const rootInputs = [
+  'protos',
+  'buf.yaml',
+  'buf.gen.yaml',
+  'nx.json',
+  'package-lock.json',
+  'tsconfig.base.json',
+  'tools/bundle',
+];
 const projectInputs = ['src', 'package.json', 'tsconfig.json'];
 const notInputs = new Set(['node_modules', 'dist', 'build', 'gen', '.vitest-results']);
 

@@ -60,7 +60,7 @@ export const options = defineOptions({
     schema: z.string().startsWith('/', 'must be an absolute path'),
     default: atRoot('apps'),
     unit: 'DIR',
-    help: 'Where the local provider finds APP/dist/main.js',
+    help: 'Where the local provider finds APP/dist/bundle.js (or main.js, started from its own main.js)',
   }),
   ...sharedOptions,
 });

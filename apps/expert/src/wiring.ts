@@ -1,6 +1,7 @@
 // The only place that constructs an expert rank's parts. Which experts it holds follows from the ids of all expert ranks of its
 // decode service, so the loop begins when they have joined.
 import {
+  ExpertSpans,
   exchangeShape,
   expertPlacement,
   isAttentionOf,
@@ -9,7 +10,7 @@ import {
   type OpenServed,
   openServed,
   RankRuntime,
-  recordExpertSpans,
+  systemClock,
 } from '@switchyard/flowserve';
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
 import { type ExpertPlacement, loadNative, type NativeExpertServer, type NativeModule } from '@switchyard/native';
@@ -60,6 +61,8 @@ function serveWhenExpertsJoin(parts: Parts): { close(): void } {
   const { te, expertRanks, exchangeTimeoutMs } = context.config;
   const numExperts = model.opened.spec.numExperts;
   const placementOptions = { te, numExpertRanks: expertRanks, numExperts, timeoutMs: exchangeTimeoutMs };
+  const rankToMember = (rank: number) => memberOfRank(membership.members(), rank);
+  const spans = new ExpertSpans({ clock: systemClock, memberOfRank: rankToMember });
   let server: NativeExpertServer | null = null;
   registerExpertMetrics(context.meter, () => server);
   context.setReady(false, `waits for ${expertRanks} expert ranks`);
@@ -67,7 +70,7 @@ function serveWhenExpertsJoin(parts: Parts): { close(): void } {
     if (server !== null) return;
     const placement = expertPlacement(membership.members(), placementOptions);
     if (placement === null) return;
-    server = openServer(parts, placement);
+    server = openServer(parts, placement, spans);
     unsubscribe();
     context.setReady(true);
   };
@@ -76,11 +79,16 @@ function serveWhenExpertsJoin(parts: Parts): { close(): void } {
   const close = () => {
     unsubscribe();
     server?.close();
+    spans.close();
   };
   return { close };
 }
 
-function openServer({ native, model, membership, rank }: Parts, placement: ExpertPlacement): NativeExpertServer {
+function openServer(
+  { native, model, rank }: Parts,
+  placement: ExpertPlacement,
+  spans: ExpertSpans,
+): NativeExpertServer {
   const { spec, weights } = model.opened;
   return native.createExpertServer({
     model: spec,
@@ -88,6 +96,6 @@ function openServer({ native, model, membership, rank }: Parts, placement: Exper
     policy: numericPolicy,
     communicator: rank.communicator,
     placement,
-    onSpans: (spans) => recordExpertSpans(spans, (peer) => memberOfRank(membership.members(), peer)),
+    onSpans: (measured) => spans.record(measured),
   });
 }

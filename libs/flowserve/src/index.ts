@@ -39,7 +39,7 @@ export { type OpenHandles, openHandles } from './te/handles.js';
 export { type LocalTe, openLocalTe } from './te/local-te.js';
 export { numericPolicy, type OpenServed, openServed, servedModel } from './te/open-served.js';
 export { batchOptions, exchangeOptions, kvOptions, leaseOptions, modelOptions, queueOptions } from './te/options.js';
-export { recordExpertSpans } from './telemetry/expert-spans.js';
+export { ExpertSpans } from './telemetry/expert-spans.js';
 export { registerMasterMetrics } from './telemetry/master-metrics.js';
 export { StepMetrics } from './telemetry/step-metrics.js';
 export { StepSpans } from './telemetry/step-spans.js';

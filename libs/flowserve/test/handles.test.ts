@@ -54,7 +54,7 @@ describe('KvHandles', () => {
     te.handles.release(handle, claimId);
     await settle();
     expect(te.master.stats()).toMatchObject({ numHeld: 0, numFreeBlocks: 64 });
-    expect(() => te.handles.claim(handle, claim)).toThrow(code('HANDLE_CLAIMED'));
+    expect(() => te.handles.claim(handle, claim)).toThrow(code('HANDLE_UNKNOWN'));
   });
 
   it.each([

@@ -214,7 +214,8 @@ describe.each(['colocated', 'pd'] as const)('task services, %s', (mode) => {
     await expect(start({ numericClass: 'other' })).rejects.toEqual(code('MISMATCH'));
     await expect(start({ numTokens: 3 })).rejects.toEqual(code('MISMATCH'));
     expect((await start({}))?.$case).toBe('delta');
-    await expect(start({})).rejects.toEqual(code('HANDLE_CLAIMED'));
+    // Copied and released already, when the KV moves between ranks fast enough.
+    await expect(start({})).rejects.toMatchObject({ code: expect.stringMatching(/^HANDLE_(CLAIMED|UNKNOWN)$/) });
     await expectAllFreed();
   });
 

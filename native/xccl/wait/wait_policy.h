@@ -15,7 +15,7 @@ namespace switchyard::xccl {
 /// A sleep ends after this long at the latest, whatever the doorbell says.
 inline constexpr std::chrono::nanoseconds kSleepMax = std::chrono::milliseconds(100);
 
-/// Finds a policy by name: spin, yield, futex, auto. InvalidArgument lists the names.
+/// Finds a policy by its name (auto, spin, yield, futex): SWITCHYARD_XCCL_WAIT forces one. InvalidArgument lists the names.
 Status wait_policy_from_name(std::string_view name, WaitPolicy* out);
 
 /// The awake phases of one wait.

@@ -30,6 +30,11 @@ export function listCommands(root: string, protoBaseline: string | null): Check[
       verify: ['clang-format', '--dry-run', '-Werror', ...native],
       fix: ['clang-format', '-i', ...native],
     },
+    {
+      name: 'docs/env.md and the known variables',
+      verify: ['node', 'tools/docs/env.mjs', '--check'],
+      fix: ['node', 'tools/docs/env.mjs'],
+    },
     { name: 'types of the set-up and test scripts', verify: ['tsc', '-p', 'tools/tsconfig.json'] },
     {
       name: 'types of all projects',

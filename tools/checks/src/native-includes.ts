@@ -1,5 +1,5 @@
 // Who may include whom in the C++ part: base <- kernels, base <- xccl, executor joins them, addon sits on top and is the
-// only one to see N-API. Unit tests and their test_support.h follow the rule of their folder, and
+// only one to see N-API. Unit tests (*_test.cc) and their support (test_*.h) follow the rule of their folder, and
 // may include the test registry.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,7 +39,7 @@ function judge(path: string, included: string, isQuoted: boolean): string | unde
   if (!isQuoted) return undefined;
   const target = included.split('/')[0] ?? '';
   if (!(target in allowedFolders)) return `'${included}' must be written from native/, e.g. "base/status.h"`;
-  const isTestRegistry = included === 'test/test.h' && /(_test\.cc|\/test_support\.h)$/.test(path);
+  const isTestRegistry = included === 'test/test.h' && /(_test\.cc|\/test_\w+\.h)$/.test(path);
   return allowed.includes(target) || isTestRegistry
     ? undefined
     : `${folder} must not include ${target} ('${included}')`;

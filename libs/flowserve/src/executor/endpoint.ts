@@ -75,7 +75,10 @@ export class ExecutorEndpoint {
   #open(hello: executor.Hello): { local: Executor; session: Session } {
     const { memberId, modelDigest, log } = this.#options;
     const local = this.#executor;
-    if (local === null) throw new ServiceError('MEMBER_UNAVAILABLE', `${memberId} is starting`, { retryAfterMs: 200 });
+    if (local === null) {
+      const detail = { member: memberId, retryAfterMs: 200 };
+      throw new ServiceError('MEMBER_UNAVAILABLE', `${memberId} is starting`, detail);
+    }
     if (hello.modelDigest !== modelDigest) {
       throw new ServiceError('MISMATCH', `${memberId} has another model than ${hello.master}`);
     }

@@ -28,12 +28,15 @@ interface Group {
   master: DpGroupMaster | null;
 }
 
-const retryMs = 100;
+const retryMsMin = 100;
+const retryMsMax = 2000;
 
 export class RemoteGroups implements DpGroups {
   readonly #options: RemoteGroupsOptions;
   /** By member id. */
   readonly #groups = new Map<string, Group>();
+  /** Attempts in a row that failed, by member id. */
+  readonly #numFailures = new Map<string, number>();
   readonly #unsubscribe: () => void;
   #numConnections = 0;
   #isClosed = false;
@@ -98,9 +101,11 @@ export class RemoteGroups implements DpGroups {
       this.#checkClass(member, executor.info.numericClass);
       group.master = this.#makeMaster(names.master, epoch, executor, () => this.#onLost(member, group));
       log.info({ rank: member.id, numBlocks: executor.info.numBlocks }, `${member.id} is a DP group of this TE`);
+      this.#numFailures.delete(member.id);
       this.#options.onChange();
-    } catch (err) {
-      log.warn({ err, rank: member.id }, `${member.id} cannot be commanded: ${toServiceError(err).message}`);
+    } catch (error) {
+      const { code, message } = toServiceError(error);
+      log.warn({ rank: member.id, code }, `${member.id} cannot be commanded: ${message}`);
       this.#forget(member, group);
     }
   }
@@ -122,7 +127,7 @@ export class RemoteGroups implements DpGroups {
       memberOfRank: (rank) => memberOfRank(membership.members(), rank),
       onReadiness: () => this.#options.onChange(),
       onLost: (error) => {
-        log.warn({ err: error, master: name }, error.message);
+        log.warn({ master: name, code: error.code }, error.message);
         onLost();
       },
     });
@@ -133,10 +138,17 @@ export class RemoteGroups implements DpGroups {
     this.#options.onChange();
   }
 
-  /** The next look at the membership opens it again, if it is still there. */
+  /** A later look at the membership opens it again, if it is still there. */
   #forget(member: Member, group: Group): void {
     if (this.#groups.get(member.id) !== group) return;
-    this.#groups.delete(member.id);
-    this.#options.clock.setTimer(retryMs, () => this.#openMissing());
+    const numFailures = (this.#numFailures.get(member.id) ?? 0) + 1;
+    this.#numFailures.set(member.id, numFailures);
+    const delayMs = Math.min(retryMsMax, retryMsMin * 2 ** (numFailures - 1));
+    // It stays listed meanwhile, so that changes of the membership do not cut the delay short; a new start of it does.
+    group.master = null;
+    this.#options.clock.setTimer(delayMs, () => {
+      if (this.#groups.get(member.id) === group) this.#groups.delete(member.id);
+      this.#openMissing();
+    });
   }
 }

@@ -4,7 +4,7 @@ import { ServiceError } from '@switchyard/kit';
 import { task } from '@switchyard/proto';
 import type { Clock } from '../clock.js';
 import type { HeldKv, KvRegionAddress } from './held-kv.js';
-import { Tombstones } from './tombstones.js';
+import { type EndReason, Tombstones } from './tombstones.js';
 
 export interface KvHandlesOptions {
   /** Registry id and epoch of this TE. */
@@ -73,7 +73,7 @@ export class KvHandles {
       layerGroups: [task.LayerGroup.MAIN],
     };
     const key = hex(id);
-    const stopLease = clock.setTimer(leaseMs, () => this.#end(key, 'HANDLE_EXPIRED'));
+    const stopLease = clock.setTimer(leaseMs, () => this.#end(key, 'expired'));
     this.#entries.set(key, { handle, held, claim: null, stopLease });
     return handle;
   }
@@ -101,7 +101,7 @@ export class KvHandles {
   adopt(handle: task.KvHandle): HeldKv {
     const entry = this.#find(handle);
     if (entry.claim !== null) throw claimed();
-    this.#forget(hex(handle.id), 'HANDLE_CLAIMED');
+    this.#forget(hex(handle.id), 'adopted');
     return entry.held;
   }
 
@@ -119,7 +119,7 @@ export class KvHandles {
     }
     this.#checkFields(entry, handle);
     if ((entry.claim?.claimId ?? '') !== hex(claimId)) throw claimed();
-    this.#end(key, entry.claim === null ? 'HANDLE_EXPIRED' : 'HANDLE_CLAIMED');
+    this.#end(key, 'released');
   }
 
   /** Members that are gone, or are there again with a higher epoch, read no more: what they claimed is freed. */
@@ -127,7 +127,7 @@ export class KvHandles {
     let numEnded = 0;
     for (const [key, { claim }] of this.#entries) {
       if (claim === null || isPresent(claim.claimant, claim.claimantEpoch)) continue;
-      this.#end(key, 'HANDLE_CLAIMED');
+      this.#end(key, 'expired');
       numEnded += 1;
     }
     return numEnded;
@@ -146,7 +146,7 @@ export class KvHandles {
 
   /** Frees everything. */
   close(): void {
-    for (const key of [...this.#entries.keys()]) this.#end(key, 'HANDLE_EXPIRED');
+    for (const key of [...this.#entries.keys()]) this.#end(key, 'expired');
   }
 
   #find(handle: task.KvHandle): Entry {
@@ -164,9 +164,10 @@ export class KvHandles {
 
   #endedError(key: string): ServiceError {
     const reason = this.#ended.reasonOf(key);
-    if (reason === 'HANDLE_CLAIMED') return claimed();
-    if (reason === null) return unknown();
-    return new ServiceError('HANDLE_EXPIRED', 'the KV handle was released or its lease ended; prefill again');
+    if (reason === 'adopted') return claimed();
+    if (reason === 'expired')
+      return new ServiceError('HANDLE_EXPIRED', 'the lease of the KV handle ended; prefill again');
+    return unknown();
   }
 
   #checkFields(entry: Entry, handle: task.KvHandle): void {
@@ -193,13 +194,13 @@ export class KvHandles {
     entry.held.master.pinHeld(entry.held.seqId);
   }
 
-  #end(key: string, reason: 'HANDLE_EXPIRED' | 'HANDLE_CLAIMED'): void {
+  #end(key: string, reason: EndReason): void {
     const entry = this.#forget(key, reason);
     if (entry.claim !== null) entry.held.master.unpinHeld(entry.held.seqId);
     entry.held.master.dropHeld(entry.held.seqId);
   }
 
-  #forget(key: string, reason: 'HANDLE_EXPIRED' | 'HANDLE_CLAIMED'): Entry {
+  #forget(key: string, reason: EndReason): Entry {
     const entry = this.#entries.get(key) as Entry;
     this.#entries.delete(key);
     entry.stopLease();
@@ -218,9 +219,9 @@ function checkedClaimId(claimId: Uint8Array): string {
 }
 
 function claimed(): ServiceError {
-  return new ServiceError('HANDLE_CLAIMED', 'another claim holds the KV handle, or held it to its end');
+  return new ServiceError('HANDLE_CLAIMED', 'another claim holds the KV handle');
 }
 
 function unknown(): ServiceError {
-  return new ServiceError('HANDLE_UNKNOWN', 'no such KV handle was given out');
+  return new ServiceError('HANDLE_UNKNOWN', 'no such KV handle was given out, or it was released');
 }

@@ -1,6 +1,7 @@
 // Remembers why the last few handles ended, so that a late or second claim gets a true answer. Bounded: the oldest are forgotten.
 
-export type EndReason = 'HANDLE_EXPIRED' | 'HANDLE_CLAIMED';
+/** Its lease or its claimant ended; it was released; its blocks were handed over within the process. */
+export type EndReason = 'expired' | 'released' | 'adopted';
 
 export class Tombstones {
   readonly #reasons = new Map<string, EndReason>();

@@ -56,9 +56,10 @@ export class RankRuntime {
     this.#onMembers(membership.members());
   }
 
-  /** Calls back after each change of links or members. */
-  onChange(listener: () => void): void {
+  /** Calls back after each change of links or members. Answers the end of the subscription. */
+  onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Whether the segments of that very start of a member are mapped here; also when the membership has lost sight of it. */

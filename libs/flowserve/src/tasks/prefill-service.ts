@@ -58,6 +58,10 @@ export class PrefillTaskService {
     const { stopTokenIds } = stop;
     const sequence = { identity, tokens: [...tokenIds], sampling, stopTokenIds, trace: traceOf(call.span) };
     const { seqId, token } = await runPrefill(master, sequence, call.signal);
+    if (call.signal.aborted) {
+      master.dropHeld(seqId);
+      throw toServiceError(call.signal.reason);
+    }
     const handle = handles.create({ master, seqId, identity, numTokens: tokenIds.length, numPromptTokens });
     const delta = output.push(token.tokenId, sampling.logprobs ? token : undefined);
     return { handle, tokenId: token.tokenId, delta: deltaToProto(delta), cachedTokens: 0 };

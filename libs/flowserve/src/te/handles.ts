@@ -27,7 +27,8 @@ export function openHandles(te: LocalTe, model: OpenServed, membership: Membersh
   const isPresent = (id: string, epoch: bigint) =>
     membership.members().some((member) => member.id === id && member.epoch === epoch) ||
     te.rank?.isLinkedTo(id, epoch) === true;
-  const unsubscribe = membership.onChange(() => handles.endClaimsOfAbsent(isPresent));
+  const look = () => void handles.endClaimsOfAbsent(isPresent);
+  const unsubscribe = te.rank?.onChange(look) ?? membership.onChange(look);
   const close = () => {
     unsubscribe();
     handles.close();

@@ -8,6 +8,8 @@ import { Child, type Death } from './child.js';
 import { childArgs, childEnv } from './child-config.js';
 import { type ProcessSpec, processesOf } from './topology.js';
 
+// A bundle starts bundles and a plain build plain ones: whoever has just run tsc does not get yesterday's bundles.
+const mainFile = import.meta.url.endsWith('/bundle.js') ? 'bundle.js' : 'main.js';
 const servingTimeoutMs = 30_000;
 // The last part of the stop's deadline is for what remains to be killed.
 const killMarginMs = 500;
@@ -42,7 +44,7 @@ export class LocalProvider implements Provider {
     const { config } = context;
     return new Child({
       command: process.execPath,
-      args: [join(config.appsDir, spec.app, 'dist', 'main.js'), ...childArgs(spec, config, context.address)],
+      args: [join(config.appsDir, spec.app, 'dist', mainFile), ...childArgs(spec, config, context.address)],
       env: childEnv(config, process.env),
       onLine: (line) => this.#showLine(spec.id, line),
       onDeath: (death) => this.#onDeath(spec, death),

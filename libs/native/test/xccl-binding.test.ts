@@ -1,16 +1,16 @@
 // The JavaScript face of XCCL: linking, callbacks, errors with codes, and that nothing is left behind however the process ends.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { CommunicatorOptions, NativeCommunicator, NativeModule, PeerChange } from '@switchyard/native';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type CommunicatorOptions, loadNative, type NativeCommunicator, type PeerChange } from '../src/index.js';
 
-const addonPath = fileURLToPath(new URL('../build/release/switchyard.node', import.meta.url));
-const addon = createRequire(import.meta.url)(addonPath) as NativeModule;
+// A child process opens the addon by itself, to end in ways that this process must not.
+const addonPath = fileURLToPath(new URL('../../../native/build/release/switchyard.node', import.meta.url));
+const addon = loadNative();
 
 let folder: string;
 let open: NativeCommunicator[];
@@ -113,6 +113,17 @@ test('errors carry a code and the path of the field', () => {
   a.close();
   a.close();
   expect(codeOf(() => a.peers())).toBe('CLOSED');
+});
+
+test('SWITCHYARD_XCCL_WAIT forces a waiting policy and lists the known ones', () => {
+  try {
+    process.env.SWITCHYARD_XCCL_WAIT = 'futex';
+    create(0).close();
+    process.env.SWITCHYARD_XCCL_WAIT = 'nap';
+    expect(() => create(0)).toThrow('auto, spin, yield, futex');
+  } finally {
+    delete process.env.SWITCHYARD_XCCL_WAIT;
+  }
 });
 
 const endings = {
