@@ -44,8 +44,10 @@ void set_method(Napi::Object object, const char* name, Body body) {
 }
 
 template <class Event>
-void open_channel(const Fields& options, const char* callback, JsChannel<Event>* channel, typename JsChannel<Event>::Deliver deliver) {
-  if (channel->open(options.env(), options.function(callback), "switchyard.executor", deliver, true) != napi_ok) throw Napi::Error::New(options.env());
+void open_channel(const Fields& options, const char* callback, JsChannel<Event>* channel,
+                  typename JsChannel<Event>::Deliver deliver) {
+  if (channel->open(options.env(), options.function(callback), "switchyard.executor", deliver, true) != napi_ok)
+    throw Napi::Error::New(options.env());
 }
 
 template <class Handle>
@@ -62,18 +64,22 @@ void close_with_environment(Napi::Env env, const std::shared_ptr<Handle>& handle
 // ---- Executor ----
 
 std::shared_ptr<xccl::Communicator> communicator_of(const Fields& options) {
-  return options.is_null("communicator") ? nullptr : unwrap_communicator(options.value("communicator"), options.path_of("communicator"));
+  return options.is_null("communicator")
+             ? nullptr
+             : unwrap_communicator(options.value("communicator"), options.path_of("communicator"));
 }
 
 /// Local experts with all their weights, or the way to remote ones.
 std::unique_ptr<ExpertBackend> load_experts(const Fields& options, const ModelSpec& spec, const WeightStore& store,
-                                            const std::shared_ptr<xccl::Communicator>& communicator, int* max_pass_tokens) {
+                                            const std::shared_ptr<xccl::Communicator>& communicator,
+                                            int* max_pass_tokens) {
   if (options.is_null("experts")) {
     ExpertBank bank;
     throw_if_error(options.env(), bank.load(spec, store, spec.num_layers, [](int) { return true; }));
     return std::make_unique<LocalExperts>(spec, std::move(bank));
   }
-  if (!communicator) Fields::fail(options.env(), options.path_of("communicator"), "must not be null with remote experts");
+  if (!communicator)
+    Fields::fail(options.env(), options.path_of("communicator"), "must not be null with remote experts");
   ExpertPlacement placement = read_placement(options.object("experts"));
   throw_if_error(options.env(), check_placement(spec, placement, communicator->config()));
   *max_pass_tokens = static_cast<int>(communicator->config().exchange.max_tokens);
@@ -95,8 +101,8 @@ CoreConfig load_core(const Fields& options) {
   throw_if_error(env, Model::load(spec, store, false, &config.model));
   config.experts = load_experts(options, spec, store, communicator, &config.max_pass_tokens);
   const std::span<std::byte> region = communicator ? communicator->app() : std::span<std::byte>();
-  throw_if_error(env, KvPool::create(spec.num_layers, spec.cache_width(), int_field(options, "numBlocks", 1), int_field(options, "blockTokens", 1),
-                                     region, &config.kv));
+  throw_if_error(env, KvPool::create(spec.num_layers, spec.cache_width(), int_field(options, "numBlocks", 1),
+                                     int_field(options, "blockTokens", 1), region, &config.kv));
   if (communicator) {
     config.kv_reader = std::make_unique<CommunicatorKvReader>(communicator);
     config.heartbeat = std::make_unique<CommunicatorHeartbeat>(communicator);
@@ -138,13 +144,16 @@ Napi::Value create_executor(const Napi::CallbackInfo& info) {
   CoreConfig config = load_core(options);
   auto handle = std::make_shared<ExecutorHandle>();
   open_channel(options, "onSteps", handle->events.get(), deliver_steps);
-  handle->loop = std::make_unique<ExecutorLoop>(std::move(config), [events = handle->events](StepEvent event) { events->post(std::move(event)); });
+  handle->loop = std::make_unique<ExecutorLoop>(
+      std::move(config), [events = handle->events](StepEvent event) { events->post(std::move(event)); });
   Napi::Object result = Napi::Object::New(env);
   set_method(result, "submit", [handle](const Napi::CallbackInfo& call) {
     throw_if_error(call.Env(), handle->loop->submit(read_plan(Fields(call[0], "plan"))));
   });
-  set_method(result, "kvRegion", [handle](const Napi::CallbackInfo& call) { return write_kv_region(call.Env(), handle->loop->kv()); });
-  set_method(result, "blockGenerations", [handle](const Napi::CallbackInfo& call) { return read_generations(handle->loop->kv(), call); });
+  set_method(result, "kvRegion",
+             [handle](const Napi::CallbackInfo& call) { return write_kv_region(call.Env(), handle->loop->kv()); });
+  set_method(result, "blockGenerations",
+             [handle](const Napi::CallbackInfo& call) { return read_generations(handle->loop->kv(), call); });
   close_with_environment(env, handle, result);
   return result;
 }
@@ -191,7 +200,8 @@ Napi::Value create_expert_server(const Napi::CallbackInfo& info) {
   config.on_span = [events = handle->events](ExpertSpan span) { events->post(std::move(span)); };
   handle->loop = std::make_unique<ExpertServer>(std::move(config));
   Napi::Object result = Napi::Object::New(env);
-  set_method(result, "stats", [handle](const Napi::CallbackInfo& call) { return write_stats(call.Env(), handle->loop->stats()); });
+  set_method(result, "stats",
+             [handle](const Napi::CallbackInfo& call) { return write_stats(call.Env(), handle->loop->stats()); });
   close_with_environment(env, handle, result);
   return result;
 }
@@ -211,8 +221,8 @@ Napi::Value evaluate_model(const Napi::CallbackInfo& info) {
   check_policy(env, options.string("policy"));
   const bool mtp = options.boolean("mtp");
   Evaluation evaluation;
-  throw_if_error(env, evaluate(read_model_spec(options.object("model")), read_weight_plan(options.object("weights")), int_list(options, "tokens"), mtp,
-                               &evaluation));
+  throw_if_error(env, evaluate(read_model_spec(options.object("model")), read_weight_plan(options.object("weights")),
+                               int_list(options, "tokens"), mtp, &evaluation));
   Napi::Object result = Napi::Object::New(env);
   result.Set("logits", write_floats(env, evaluation.logits));
   result.Set("mtpLogits", mtp ? write_floats(env, evaluation.mtp_logits) : env.Null());

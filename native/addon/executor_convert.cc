@@ -51,8 +51,8 @@ WeightPlan read_weight_plan(const Fields& js) {
   plan.digest = js.string("digest");
   for (const Fields& tensor : object_list(js, "tensors")) {
     const std::vector<int32_t> shape = int_list(tensor, "shape");
-    plan.tensors.push_back({tensor.string("name"), tensor.string("file"), tensor.bytes("offset"), tensor.bytes("bytes"), read_dtype(tensor),
-                            std::vector<int64_t>(shape.begin(), shape.end())});
+    plan.tensors.push_back({tensor.string("name"), tensor.string("file"), tensor.bytes("offset"), tensor.bytes("bytes"),
+                            read_dtype(tensor), std::vector<int64_t>(shape.begin(), shape.end())});
   }
   return plan;
 }
@@ -108,14 +108,16 @@ Plan read_plan(const Fields& js) {
   plan.plan_seq = js.u64("planSeq");
   plan.max_prefill_tokens = int_field(js, "maxPrefillTokens", 0);
   for (const Fields& sequence : object_list(js, "add")) plan.add.push_back(read_sequence(sequence));
-  for (const Fields& grant : object_list(js, "grant")) plan.grant.push_back({grant.u64("seqId"), int_list(grant, "blocks")});
+  for (const Fields& grant : object_list(js, "grant"))
+    plan.grant.push_back({grant.u64("seqId"), int_list(grant, "blocks")});
   plan.remove = u64_list(js, "remove");
   plan.resume = js.boolean("resume");
   return plan;
 }
 
 ExpertPlacement read_placement(const Fields& js) {
-  return {static_cast<uint64_t>(int_field(js, "version", 0)), int_list(js, "expertToRank"), int_field(js, "timeoutMs", 1)};
+  return {static_cast<uint64_t>(int_field(js, "version", 0)), int_list(js, "expertToRank"),
+          int_field(js, "timeoutMs", 1)};
 }
 
 void check_policy(Napi::Env env, const std::string& policy) {
@@ -180,10 +182,12 @@ static napi_value write_event(const JsWriter& js, const StepEvent& event) {
   js.set(result, "appliedPlanSeq", js.big(event.applied_plan_seq));
   js.set(result, "step", js.big(event.step));
   js.set(result, "tokens", js.array(event.tokens, [&](const StepToken& token) { return write_token(js, token); }));
-  js.set(result, "finished", js.array(event.finished, [&](const FinishedSequence& finished) { return write_finished(js, finished); }));
+  js.set(result, "finished",
+         js.array(event.finished, [&](const FinishedSequence& finished) { return write_finished(js, finished); }));
   js.set(result, "starved", js.array(event.starved, big));
   js.set(result, "pulled", js.array(event.pulled, big));
-  js.set(result, "failed", js.array(event.failed, [&](const FailedSequence& failed) { return write_failed(js, failed); }));
+  js.set(result, "failed",
+         js.array(event.failed, [&](const FailedSequence& failed) { return write_failed(js, failed); }));
   js.set(result, "fault", event.fault ? write_fault(js, *event.fault) : js.null());
   js.set(result, "timing", event.timing ? write_timing(js, *event.timing) : js.null());
   return result;

@@ -3,7 +3,9 @@
 namespace switchyard::addon {
 namespace {
 
-std::string element_path(const Fields& js, const char* name, uint32_t i) { return js.path_of(name).append("[").append(std::to_string(i)).append("]"); }
+std::string element_path(const Fields& js, const char* name, uint32_t i) {
+  return js.path_of(name).append("[").append(std::to_string(i)).append("]");
+}
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -14,11 +16,14 @@ int hex_digit(char c) {
 
 }  // namespace
 
-void refuse(const Fields& js, const char* name, const std::string& what) { Fields::fail(js.env(), js.path_of(name), what); }
+void refuse(const Fields& js, const char* name, const std::string& what) {
+  Fields::fail(js.env(), js.path_of(name), what);
+}
 
 int32_t int_field(const Fields& js, const char* name, int32_t least, int32_t most) {
   const int32_t value = js.i32(name);
-  if (value < least || value > most) refuse(js, name, "must be from " + std::to_string(least) + " to " + std::to_string(most));
+  if (value < least || value > most)
+    refuse(js, name, "must be from " + std::to_string(least) + " to " + std::to_string(most));
   return value;
 }
 

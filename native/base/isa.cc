@@ -51,9 +51,12 @@ std::string list_available() {
 
 const char* isa_name(Isa isa) {
   switch (isa) {
-    case Isa::kScalar: return "scalar";
-    case Isa::kAvx2: return "avx2";
-    case Isa::kAvx512: return "avx512";
+    case Isa::kScalar:
+      return "scalar";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
   }
   return "unknown";
 }
@@ -76,9 +79,11 @@ Status choose_isa(const char* forced, Isa* isa) {
         return {};
       }
     }
-    return {Code::kUnsupported, std::string("SWITCHYARD_ISA=") + forced + " is not available on this machine; available: " + list_available()};
+    return {Code::kUnsupported, std::string("SWITCHYARD_ISA=") + forced +
+                                    " is not available on this machine; available: " + list_available()};
   }
-  return {Code::kInvalidArgument, std::string("SWITCHYARD_ISA=") + forced + " is unknown; available: " + list_available()};
+  return {Code::kInvalidArgument,
+          std::string("SWITCHYARD_ISA=") + forced + " is unknown; available: " + list_available()};
 }
 
 }  // namespace switchyard

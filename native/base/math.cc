@@ -107,9 +107,20 @@ double exp64(double x) {
   const double n = std::rint(x * kLog2E);
   double r = std::fma(n, -kLn2High, x);
   r = std::fma(n, -kLn2Low, r);
-  constexpr double kInverseFactorials[] = {1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0,
-                                           1.0 / 40320.0,      1.0 / 5040.0,      1.0 / 720.0,      1.0 / 120.0,     1.0 / 24.0,
-                                           1.0 / 6.0,          0.5,               1.0,              1.0};
+  constexpr double kInverseFactorials[] = {1.0 / 6227020800.0,
+                                           1.0 / 479001600.0,
+                                           1.0 / 39916800.0,
+                                           1.0 / 3628800.0,
+                                           1.0 / 362880.0,
+                                           1.0 / 40320.0,
+                                           1.0 / 5040.0,
+                                           1.0 / 720.0,
+                                           1.0 / 120.0,
+                                           1.0 / 24.0,
+                                           1.0 / 6.0,
+                                           0.5,
+                                           1.0,
+                                           1.0};
   double p = 0.0;
   for (const double c : kInverseFactorials) p = std::fma(p, r, c);
   return p * power_of_two(static_cast<int64_t>(n));

@@ -10,13 +10,16 @@ using namespace switchyard;
 
 namespace {
 
-double relative_error(double ours, double theirs) { return theirs == 0.0 ? std::fabs(ours) : std::fabs(ours / theirs - 1.0); }
+double relative_error(double ours, double theirs) {
+  return theirs == 0.0 ? std::fabs(ours) : std::fabs(ours / theirs - 1.0);
+}
 
 }  // namespace
 
 TEST(math_exp32_is_close_to_libm_and_saturates) {
   double worst = 0.0;
-  for (float x = -86.9f; x < 88.3f; x += 0.0137f) worst = std::fmax(worst, relative_error(exp32(x), std::exp(static_cast<double>(x))));
+  for (float x = -86.9f; x < 88.3f; x += 0.0137f)
+    worst = std::fmax(worst, relative_error(exp32(x), std::exp(static_cast<double>(x))));
   CHECK(worst < 2e-7);
   CHECK(exp32(0.0f) == 1.0f);
   CHECK(exp32(-100.0f) == 0.0f);
@@ -26,7 +29,8 @@ TEST(math_exp32_is_close_to_libm_and_saturates) {
 
 TEST(math_log64_and_exp64_are_close_to_libm) {
   double worst = 0.0;
-  for (double x = 1e-10; x < 1e10; x *= 1.0173) worst = std::fmax(worst, std::fabs(log64(x) - std::log(x)) / std::fmax(1.0, std::fabs(std::log(x))));
+  for (double x = 1e-10; x < 1e10; x *= 1.0173)
+    worst = std::fmax(worst, std::fabs(log64(x) - std::log(x)) / std::fmax(1.0, std::fabs(std::log(x))));
   for (double x = -700.0; x < 700.0; x += 0.37) worst = std::fmax(worst, relative_error(exp64(x), std::exp(x)));
   CHECK(worst < 1e-15);
   CHECK(relative_error(pow64(10000.0, 0.875), std::pow(10000.0, 0.875)) < 1e-14);

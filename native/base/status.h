@@ -39,8 +39,8 @@ class [[nodiscard]] Status {
 
 }  // namespace switchyard
 
-#define SWITCHYARD_RETURN_IF_ERROR(expr)         \
-  do {                                           \
-    ::switchyard::Status status_ = (expr);       \
-    if (!status_.ok()) return status_;           \
+#define SWITCHYARD_RETURN_IF_ERROR(expr)   \
+  do {                                     \
+    ::switchyard::Status status_ = (expr); \
+    if (!status_.ok()) return status_;     \
   } while (false)

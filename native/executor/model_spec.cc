@@ -38,8 +38,9 @@ Status check_ranges(const ModelSpec& s) {
   };
   for (const Field& field : fields) {
     if (field.value < field.least || field.value > kLargestDimension) {
-      return {Code::kInvalidArgument, std::string("model.") + field.name + " is " + std::to_string(field.value) + ", must be at least " +
-                                          std::to_string(field.least) + " and at most " + std::to_string(kLargestDimension)};
+      return {Code::kInvalidArgument, std::string("model.") + field.name + " is " + std::to_string(field.value) +
+                                          ", must be at least " + std::to_string(field.least) + " and at most " +
+                                          std::to_string(kLargestDimension)};
     }
   }
   return {};
@@ -47,7 +48,8 @@ Status check_ranges(const ModelSpec& s) {
 
 Status check_divisor(const char* what, int whole, int part) {
   if (whole % part == 0) return {};
-  return {Code::kInvalidArgument, std::string("model.") + what + ": " + std::to_string(part) + " does not divide " + std::to_string(whole)};
+  return {Code::kInvalidArgument,
+          std::string("model.") + what + ": " + std::to_string(part) + " does not divide " + std::to_string(whole)};
 }
 
 }  // namespace
@@ -55,9 +57,12 @@ Status check_divisor(const char* what, int whole, int part) {
 Status check_model_spec(const ModelSpec& s) {
   SWITCHYARD_RETURN_IF_ERROR(check_ranges(s));
   if (s.num_dense_layers > s.num_layers) return {Code::kInvalidArgument, "model.numDenseLayers is above numLayers"};
-  if (s.num_experts_per_token > s.num_experts) return {Code::kInvalidArgument, "model.numExpertsPerToken is above numExperts"};
-  if (s.num_topk_groups > s.num_expert_groups) return {Code::kInvalidArgument, "model.numTopkGroups is above numExpertGroups"};
-  if (s.num_slices > kMaxSlices) return {Code::kInvalidArgument, "model.numSlices is above " + std::to_string(kMaxSlices)};
+  if (s.num_experts_per_token > s.num_experts)
+    return {Code::kInvalidArgument, "model.numExpertsPerToken is above numExperts"};
+  if (s.num_topk_groups > s.num_expert_groups)
+    return {Code::kInvalidArgument, "model.numTopkGroups is above numExpertGroups"};
+  if (s.num_slices > kMaxSlices)
+    return {Code::kInvalidArgument, "model.numSlices is above " + std::to_string(kMaxSlices)};
   if (s.rope_theta <= 0.0) return {Code::kInvalidArgument, "model.ropeTheta must be positive"};
   SWITCHYARD_RETURN_IF_ERROR(check_divisor("qkRopeHeadDim", s.qk_rope_head_dim, 2));
   SWITCHYARD_RETURN_IF_ERROR(check_divisor("numExpertGroups", s.num_experts, s.num_expert_groups));

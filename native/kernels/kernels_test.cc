@@ -46,12 +46,14 @@ TEST(product_has_the_bits_of_its_reference) {
       for (auto& b : bf16) b = static_cast<uint16_t>(std::bit_cast<uint32_t>(random_floats(random, 1)[0]) >> 16);
       const auto fp32 = random_floats(random, rows * columns);
       PackedMatrix w(rows, columns, is_bf16);
-      w.set_rows(0, rows, is_bf16 ? static_cast<const void*>(bf16.data()) : fp32.data(), is_bf16 ? Dtype::kBf16 : Dtype::kF32, columns, 1);
+      w.set_rows(0, rows, is_bf16 ? static_cast<const void*>(bf16.data()) : fp32.data(),
+                 is_bf16 ? Dtype::kBf16 : Dtype::kF32, columns, 1);
       for (const int tokens : {1, 2, 3, 5, 6, 13, 64}) {
         const auto x = random_floats(random, tokens * (columns + 3));
         for (const int slices : {1, 2, 4, 8}) {
           std::vector<float> expected(tokens * (rows + 5), 7.0f);
-          ProductArgs args{w.data(), is_bf16, rows, columns, slices, x.data(), size_t(columns) + 3, expected.data(), size_t(rows) + 5, tokens};
+          ProductArgs args{w.data(),        is_bf16,          rows,  columns, slices, x.data(), size_t(columns) + 3,
+                           expected.data(), size_t(rows) + 5, tokens};
           product_ref(args);
           for_each_vector_table([&](const KernelTable& table) {
             std::vector<float> y(tokens * (rows + 5), 7.0f);
@@ -121,7 +123,9 @@ TEST(combine_has_the_bits_of_its_reference) {
 
 TEST(silu_of_extreme_inputs_has_the_bits_of_its_reference) {
   std::vector<float> x;
-  for (const float v : {0.0f, -0.0f, 87.0f, -87.0f, 88.4f, -88.4f, -200.0f, 1e30f, -1e30f, 1e-40f, -1e-40f, 86.99f, -87.01f}) x.push_back(v);
+  for (const float v :
+       {0.0f, -0.0f, 87.0f, -87.0f, 88.4f, -88.4f, -200.0f, 1e30f, -1e30f, 1e-40f, -1e-40f, 86.99f, -87.01f})
+    x.push_back(v);
   const int size = static_cast<int>(x.size());
   for (int i = 0; i < size; ++i) x.push_back(1.0f);
   std::vector<float> expected(size);
@@ -146,8 +150,18 @@ TEST(mla_attention_has_the_bits_of_its_reference) {
       for (int i = 0; i < num_blocks; ++i) table_of_blocks[i] = num_blocks - 1 - i;
       std::vector<float> expected(heads * latent);
       std::vector<float> scratch(mla_attention_scratch_floats(latent));
-      MlaAttentionArgs args{q.data(), cache.data(), size_t(block_tokens) * width, table_of_blocks.data(), block_tokens, keys, heads, latent, rope,
-                            0.125f, expected.data(), scratch.data()};
+      MlaAttentionArgs args{q.data(),
+                            cache.data(),
+                            size_t(block_tokens) * width,
+                            table_of_blocks.data(),
+                            block_tokens,
+                            keys,
+                            heads,
+                            latent,
+                            rope,
+                            0.125f,
+                            expected.data(),
+                            scratch.data()};
       mla_attention_ref(args);
       for_each_vector_table([&](const KernelTable& table) {
         std::vector<float> out(heads * latent);
@@ -166,7 +180,8 @@ TEST(mla_attention_is_softmax_attention) {
   const auto q = random_floats(random, heads * width);
   const int32_t block = 0;
   std::vector<float> out(heads * latent), scratch(mla_attention_scratch_floats(latent));
-  kernels().mla_attention({q.data(), cache.data(), 0, &block, keys, keys, heads, latent, rope, 0.5f, out.data(), scratch.data()});
+  kernels().mla_attention(
+      {q.data(), cache.data(), 0, &block, keys, keys, heads, latent, rope, 0.5f, out.data(), scratch.data()});
   for (int h = 0; h < heads; ++h) {
     std::vector<double> weights(keys), expected(latent, 0.0);
     double total = 0.0;

@@ -71,8 +71,8 @@ void hash_attention(const KernelTable& table, Fnv* hash) {
   for (int i = 0; i < kBlocks; ++i) blocks[i] = (i * 3) % kBlocks;
   std::vector<float> out(kHeads * kLatent);
   std::vector<float> scratch(mla_attention_scratch_floats(kLatent));
-  table.mla_attention({q.data(), cache.data(), kBlockTokens * (kLatent + kRope), blocks.data(), kBlockTokens, kKeys, kHeads, kLatent, kRope,
-                       0.3f, out.data(), scratch.data()});
+  table.mla_attention({q.data(), cache.data(), kBlockTokens * (kLatent + kRope), blocks.data(), kBlockTokens, kKeys,
+                       kHeads, kLatent, kRope, 0.3f, out.data(), scratch.data()});
   hash->add(out);
 }
 
@@ -104,7 +104,8 @@ std::string numeric_class(const std::string& policy) {
   hash_attention(kernels(), &hash);
   hash_scalar_operations(&hash);
   char text[96];
-  std::snprintf(text, sizeof text, "%s/fma16/%d/%016llx", policy.c_str(), kContractVersion, static_cast<unsigned long long>(hash.value()));
+  std::snprintf(text, sizeof text, "%s/fma16/%d/%016llx", policy.c_str(), kContractVersion,
+                static_cast<unsigned long long>(hash.value()));
   return text;
 }
 

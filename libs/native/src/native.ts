@@ -268,6 +268,7 @@ export interface ExpertServerOptions {
 export interface ExpertSpan {
   trace: TraceRef;
   fromRank: number;
+  /** Forward passes of the attention rank so far: its step, unless some step was too large for one pass. */
   step: bigint;
   startUnixNs: bigint;
   durationNs: bigint;

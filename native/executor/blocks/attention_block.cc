@@ -14,8 +14,10 @@ Status AttentionBlock::load(const ModelSpec& s, const WeightStore& store, const 
   SWITCHYARD_RETURN_IF_ERROR(store.load_vector(attn + "q_a_layernorm.weight", s.q_lora_rank, &q_a_norm_));
   SWITCHYARD_RETURN_IF_ERROR(store.load_vector(attn + "kv_a_layernorm.weight", s.kv_lora_rank, &kv_a_norm_));
   SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(attn + "q_a_proj.weight", s.q_lora_rank, s.hidden_size, &q_a_));
-  SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(attn + "q_b_proj.weight", s.num_heads * s.head_dim(), s.q_lora_rank, &q_b_));
-  SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(attn + "kv_a_proj_with_mqa.weight", s.cache_width(), s.hidden_size, &kv_a_));
+  SWITCHYARD_RETURN_IF_ERROR(
+      store.load_matrix(attn + "q_b_proj.weight", s.num_heads * s.head_dim(), s.q_lora_rank, &q_b_));
+  SWITCHYARD_RETURN_IF_ERROR(
+      store.load_matrix(attn + "kv_a_proj_with_mqa.weight", s.cache_width(), s.hidden_size, &kv_a_));
   SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(attn + "o_proj.weight", s.hidden_size, s.num_heads * s.v_head_dim, &o_));
   scale_ = static_cast<float>(1.0 / std::sqrt(static_cast<double>(s.head_dim())));
   return load_absorbed(s, store, attn + "kv_b_proj.weight");
@@ -39,8 +41,8 @@ Status AttentionBlock::load_absorbed(const ModelSpec& s, const WeightStore& stor
   return {};
 }
 
-void AttentionBlock::forward(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv, const RopeTable& rope,
-                             Workspace* ws) const {
+void AttentionBlock::forward(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
+                             const RopeTable& rope, Workspace* ws) const {
   const int n = static_cast<int>(rows.size());
   project(s, rows, rope, ws);
   for (int i = 0; i < n; ++i) {
@@ -53,14 +55,16 @@ void AttentionBlock::forward(const ModelSpec& s, std::span<const BatchRow> rows,
   const size_t context_stride = static_cast<size_t>(s.num_heads) * s.kv_lora_rank;
   const size_t value_stride = static_cast<size_t>(s.num_heads) * s.v_head_dim;
   for (int h = 0; h < s.num_heads; ++h) {
-    product(value_up_[h], &ws->context[h * s.kv_lora_rank], context_stride, &ws->value[h * s.v_head_dim], value_stride, n);
+    product(value_up_[h], &ws->context[h * s.kv_lora_rank], context_stride, &ws->value[h * s.v_head_dim], value_stride,
+            n);
   }
   product(o_, ws->value.data(), value_stride, ws->block_out.data(), s.hidden_size, n, s.num_slices);
   add_to(ws->residual.data(), ws->block_out.data(), static_cast<size_t>(n) * s.hidden_size);
 }
 
 /// ws->q with rotated parts, and ws->latent as it goes into the cache.
-void AttentionBlock::project(const ModelSpec& s, std::span<const BatchRow> rows, const RopeTable& rope, Workspace* ws) const {
+void AttentionBlock::project(const ModelSpec& s, std::span<const BatchRow> rows, const RopeTable& rope,
+                             Workspace* ws) const {
   const int n = static_cast<int>(rows.size());
   const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim();
   const size_t latent_stride = s.cache_width();
@@ -69,7 +73,8 @@ void AttentionBlock::project(const ModelSpec& s, std::span<const BatchRow> rows,
   rmsnorm_rows(ws->q_latent.data(), q_a_norm_.data(), ws->q_latent.data(), n, s.q_lora_rank, s.rms_norm_eps);
   product(q_b_, ws->q_latent.data(), s.q_lora_rank, ws->q.data(), q_stride, n);
   product(kv_a_, ws->normed.data(), s.hidden_size, ws->latent.data(), latent_stride, n);
-  kernels().rmsnorm({ws->latent.data(), latent_stride, kv_a_norm_.data(), ws->latent.data(), latent_stride, n, s.kv_lora_rank, s.rms_norm_eps});
+  kernels().rmsnorm({ws->latent.data(), latent_stride, kv_a_norm_.data(), ws->latent.data(), latent_stride, n,
+                     s.kv_lora_rank, s.rms_norm_eps});
   for (int i = 0; i < n; ++i) {
     rope.rotate(rows[i].position, &ws->latent[i * latent_stride + s.kv_lora_rank], 1, 0);
     rope.rotate(rows[i].position, &ws->q[i * q_stride + s.qk_nope_head_dim], s.num_heads, s.head_dim());
@@ -84,12 +89,14 @@ void AttentionBlock::absorb_queries(const ModelSpec& s, int n, Workspace* ws) co
     float* absorbed = &ws->q_absorbed[h * s.cache_width()];
     product(key_up_[h], q, q_stride, absorbed, absorbed_stride, n);
     for (int i = 0; i < n; ++i) {
-      std::memcpy(absorbed + i * absorbed_stride + s.kv_lora_rank, q + i * q_stride + s.qk_nope_head_dim, s.qk_rope_head_dim * sizeof(float));
+      std::memcpy(absorbed + i * absorbed_stride + s.kv_lora_rank, q + i * q_stride + s.qk_nope_head_dim,
+                  s.qk_rope_head_dim * sizeof(float));
     }
   }
 }
 
-void AttentionBlock::attend(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv, Workspace* ws) const {
+void AttentionBlock::attend(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
+                            Workspace* ws) const {
   for (size_t i = 0; i < rows.size(); ++i) {
     kernels().mla_attention({.q = &ws->q_absorbed[i * s.num_heads * s.cache_width()],
                              .cache = kv.base,

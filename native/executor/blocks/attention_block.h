@@ -18,7 +18,8 @@ class AttentionBlock {
   Status load(const ModelSpec& spec, const WeightStore& store, const std::string& prefix);
 
   /// ws->residual [rows][hidden] += attention(rmsnorm(residual)).
-  void forward(const ModelSpec& spec, std::span<const BatchRow> rows, const KvLayerView& kv, const RopeTable& rope, Workspace* ws) const;
+  void forward(const ModelSpec& spec, std::span<const BatchRow> rows, const KvLayerView& kv, const RopeTable& rope,
+               Workspace* ws) const;
 
  private:
   Status load_absorbed(const ModelSpec& spec, const WeightStore& store, const std::string& name);

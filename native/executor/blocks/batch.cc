@@ -18,7 +18,8 @@ Workspace::Workspace(const ModelSpec& s, int max) : max_tokens(max) {
   latent.resize(n * s.cache_width());
   context.resize(n * s.num_heads * s.kv_lora_rank);
   value.resize(n * s.num_heads * s.v_head_dim);
-  scratch.resize(std::max<size_t>(mla_attention_scratch_floats(s.kv_lora_rank), 3 * static_cast<size_t>(s.num_experts)));
+  scratch.resize(
+      std::max<size_t>(mla_attention_scratch_floats(s.kv_lora_rank), 3 * static_cast<size_t>(s.num_experts)));
   gate_up.resize(n * 2 * widest_ffn);
   activated.resize(n * widest_ffn);
   gate_logits.resize(n * s.num_experts);

@@ -21,22 +21,22 @@ struct Workspace {
   Workspace(const ModelSpec& spec, int max_tokens);
 
   int max_tokens;
-  std::vector<float> residual;     // [n][hidden]: the stream h
-  std::vector<float> normed;       // [n][hidden]
-  std::vector<float> block_out;    // [n][hidden]
-  std::vector<float> q_latent;     // [n][q_lora_rank]
-  std::vector<float> q;            // [n][heads][nope + rope]
-  std::vector<float> q_absorbed;   // [n][heads][kv_lora_rank + rope]
-  std::vector<float> latent;       // [n][kv_lora_rank + rope]
-  std::vector<float> context;      // [n][heads][kv_lora_rank]
-  std::vector<float> value;        // [n][heads][v_head_dim]
-  std::vector<float> scratch;      // of the attention kernel and the router
-  std::vector<float> gate_up;      // [n][2 * widest FFN]
-  std::vector<float> activated;    // [n][widest FFN]
-  std::vector<float> gate_logits;  // [n][num_experts]
-  std::vector<int32_t> expert_ids;     // [n][top_k]
-  std::vector<float> expert_weights;   // [n][top_k]
-  std::vector<float> pair_out;         // [n][top_k][hidden]
+  std::vector<float> residual;        // [n][hidden]: the stream h
+  std::vector<float> normed;          // [n][hidden]
+  std::vector<float> block_out;       // [n][hidden]
+  std::vector<float> q_latent;        // [n][q_lora_rank]
+  std::vector<float> q;               // [n][heads][nope + rope]
+  std::vector<float> q_absorbed;      // [n][heads][kv_lora_rank + rope]
+  std::vector<float> latent;          // [n][kv_lora_rank + rope]
+  std::vector<float> context;         // [n][heads][kv_lora_rank]
+  std::vector<float> value;           // [n][heads][v_head_dim]
+  std::vector<float> scratch;         // of the attention kernel and the router
+  std::vector<float> gate_up;         // [n][2 * widest FFN]
+  std::vector<float> activated;       // [n][widest FFN]
+  std::vector<float> gate_logits;     // [n][num_experts]
+  std::vector<int32_t> expert_ids;    // [n][top_k]
+  std::vector<float> expert_weights;  // [n][top_k]
+  std::vector<float> pair_out;        // [n][top_k][hidden]
 };
 
 }  // namespace switchyard::executor

@@ -2,7 +2,8 @@
 
 namespace switchyard::executor {
 
-Status ExpertBank::load(const ModelSpec& s, const WeightStore& store, int num_layers, const std::function<bool(int)>& holds) {
+Status ExpertBank::load(const ModelSpec& s, const WeightStore& store, int num_layers,
+                        const std::function<bool(int)>& holds) {
   intermediate_size_ = s.moe_intermediate_size;
   layers_.resize(num_layers);
   for (int layer = 0; layer < num_layers; ++layer) {

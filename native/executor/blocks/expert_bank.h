@@ -13,7 +13,8 @@ namespace switchyard::executor {
 class ExpertBank {
  public:
   /// Loads the experts that `holds` accepts, of layers [0, num_layers) that are MoE.
-  Status load(const ModelSpec& spec, const WeightStore& store, int num_layers, const std::function<bool(int expert)>& holds);
+  Status load(const ModelSpec& spec, const WeightStore& store, int num_layers,
+              const std::function<bool(int expert)>& holds);
 
   bool holds(int layer, int expert) const;
 

@@ -40,7 +40,8 @@ Status FfnBlock::forward_moe(const ModelSpec& s, int n, ExpertBackend* experts, 
     std::fill_n(ws->block_out.begin(), static_cast<size_t>(n) * s.hidden_size, 0.0f);
   }
   SWITCHYARD_RETURN_IF_ERROR(experts->finish(batch, ws->pair_out.data()));
-  kernels().combine({ws->pair_out.data(), ws->expert_weights.data(), ws->block_out.data(), n, s.num_experts_per_token, s.hidden_size});
+  kernels().combine({ws->pair_out.data(), ws->expert_weights.data(), ws->block_out.data(), n, s.num_experts_per_token,
+                     s.hidden_size});
   return {};
 }
 

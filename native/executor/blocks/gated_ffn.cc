@@ -4,10 +4,11 @@
 
 namespace switchyard::executor {
 
-Status GatedFfn::load(const WeightStore& store, const std::string& prefix, int hidden_size, int intermediate_size, int num_slices) {
+Status GatedFfn::load(const WeightStore& store, const std::string& prefix, int hidden_size, int intermediate_size,
+                      int num_slices) {
   num_slices_ = num_slices;
-  SWITCHYARD_RETURN_IF_ERROR(
-      store.load_stacked(prefix + ".gate_proj.weight", prefix + ".up_proj.weight", intermediate_size, hidden_size, &gate_up_));
+  SWITCHYARD_RETURN_IF_ERROR(store.load_stacked(prefix + ".gate_proj.weight", prefix + ".up_proj.weight",
+                                                intermediate_size, hidden_size, &gate_up_));
   return store.load_matrix(prefix + ".down_proj.weight", hidden_size, intermediate_size, &down_);
 }
 

@@ -11,7 +11,8 @@ namespace switchyard::executor {
 class GatedFfn {
  public:
   /// prefix: "model.layers.0.mlp"; reads PREFIX.{gate,up,down}_proj.weight.
-  Status load(const WeightStore& store, const std::string& prefix, int hidden_size, int intermediate_size, int num_slices);
+  Status load(const WeightStore& store, const std::string& prefix, int hidden_size, int intermediate_size,
+              int num_slices);
 
   bool is_loaded() const { return !down_.empty(); }
 

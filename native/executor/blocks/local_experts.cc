@@ -20,9 +20,11 @@ Status LocalExperts::finish(const ExpertBatch& batch, float* pair_out) {
     if (count > 0) {
       group_x_.resize(std::max(group_x_.size(), count * hidden));
       group_y_.resize(group_x_.size());
-      for (int i = 0; i < count; ++i) std::memcpy(&group_x_[i * hidden], batch.x + pairs_[first + i] / top_k * hidden, hidden * sizeof(float));
+      for (int i = 0; i < count; ++i)
+        std::memcpy(&group_x_[i * hidden], batch.x + pairs_[first + i] / top_k * hidden, hidden * sizeof(float));
       bank_.run(batch.layer, e, group_x_.data(), group_y_.data(), count);
-      for (int i = 0; i < count; ++i) std::memcpy(pair_out + pairs_[first + i] * hidden, &group_y_[i * hidden], hidden * sizeof(float));
+      for (int i = 0; i < count; ++i)
+        std::memcpy(pair_out + pairs_[first + i] * hidden, &group_y_[i * hidden], hidden * sizeof(float));
     }
     first = group_end_[e];
   }

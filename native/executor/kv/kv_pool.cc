@@ -23,22 +23,27 @@ uint64_t KvPool::region_bytes(int num_layers, int width, int num_blocks, int blo
   return generations_start(bytes_of_block(num_layers, width, block_tokens), num_blocks) + sizeof(uint64_t) * num_blocks;
 }
 
-Status KvPool::create(int num_layers, int width, int num_blocks, int block_tokens, std::span<std::byte> region, std::unique_ptr<KvPool>* out) {
+Status KvPool::create(int num_layers, int width, int num_blocks, int block_tokens, std::span<std::byte> region,
+                      std::unique_ptr<KvPool>* out) {
   constexpr int kMostBlocks = 1 << 24;
   constexpr int kMostTokens = 1 << 12;
-  if (num_blocks < 1 || num_blocks > kMostBlocks) return {Code::kInvalidArgument, "numBlocks must be 1 to " + std::to_string(kMostBlocks)};
-  if (block_tokens < 1 || block_tokens > kMostTokens) return {Code::kInvalidArgument, "blockTokens must be 1 to " + std::to_string(kMostTokens)};
+  if (num_blocks < 1 || num_blocks > kMostBlocks)
+    return {Code::kInvalidArgument, "numBlocks must be 1 to " + std::to_string(kMostBlocks)};
+  if (block_tokens < 1 || block_tokens > kMostTokens)
+    return {Code::kInvalidArgument, "blockTokens must be 1 to " + std::to_string(kMostTokens)};
   const uint64_t bytes = region_bytes(num_layers, width, num_blocks, block_tokens);
   std::unique_ptr<KvPool> pool(new KvPool);
   if (region.empty()) {
     void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data == MAP_FAILED) return {Code::kResourceExhausted, "no memory for " + std::to_string(bytes) + " bytes of KV blocks"};
+    if (data == MAP_FAILED)
+      return {Code::kResourceExhausted, "no memory for " + std::to_string(bytes) + " bytes of KV blocks"};
     pool->data_ = static_cast<std::byte*>(data);
     pool->mapped_bytes_ = bytes;
   } else {
     if (region.size() < bytes) {
-      return {Code::kResourceExhausted, "the communicator's app area has " + std::to_string(region.size()) + " bytes, " +
-                                            std::to_string(num_blocks) + " KV blocks need " + std::to_string(bytes)};
+      return {Code::kResourceExhausted, "the communicator's app area has " + std::to_string(region.size()) +
+                                            " bytes, " + std::to_string(num_blocks) + " KV blocks need " +
+                                            std::to_string(bytes)};
     }
     pool->data_ = region.data();
   }

@@ -25,7 +25,9 @@ struct KvLayerView {
   int block_tokens;
   int width;
 
-  float* row(int32_t block, int token_in_block) const { return base + block * block_stride + static_cast<size_t>(token_in_block) * width; }
+  float* row(int32_t block, int token_in_block) const {
+    return base + block * block_stride + static_cast<size_t>(token_in_block) * width;
+  }
 };
 
 class KvPool {
@@ -35,7 +37,8 @@ class KvPool {
 
   /// region: at least region_bytes, aligned to 64; empty: private memory is allocated.
   /// INVALID_ARGUMENT for an impossible shape, RESOURCE_EXHAUSTED for a region that is too small or memory that is not there.
-  static Status create(int num_layers, int width, int num_blocks, int block_tokens, std::span<std::byte> region, std::unique_ptr<KvPool>* pool);
+  static Status create(int num_layers, int width, int num_blocks, int block_tokens, std::span<std::byte> region,
+                       std::unique_ptr<KvPool>* pool);
 
   ~KvPool();
   KvPool(const KvPool&) = delete;

@@ -15,7 +15,8 @@ constexpr int kHeadTileRows = 16;  // rows of logits in memory at once
 
 ExecutorCore::ExecutorCore(CoreConfig config)
     : config_(std::move(config)),
-      limits_{config_.model->spec().vocab_size, config_.model->spec().max_positions, config_.kv->num_blocks(), config_.kv->block_tokens()},
+      limits_{config_.model->spec().vocab_size, config_.model->spec().max_positions, config_.kv->num_blocks(),
+              config_.kv->block_tokens()},
       puller_(config_.kv.get(), config_.kv_reader.get()),
       workspace_(config_.model->spec(), std::min(config_.max_batch_tokens, config_.max_pass_tokens)) {
   batch_.rows.reserve(config_.max_batch_tokens);
@@ -49,7 +50,8 @@ void ExecutorCore::apply(Plan plan, StepEvent* event) {
 void ExecutorCore::add(SequenceSpec spec, StepEvent* event) {
   if (find(spec.seq_id)) {
     erase(spec.seq_id);
-    event->failed.push_back({spec.seq_id, {Code::kInvalidArgument, "a sequence with this id was here already; both are dropped"}});
+    event->failed.push_back(
+        {spec.seq_id, {Code::kInvalidArgument, "a sequence with this id was here already; both are dropped"}});
     return;
   }
   sequences_.push_back(std::make_unique<Sequence>());
@@ -67,7 +69,8 @@ void ExecutorCore::grant(const BlockGrant& granted, StepEvent* event) {
   const size_t before = sequence->spec.blocks.size();
   const size_t most = (limits_.max_positions + limits_.block_tokens - 1) / limits_.block_tokens;
   if (before + granted.blocks.size() > most) {
-    event->failed.push_back({granted.seq_id, {Code::kInvalidArgument, "more blocks granted than the longest sequence takes"}});
+    event->failed.push_back(
+        {granted.seq_id, {Code::kInvalidArgument, "more blocks granted than the longest sequence takes"}});
     erase(granted.seq_id);
     return;
   }
@@ -76,7 +79,8 @@ void ExecutorCore::grant(const BlockGrant& granted, StepEvent* event) {
 }
 
 void ExecutorCore::raise_generations(const Sequence& sequence, size_t first_block) {
-  for (size_t i = first_block; i < sequence.spec.blocks.size(); ++i) config_.kv->raise_generation(sequence.spec.blocks[i]);
+  for (size_t i = first_block; i < sequence.spec.blocks.size(); ++i)
+    config_.kv->raise_generation(sequence.spec.blocks[i]);
 }
 
 void ExecutorCore::erase(uint64_t seq_id) {
@@ -160,7 +164,8 @@ Status ExecutorCore::compute(StepTiming* timing) {
   timing->num_decode_rows = batch_.num_decode_rows;
   timing->num_prefill_rows = batch_.num_prefill_rows;
   collect_traces(timing);
-  const auto num_samples = std::count_if(batch_.segments.begin(), batch_.segments.end(), [](const Segment& s) { return s.samples; });
+  const auto num_samples =
+      std::count_if(batch_.segments.begin(), batch_.segments.end(), [](const Segment& s) { return s.samples; });
   sample_hidden_.resize(num_samples * config_.model->spec().hidden_size);
   const int num_rows = static_cast<int>(batch_.rows.size());
   for (int first = 0; first < num_rows; first += workspace_.max_tokens) {
@@ -177,13 +182,15 @@ Status ExecutorCore::compute(StepTiming* timing) {
 Status ExecutorCore::run_pass(int first_row, int num_rows) {
   config_.experts->begin_pass(++pass_, traces_);
   const std::span<const BatchRow> rows(batch_.rows.data() + first_row, num_rows);
-  SWITCHYARD_RETURN_IF_ERROR(config_.model->forward(rows, *config_.kv, config_.experts.get(), config_.heartbeat.get(), &workspace_));
+  SWITCHYARD_RETURN_IF_ERROR(
+      config_.model->forward(rows, *config_.kv, config_.experts.get(), config_.heartbeat.get(), &workspace_));
   const size_t hidden = config_.model->spec().hidden_size;
   size_t sample_idx = 0;
   for (const Segment& segment : batch_.segments) {
     if (!segment.samples) continue;
     const int row = segment.first_row + segment.num_rows - 1 - first_row;
-    if (row >= 0 && row < num_rows) std::memcpy(&sample_hidden_[sample_idx * hidden], &workspace_.residual[row * hidden], hidden * sizeof(float));
+    if (row >= 0 && row < num_rows)
+      std::memcpy(&sample_hidden_[sample_idx * hidden], &workspace_.residual[row * hidden], hidden * sizeof(float));
     ++sample_idx;
   }
   return {};
@@ -214,8 +221,9 @@ void ExecutorCore::sample_all() {
     config_.model->head(stream, logits_.data(), count);
     for (int i = 0; i < count; ++i) {
       const Sequence& sequence = *sampling[first + i]->sequence;
-      sample_status_.push_back(sampler_.sample(&logits_[static_cast<size_t>(i) * limits_.vocab_size], limits_.vocab_size, sequence.spec.sampling,
-                                               sequence.num_tokens(), &sampled_.emplace_back()));
+      sample_status_.push_back(sampler_.sample(&logits_[static_cast<size_t>(i) * limits_.vocab_size],
+                                               limits_.vocab_size, sequence.spec.sampling, sequence.num_tokens(),
+                                               &sampled_.emplace_back()));
     }
   }
 }
@@ -253,7 +261,8 @@ void ExecutorCore::commit_token(Sequence* sequence, SampledToken token, StepEven
   spec.tokens.push_back(id);
   ++sequence->num_generated;
   const bool stops = std::find(spec.stop_token_ids.begin(), spec.stop_token_ids.end(), id) != spec.stop_token_ids.end();
-  const bool is_full = sequence->num_generated >= spec.max_new_tokens || sequence->num_tokens() >= limits_.max_positions;
+  const bool is_full =
+      sequence->num_generated >= spec.max_new_tokens || sequence->num_tokens() >= limits_.max_positions;
   if (!stops && !is_full) return;
   event->finished.push_back({spec.seq_id, stops ? FinishReason::kStop : FinishReason::kLength});
   sequence->is_held = spec.hold;

@@ -2,7 +2,7 @@
 // epochs and pulls behave as plans say.
 #include "executor/loop/executor_core.h"
 
-#include "executor/loop/random_master.h"
+#include "executor/loop/test_support.h"
 
 using namespace switchyard;
 using namespace switchyard::executor;
@@ -70,7 +70,8 @@ class OtherRegion : public KvReader {
 /// Local experts that fail on demand.
 class FailingExperts : public ExpertBackend {
  public:
-  FailingExperts(std::unique_ptr<ExpertBackend> inner, int* passes_until_failure) : inner_(std::move(inner)), left_(passes_until_failure) {}
+  FailingExperts(std::unique_ptr<ExpertBackend> inner, int* passes_until_failure)
+      : inner_(std::move(inner)), left_(passes_until_failure) {}
   void begin_pass(uint64_t pass, std::span<const TraceTag> traces) override {
     --*left_;
     inner_->begin_pass(pass, traces);
@@ -102,10 +103,11 @@ TEST(core_random_schedules_have_the_bits_of_sequences_run_alone) {
   int num_preemptions = 0;
   for (int round = 0; round < 4; ++round) {
     const int block_tokens = 1 + static_cast<int>(random() % 12);
-    const RankOptions options{.num_blocks = 400 / block_tokens + 24,  // enough for the longest sequence, too few for all
-                              .block_tokens = block_tokens,
-                              .max_batch_tokens = 1 + static_cast<int>(random() % 30),
-                              .max_pass_tokens = 1 + static_cast<int>(random() % 30)};
+    const RankOptions options{
+        .num_blocks = 400 / block_tokens + 24,  // enough for the longest sequence, too few for all
+        .block_tokens = block_tokens,
+        .max_batch_tokens = 1 + static_cast<int>(random() % 30),
+        .max_pass_tokens = 1 + static_cast<int>(random() % 30)};
     RandomMaster master(random, options, jobs, expected);
     ExecutorCore core(make_config(spec, weights, options));
     for (int turn = 0; turn < 20000 && !master.is_done(); ++turn) {
@@ -190,7 +192,8 @@ TEST(core_rolls_a_failed_step_back_and_waits_for_resume) {
   plan.resume = true;
   const StepEvent after = apply_and_run(core, std::move(plan));
   REQUIRE(before.tokens.size() + after.tokens.size() == expected.tokens.size());
-  for (size_t i = 0; i < after.tokens.size(); ++i) CHECK(same_token(after.tokens[i].token, expected.tokens[i + before.tokens.size()].token));
+  for (size_t i = 0; i < after.tokens.size(); ++i)
+    CHECK(same_token(after.tokens[i].token, expected.tokens[i + before.tokens.size()].token));
 }
 
 TEST(core_leaves_a_fault_when_its_sequences_are_removed) {
@@ -268,9 +271,15 @@ TEST(core_pulls_kv_and_refuses_stale_or_foreign_sources) {
 
   SequenceSpec pulled = simple_sequence(2, 30, 9, {3, 2, 1, 0, 4});
   pulled.num_computed = 29;
-  pulled.source = KvSource{.rank = 1, .epoch = 5, .region_offset = 0, .generation_offset = source.kv().generation_offset(),
-                           .block_bytes = source.kv().block_bytes(), .layout_version = kKvLayoutVersion, .blocks = {10, 11, 12, 13},
-                           .generations = {1, 1, 1, 1}, .num_tokens = 29};
+  pulled.source = KvSource{.rank = 1,
+                           .epoch = 5,
+                           .region_offset = 0,
+                           .generation_offset = source.kv().generation_offset(),
+                           .block_bytes = source.kv().block_bytes(),
+                           .layout_version = kKvLayoutVersion,
+                           .blocks = {10, 11, 12, 13},
+                           .generations = {1, 1, 1, 1},
+                           .num_tokens = 29};
   SequenceSpec stale = pulled;
   stale.seq_id = 3;
   stale.source->generations[2] = 2;
@@ -323,5 +332,6 @@ TEST(core_drops_both_of_two_sequences_with_one_id) {
   Plan plan = plan_of(1);
   plan.add = {simple_sequence(1, 6, 4, {0}), simple_sequence(1, 6, 4, {1})};
   const StepEvent event = apply_and_run(core, std::move(plan));
-  CHECK(event.failed.size() == 1 && event.failed[0].status.code() == Code::kInvalidArgument && core.num_sequences() == 0);
+  CHECK(event.failed.size() == 1 && event.failed[0].status.code() == Code::kInvalidArgument &&
+        core.num_sequences() == 0);
 }

@@ -11,7 +11,9 @@ constexpr auto kIdleWake = std::chrono::seconds(1);
 }  // namespace
 
 ExecutorLoop::ExecutorLoop(CoreConfig config, std::function<void(StepEvent)> on_event)
-    : core_(std::move(config)), on_event_(std::move(on_event)), thread_(start_quiet_thread("sy-executor", [this] { run(); })) {}
+    : core_(std::move(config)),
+      on_event_(std::move(on_event)),
+      thread_(start_quiet_thread("sy-executor", [this] { run(); })) {}
 
 ExecutorLoop::~ExecutorLoop() { close(); }
 
@@ -20,10 +22,12 @@ Status ExecutorLoop::submit(Plan plan) {
   std::lock_guard lock(mutex_);
   if (is_closing_) return {Code::kClosed, "the executor is closed"};
   if (plan.master_epoch < last_epoch_) {
-    return {Code::kStale, "masterEpoch " + std::to_string(plan.master_epoch) + " is older than " + std::to_string(last_epoch_)};
+    return {Code::kStale,
+            "masterEpoch " + std::to_string(plan.master_epoch) + " is older than " + std::to_string(last_epoch_)};
   }
   if (plan.master_epoch == last_epoch_ && last_epoch_ != 0 && plan.plan_seq != last_plan_seq_ + 1) {
-    return {Code::kInvalidArgument, "planSeq must be " + std::to_string(last_plan_seq_ + 1) + ", it is " + std::to_string(plan.plan_seq)};
+    return {Code::kInvalidArgument,
+            "planSeq must be " + std::to_string(last_plan_seq_ + 1) + ", it is " + std::to_string(plan.plan_seq)};
   }
   if (plan.master_epoch == 0) return {Code::kInvalidArgument, "masterEpoch must be positive"};
   if (plans_.size() >= kMostQueuedPlans) return {Code::kResourceExhausted, "too many plans wait for the executor"};
@@ -45,6 +49,7 @@ void ExecutorLoop::close() {
 }
 
 void ExecutorLoop::run() {
+  core_.heartbeat()->set_busy(true);
   while (wait_for_work()) {
     StepEvent event;
     std::vector<Plan> plans = take_plans();
@@ -53,6 +58,7 @@ void ExecutorLoop::run() {
     core_.stamp(&event);
     on_event_(std::move(event));
   }
+  core_.heartbeat()->set_busy(false);
 }
 
 /// False when the loop is to end. Touches the lock only when there is nothing to compute.

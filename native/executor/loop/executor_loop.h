@@ -39,9 +39,9 @@ class ExecutorLoop {
   std::function<void(StepEvent)> on_event_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Plan> plans_;       // guarded by mutex_
-  uint64_t last_epoch_ = 0;       // of submitted plans, guarded by mutex_
-  uint64_t last_plan_seq_ = 0;    // likewise
+  std::vector<Plan> plans_;     // guarded by mutex_
+  uint64_t last_epoch_ = 0;     // of submitted plans, guarded by mutex_
+  uint64_t last_plan_seq_ = 0;  // likewise
   std::atomic<bool> has_plans_{false};
   std::atomic<bool> is_closing_{false};
   std::thread thread_;

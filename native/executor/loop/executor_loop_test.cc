@@ -3,7 +3,7 @@
 
 #include <sys/resource.h>
 
-#include "executor/test_model.h"
+#include "executor/test_support.h"
 
 using namespace switchyard;
 using namespace switchyard::executor;
@@ -52,7 +52,8 @@ bool acknowledges(const std::vector<StepEvent>& events, uint64_t plan_seq) {
 double thread_cpu_ms() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
+         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
 }
 
 }  // namespace
@@ -69,7 +70,8 @@ TEST(loop_acknowledges_plans_without_steps_and_sleeps_in_between) {
   sequence.seq_id = 4;
   sequence.tokens = {1, 2, 3};
   CHECK(loop.submit(std::move(starving)).ok());
-  CHECK(events.wait_for([](const auto& all) { return acknowledges(all, 2) && all.back().starved == std::vector<uint64_t>{4}; }));
+  CHECK(events.wait_for(
+      [](const auto& all) { return acknowledges(all, 2) && all.back().starved == std::vector<uint64_t>{4}; }));
   const size_t count = events.count();
   const double before = thread_cpu_ms();
   std::this_thread::sleep_for(std::chrono::milliseconds(300));

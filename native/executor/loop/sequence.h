@@ -17,7 +17,9 @@ struct Sequence {
   int num_tokens() const { return static_cast<int>(spec.tokens.size()); }
   int num_pending() const { return num_tokens() - spec.num_computed; }
   /// Rows from num_computed on for which a block has been granted.
-  int num_granted_rows(int block_tokens) const { return static_cast<int>(spec.blocks.size()) * block_tokens - spec.num_computed; }
+  int num_granted_rows(int block_tokens) const {
+    return static_cast<int>(spec.blocks.size()) * block_tokens - spec.num_computed;
+  }
 };
 
 /// INVALID_ARGUMENT for what is wrong with a sequence whatever else the rank holds.

@@ -7,7 +7,8 @@ namespace {
 
 void add_segment(Sequence* sequence, int num_rows, StepBatch* batch) {
   const SequenceSpec& spec = sequence->spec;
-  batch->segments.push_back({sequence, static_cast<int>(batch->rows.size()), num_rows, num_rows == sequence->num_pending()});
+  batch->segments.push_back(
+      {sequence, static_cast<int>(batch->rows.size()), num_rows, num_rows == sequence->num_pending()});
   for (int i = 0; i < num_rows; ++i) {
     const int position = spec.num_computed + i;
     batch->rows.push_back({spec.tokens[position], position, spec.blocks.data()});

@@ -16,14 +16,16 @@ Status check_tokens(const ModelSpec& spec, std::span<const int32_t> tokens, bool
   }
   if (mtp && tokens.size() < 2) return {Code::kInvalidArgument, "mtp needs at least two tokens"};
   for (const int32_t token : tokens) {
-    if (token < 0 || token >= spec.vocab_size) return {Code::kInvalidArgument, "token id " + std::to_string(token) + " is not in the vocabulary"};
+    if (token < 0 || token >= spec.vocab_size)
+      return {Code::kInvalidArgument, "token id " + std::to_string(token) + " is not in the vocabulary"};
   }
   return {};
 }
 
 }  // namespace
 
-Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, bool mtp, Evaluation* result) {
+Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, bool mtp,
+                Evaluation* result) {
   SWITCHYARD_RETURN_IF_ERROR(check_model_spec(spec));
   SWITCHYARD_RETURN_IF_ERROR(check_tokens(spec, tokens, mtp));
   WeightStore store;

@@ -14,6 +14,7 @@ struct Evaluation {
 };
 
 /// tokens: 1 .. maxPositions, each in the vocabulary.
-Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, bool mtp, Evaluation* result);
+Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, bool mtp,
+                Evaluation* result);
 
 }  // namespace switchyard::executor

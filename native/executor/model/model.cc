@@ -18,7 +18,8 @@ Status EmbeddingTable::load(const WeightStore& store, const std::string& name, i
   }
   fp32_.resize(count);
   for (size_t i = 0; i < count; ++i) {
-    fp32_[i] = view.dtype == Dtype::kF16 ? fp16_to_float(static_cast<const uint16_t*>(view.data)[i]) : static_cast<const float*>(view.data)[i];
+    fp32_[i] = view.dtype == Dtype::kF16 ? fp16_to_float(static_cast<const uint16_t*>(view.data)[i])
+                                         : static_cast<const float*>(view.data)[i];
   }
   return {};
 }
@@ -54,7 +55,8 @@ Status Model::load(const ModelSpec& spec, const WeightStore& store, bool with_mt
   SWITCHYARD_RETURN_IF_ERROR(check_model_spec(spec));
   if (with_mtp && spec.num_mtp_layers == 0) return {Code::kUnsupported, "the model has no MTP layer"};
   std::shared_ptr<Model> model(new Model(spec));
-  SWITCHYARD_RETURN_IF_ERROR(model->embedding_.load(store, "model.embed_tokens.weight", spec.vocab_size, spec.hidden_size));
+  SWITCHYARD_RETURN_IF_ERROR(
+      model->embedding_.load(store, "model.embed_tokens.weight", spec.vocab_size, spec.hidden_size));
   model->layers_.resize(spec.num_layers);
   for (int i = 0; i < spec.num_layers; ++i) SWITCHYARD_RETURN_IF_ERROR(model->layers_[i].load(spec, store, i));
   SWITCHYARD_RETURN_IF_ERROR(store.load_vector("model.norm.weight", spec.hidden_size, &model->final_norm_));
@@ -67,7 +69,8 @@ Status Model::load(const ModelSpec& spec, const WeightStore& store, bool with_mt
 Status Model::forward(std::span<const BatchRow> rows, const KvPool& kv, ExpertBackend* experts, Heartbeat* heartbeat,
                       Workspace* ws) const {
   const int n = static_cast<int>(rows.size());
-  for (int i = 0; i < n; ++i) embedding_.lookup(rows[i].token, &ws->residual[static_cast<size_t>(i) * spec_.hidden_size]);
+  for (int i = 0; i < n; ++i)
+    embedding_.lookup(rows[i].token, &ws->residual[static_cast<size_t>(i) * spec_.hidden_size]);
   for (int i = 0; i < spec_.num_layers; ++i) {
     heartbeat->progress();
     layers_[i].attention.forward(spec_, rows, kv.layer(i), rope_, ws);
@@ -84,8 +87,8 @@ void Model::head(const float* hidden, float* logits, int num_rows) const {
   product(head_, hidden, spec_.hidden_size, logits, spec_.vocab_size, num_rows);
 }
 
-Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvPool& kv, ExpertBackend* experts, Workspace* ws,
-                          float* logits) const {
+Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvPool& kv, ExpertBackend* experts,
+                          Workspace* ws, float* logits) const {
   const int n = static_cast<int>(rows.size());
   const size_t size = spec_.hidden_size;
   std::vector<float> joined(2 * n * size);
@@ -98,7 +101,8 @@ Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, c
   product(mtp_->join, joined.data(), 2 * size, ws->residual.data(), size, n);
   mtp_->layer.attention.forward(spec_, rows, kv.layer(0), rope_, ws);
   SWITCHYARD_RETURN_IF_ERROR(mtp_->layer.ffn.forward(spec_, n, experts, ws));
-  rmsnorm_rows(ws->residual.data(), mtp_->head_norm.data(), ws->normed.data(), n, spec_.hidden_size, spec_.rms_norm_eps);
+  rmsnorm_rows(ws->residual.data(), mtp_->head_norm.data(), ws->normed.data(), n, spec_.hidden_size,
+               spec_.rms_norm_eps);
   product(mtp_->head, ws->normed.data(), size, logits, spec_.vocab_size, n);
   return {};
 }

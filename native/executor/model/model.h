@@ -50,13 +50,15 @@ struct MtpLayer {
 class Model {
  public:
   /// Everything except routed experts. with_mtp also loads the MTP layer.
-  static Status load(const ModelSpec& spec, const WeightStore& store, bool with_mtp, std::shared_ptr<const Model>* model);
+  static Status load(const ModelSpec& spec, const WeightStore& store, bool with_mtp,
+                     std::shared_ptr<const Model>* model);
 
   const ModelSpec& spec() const { return spec_; }
   bool has_mtp() const { return mtp_.has_value(); }
 
   /// All main layers. rows: 1 .. ws->max_tokens, all tokens and positions in range. Leaves the residual stream in ws->residual.
-  Status forward(std::span<const BatchRow> rows, const KvPool& kv, ExpertBackend* experts, Heartbeat* heartbeat, Workspace* ws) const;
+  Status forward(std::span<const BatchRow> rows, const KvPool& kv, ExpertBackend* experts, Heartbeat* heartbeat,
+                 Workspace* ws) const;
 
   /// model.norm: residual -> hidden, both [num_rows][hidden].
   void final_norm(const float* residual, float* hidden, int num_rows) const;
@@ -66,8 +68,8 @@ class Model {
 
   /// The MTP layer over rows whose `token` is the one after the row's own; hidden [rows][hidden] after final_norm.
   /// kv: a pool of one layer. logits: [rows][vocab].
-  Status forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvPool& kv, ExpertBackend* experts, Workspace* ws,
-                     float* logits) const;
+  Status forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvPool& kv, ExpertBackend* experts,
+                     Workspace* ws, float* logits) const;
 
  private:
   explicit Model(const ModelSpec& spec);

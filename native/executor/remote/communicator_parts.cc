@@ -10,7 +10,8 @@ constexpr auto kReadWait = std::chrono::milliseconds(1000);
 }  // namespace
 
 Status CommunicatorKvReader::read(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst) {
-  if (communicator_->linked_epoch(rank) != epoch) SWITCHYARD_RETURN_IF_ERROR(communicator_->wait_linked(rank, epoch, xccl::deadline_in(kLinkWait)));
+  if (communicator_->linked_epoch(rank) != epoch)
+    SWITCHYARD_RETURN_IF_ERROR(communicator_->wait_linked(rank, epoch, xccl::deadline_in(kLinkWait)));
   return communicator_->get(rank, epoch, offset, dst, xccl::deadline_in(kReadWait));
 }
 

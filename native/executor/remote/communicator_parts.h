@@ -11,7 +11,8 @@ namespace switchyard::executor {
 
 class CommunicatorKvReader : public KvReader {
  public:
-  explicit CommunicatorKvReader(std::shared_ptr<xccl::Communicator> communicator) : communicator_(std::move(communicator)) {}
+  explicit CommunicatorKvReader(std::shared_ptr<xccl::Communicator> communicator)
+      : communicator_(std::move(communicator)) {}
   Status read(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst) override;
 
  private:
@@ -20,7 +21,8 @@ class CommunicatorKvReader : public KvReader {
 
 class CommunicatorHeartbeat : public Heartbeat {
  public:
-  explicit CommunicatorHeartbeat(std::shared_ptr<xccl::Communicator> communicator) : communicator_(std::move(communicator)) {}
+  explicit CommunicatorHeartbeat(std::shared_ptr<xccl::Communicator> communicator)
+      : communicator_(std::move(communicator)) {}
   void set_busy(bool busy) override { communicator_->set_busy(busy); }
   void progress() override { communicator_->progress(); }
 

@@ -45,7 +45,8 @@ void ExpertServer::run() {
 
 /// Answers all messages, those of one layer together.
 void ExpertServer::serve(std::vector<xccl::A2eView>* views) {
-  std::stable_sort(views->begin(), views->end(), [](const auto& a, const auto& b) { return a.event.layer < b.event.layer; });
+  std::stable_sort(views->begin(), views->end(),
+                   [](const auto& a, const auto& b) { return a.event.layer < b.event.layer; });
   const auto is_refused = [&](const xccl::A2eView& view) {
     const Status status = check_view(view);
     // The sender may be gone by now: then there is nobody to tell.
@@ -66,7 +67,8 @@ Status ExpertServer::check_view(const xccl::A2eView& view) const {
   if (view.placement_version != config_.placement.version) return {Code::kMismatch, "another placement version"};
   if (view.row_bytes != config_.spec.hidden_size * sizeof(float)) return {Code::kMismatch, "another row size"};
   if (view.expert_counts.size() != experts_.size()) return {Code::kMismatch, "another number of experts"};
-  if (view.event.layer >= config_.spec.num_layers || !config_.spec.is_moe_layer(view.event.layer)) return {Code::kInvalidArgument, "no such layer"};
+  if (view.event.layer >= config_.spec.num_layers || !config_.spec.is_moe_layer(view.event.layer))
+    return {Code::kInvalidArgument, "no such layer"};
   return {};
 }
 
@@ -104,13 +106,15 @@ void ExpertServer::collect_pairs(std::span<const xccl::A2eView> views, size_t lo
   group_y_.resize(group_x_.size());
   for (size_t i = 0; i < pairs_.size(); ++i) {
     const xccl::A2eView& view = views[pairs_[i].view_idx];
-    std::memcpy(&group_x_[i * hidden], view.rows + static_cast<size_t>(view.pair_rows[pairs_[i].pair_idx]) * view.row_bytes, view.row_bytes);
+    std::memcpy(&group_x_[i * hidden],
+                view.rows + static_cast<size_t>(view.pair_rows[pairs_[i].pair_idx]) * view.row_bytes, view.row_bytes);
   }
 }
 
 void ExpertServer::run_expert(std::span<const xccl::A2eView> views, size_t local_idx) {
   const size_t hidden = config_.spec.hidden_size;
-  config_.bank.run(views.front().event.layer, experts_[local_idx], group_x_.data(), group_y_.data(), static_cast<int>(pairs_.size()));
+  config_.bank.run(views.front().event.layer, experts_[local_idx], group_x_.data(), group_y_.data(),
+                   static_cast<int>(pairs_.size()));
   for (size_t i = 0; i < pairs_.size(); ++i) {
     const auto* row = reinterpret_cast<const std::byte*>(&group_y_[i * hidden]);
     // PEER_DEAD is final for that message alone; finish() ends it.

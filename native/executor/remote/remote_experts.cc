@@ -10,8 +10,12 @@ constexpr uint32_t kNoRow = UINT32_MAX;
 
 }  // namespace
 
-RemoteExperts::RemoteExperts(const ModelSpec& spec, ExpertPlacement placement, std::shared_ptr<xccl::Communicator> communicator)
-    : spec_(spec), placement_(std::move(placement)), communicator_(std::move(communicator)), expert_pairs_(spec.num_experts) {
+RemoteExperts::RemoteExperts(const ModelSpec& spec, ExpertPlacement placement,
+                             std::shared_ptr<xccl::Communicator> communicator)
+    : spec_(spec),
+      placement_(std::move(placement)),
+      communicator_(std::move(communicator)),
+      expert_pairs_(spec.num_experts) {
   for (uint32_t rank = 0; rank < communicator_->config().max_ranks; ++rank) {
     std::vector<int32_t> experts = placement_.experts_of(static_cast<int32_t>(rank));
     if (experts.empty()) continue;
@@ -108,10 +112,12 @@ Status RemoteExperts::finish(const ExpertBatch&, float* pair_out) {
     const xccl::E2aView view = communicator_->attention()->view(dest.rank, event_.micro_batch);
     if (view.num_pairs != dest.pairs.size() || view.row_bytes != row_bytes) {
       failed_rank_ = static_cast<int32_t>(dest.rank);
-      return {Code::kCorrupt, "rank " + std::to_string(dest.rank) + " answered with " + std::to_string(view.num_pairs) + " rows"};
+      return {Code::kCorrupt,
+              "rank " + std::to_string(dest.rank) + " answered with " + std::to_string(view.num_pairs) + " rows"};
     }
     for (size_t i = 0; i < dest.pairs.size(); ++i) {
-      std::memcpy(pair_out + dest.pairs[i] * static_cast<size_t>(spec_.hidden_size), view.rows + i * row_bytes, row_bytes);
+      std::memcpy(pair_out + dest.pairs[i] * static_cast<size_t>(spec_.hidden_size), view.rows + i * row_bytes,
+                  row_bytes);
     }
   }
   return {};

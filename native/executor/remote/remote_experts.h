@@ -26,11 +26,11 @@ class RemoteExperts : public ExpertBackend {
   /// What goes to one rank in the layer at hand.
   struct Destination {
     uint32_t rank = 0;
-    std::vector<int32_t> experts;          // ascending: local index to id
-    std::vector<uint32_t> expert_counts;   // [experts]
-    std::vector<uint32_t> row_index;       // rows of the batch that go there, ascending
-    std::vector<uint32_t> pair_rows;       // [pairs]: index into row_index, grouped by expert
-    std::vector<int32_t> pairs;            // [pairs]: row * top_k + i in the batch, in the order of pair_rows
+    std::vector<int32_t> experts;         // ascending: local index to id
+    std::vector<uint32_t> expert_counts;  // [experts]
+    std::vector<uint32_t> row_index;      // rows of the batch that go there, ascending
+    std::vector<uint32_t> pair_rows;      // [pairs]: index into row_index, grouped by expert
+    std::vector<int32_t> pairs;           // [pairs]: row * top_k + i in the batch, in the order of pair_rows
   };
 
   void sort_pairs(const ExpertBatch& batch);

@@ -1,6 +1,6 @@
 // Attention ranks and expert ranks over XCCL, all in this process: random schedules of two attention ranks that share two expert ranks give
 // the bits of sequences run alone; what goes wrong on the way is told with rank and code.
-#include "executor/loop/random_master.h"
+#include "executor/loop/test_support.h"
 #include "executor/remote/expert_server.h"
 #include "executor/remote/remote_experts.h"
 #include "xccl/test_support.h"
@@ -28,17 +28,21 @@ ExpertPlacement placement_of(const ModelSpec& spec, int timeout_ms = 20000) {
   return placement;
 }
 
-std::unique_ptr<ExpertServer> serve(const ModelSpec& spec, const TestWeights& weights, const xt::Member& member, const ExpertPlacement& placement,
-                                    std::function<void(ExpertSpan)> on_span = [](const ExpertSpan&) {}) {
+std::unique_ptr<ExpertServer> serve(
+    const ModelSpec& spec, const TestWeights& weights, const xt::Member& member, const ExpertPlacement& placement,
+    std::function<void(ExpertSpan)> on_span = [](const ExpertSpan&) {}) {
   ExpertServerConfig config{spec, placement, {}, member, std::move(on_span)};
   WeightStore store;
   CHECK(store.open(weights.plan()).ok());
-  CHECK(config.bank.load(spec, store, spec.num_layers, [&](int e) { return placement.expert_to_rank[e] == static_cast<int32_t>(member->rank()); }).ok());
+  CHECK(config.bank
+            .load(spec, store, spec.num_layers,
+                  [&](int e) { return placement.expert_to_rank[e] == static_cast<int32_t>(member->rank()); })
+            .ok());
   return std::make_unique<ExpertServer>(std::move(config));
 }
 
-CoreConfig remote_config(const ModelSpec& spec, const TestWeights& weights, const xt::Member& member, const ExpertPlacement& placement,
-                         RankOptions options = {}) {
+CoreConfig remote_config(const ModelSpec& spec, const TestWeights& weights, const xt::Member& member,
+                         const ExpertPlacement& placement, RankOptions options = {}) {
   options.max_pass_tokens = kMaxRows;
   CoreConfig config = make_config(spec, weights, options);
   CHECK(check_placement(spec, placement, member->config()).ok());
@@ -76,8 +80,8 @@ Plan one_sequence(std::vector<int32_t> tokens, int max_new_tokens) {
   return plan;
 }
 
-void run_random_schedule(const ModelSpec& spec, const TestWeights& weights, const xt::Member& member, uint64_t seed, const std::vector<Job>& jobs,
-                         const std::vector<std::vector<SampledToken>>& expected) {
+void run_random_schedule(const ModelSpec& spec, const TestWeights& weights, const xt::Member& member, uint64_t seed,
+                         const std::vector<Job>& jobs, const std::vector<std::vector<SampledToken>>& expected) {
   Random random(seed);
   const RankOptions options{.num_blocks = 80, .block_tokens = 8, .max_batch_tokens = 20, .max_pass_tokens = kMaxRows};
   RandomMaster master(random, options, jobs, expected);
@@ -119,14 +123,14 @@ TEST(remote_expert_that_does_not_answer_is_a_timeout_that_names_it) {
   const TestWeights weights(spec);
   Pod pod(spec);
   const auto even = serve(spec, weights, pod.members[2], placement_of(spec));
-  ExecutorCore core(remote_config(spec, weights, pod.members[0], placement_of(spec, 60)));
+  ExecutorCore core(remote_config(spec, weights, pod.members[0], placement_of(spec, 400)));
   StepEvent event;
   core.apply(one_sequence({1, 2, 3, 4, 5, 6, 7, 8}, 5), &event);
   const auto start = std::chrono::steady_clock::now();
   core.step(&event);
   REQUIRE(event.fault.has_value());
   CHECK(event.fault->rank == 3 && event.fault->status.code() == Code::kTimeout);
-  CHECK(xt::ms_since(start) < 3000);
+  CHECK(xt::ms_since(start) < 5000);
   CHECK(event.tokens.empty() && !core.has_work());
   // The expert comes up late, answers the abandoned event, and the step is run again.
   const auto odd = serve(spec, weights, pod.members[3], placement_of(spec));

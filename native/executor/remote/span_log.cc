@@ -5,11 +5,13 @@
 namespace switchyard::executor {
 
 void SpanLog::add(const xccl::A2eView& view, int64_t start_unix_ns, int64_t end_unix_ns, int64_t compute_ns) {
-  if (const auto found = open_.find(view.rank); found != open_.end() && found->second.front().step != view.event.step) end(view.rank);
+  if (const auto found = open_.find(view.rank); found != open_.end() && found->second.front().step != view.event.step)
+    end(view.rank);
   if (view.traces.empty()) return;
   std::vector<ExpertSpan>& spans = open_[view.rank];
   if (spans.empty()) {
-    for (const xccl::TraceRef& trace : view.traces) spans.push_back({trace, view.rank, view.event.step, start_unix_ns, 0, 0, 0, 0});
+    for (const xccl::TraceRef& trace : view.traces)
+      spans.push_back({trace, view.rank, view.event.step, start_unix_ns, 0, 0, 0, 0});
   }
   for (ExpertSpan& span : spans) {
     span.duration_ns = end_unix_ns - span.start_unix_ns;

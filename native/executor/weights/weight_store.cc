@@ -30,9 +30,12 @@ bool count_elements(const std::vector<int64_t>& shape, uint64_t* count) {
 
 float widen(const TensorView& view, size_t i) {
   switch (view.dtype) {
-    case Dtype::kBf16: return bf16_to_float(static_cast<const uint16_t*>(view.data)[i]);
-    case Dtype::kF16: return fp16_to_float(static_cast<const uint16_t*>(view.data)[i]);
-    case Dtype::kF32: return static_cast<const float*>(view.data)[i];
+    case Dtype::kBf16:
+      return bf16_to_float(static_cast<const uint16_t*>(view.data)[i]);
+    case Dtype::kF16:
+      return fp16_to_float(static_cast<const uint16_t*>(view.data)[i]);
+    case Dtype::kF32:
+      return static_cast<const float*>(view.data)[i];
   }
   return 0.0f;
 }
@@ -70,9 +73,11 @@ Status WeightStore::add_tensor(const WeightTensor& tensor) {
   }
   const std::string what = "tensor " + tensor.name + " of " + tensor.file;
   uint64_t count;
-  if (!count_elements(tensor.shape, &count)) return {Code::kCorrupt, what + " has an impossible shape " + shape_text(tensor.shape)};
+  if (!count_elements(tensor.shape, &count))
+    return {Code::kCorrupt, what + " has an impossible shape " + shape_text(tensor.shape)};
   if (count * dtype_bytes(tensor.dtype) != tensor.bytes) {
-    return {Code::kCorrupt, what + " has " + std::to_string(tensor.bytes) + " bytes, which its shape " + shape_text(tensor.shape) + " does not give"};
+    return {Code::kCorrupt, what + " has " + std::to_string(tensor.bytes) + " bytes, which its shape " +
+                                shape_text(tensor.shape) + " does not give"};
   }
   if (tensor.offset > file.bytes || tensor.bytes > file.bytes - tensor.offset) {
     return {Code::kCorrupt, what + " ends beyond the file (truncated?)"};
@@ -92,8 +97,8 @@ Status WeightStore::find(const std::string& name, std::initializer_list<int64_t>
   if (found == tensors_.end()) return {Code::kInvalidArgument, "the weights have no tensor " + name};
   const std::vector<int64_t> expected(shape);
   if (found->second.shape != expected) {
-    return {Code::kInvalidArgument,
-            "tensor " + name + " has shape " + shape_text(found->second.shape) + ", the model's configuration needs " + shape_text(expected)};
+    return {Code::kInvalidArgument, "tensor " + name + " has shape " + shape_text(found->second.shape) +
+                                        ", the model's configuration needs " + shape_text(expected)};
   }
   *view = found->second;
   return {};
@@ -115,7 +120,8 @@ Status WeightStore::load_matrix(const std::string& name, int num_rows, int num_c
   return {};
 }
 
-Status WeightStore::load_stacked(const std::string& first, const std::string& second, int rows, int num_columns, PackedMatrix* matrix) const {
+Status WeightStore::load_stacked(const std::string& first, const std::string& second, int rows, int num_columns,
+                                 PackedMatrix* matrix) const {
   TensorView a;
   TensorView b;
   SWITCHYARD_RETURN_IF_ERROR(find(first, {rows, num_columns}, &a));

@@ -39,7 +39,8 @@ class WeightStore {
   Status load_matrix(const std::string& name, int num_rows, int num_columns, PackedMatrix* matrix) const;
 
   /// Two matrices of one input, [rows, num_columns] each, stacked to [2 * rows, num_columns] (gate and up).
-  Status load_stacked(const std::string& first, const std::string& second, int rows, int num_columns, PackedMatrix* matrix) const;
+  Status load_stacked(const std::string& first, const std::string& second, int rows, int num_columns,
+                      PackedMatrix* matrix) const;
 
  private:
   struct File {

@@ -1,7 +1,7 @@
 // Bad weight files and configurations end in a specific error, never in a crash.
 #include "executor/weights/weight_store.h"
 
-#include "executor/test_model.h"
+#include "executor/test_support.h"
 
 using namespace switchyard;
 using namespace switchyard::executor;
@@ -25,9 +25,12 @@ TEST(weights_that_do_not_fit_their_file_are_refused) {
   CHECK(open_changed(weights.plan(), [](WeightTensor& t) { t.offset = uint64_t{1} << 62; }).code() == Code::kCorrupt);
   CHECK(open_changed(weights.plan(), [](WeightTensor& t) { t.bytes += 2; }).code() == Code::kCorrupt);
   CHECK(open_changed(weights.plan(), [](WeightTensor& t) { t.shape = {-1, 4}; }).code() == Code::kCorrupt);
-  CHECK(open_changed(weights.plan(), [](WeightTensor& t) { t.shape = {int64_t{1} << 40, int64_t{1} << 40}; }).code() == Code::kCorrupt);
+  CHECK(open_changed(weights.plan(), [](WeightTensor& t) {
+          t.shape = {int64_t{1} << 40, int64_t{1} << 40};
+        }).code() == Code::kCorrupt);
   CHECK(open_changed(weights.plan(), [](WeightTensor& t) { t.offset += 1; }).code() == Code::kCorrupt);
-  CHECK(open_changed(weights.plan(), [](WeightTensor& t) { t.file = "/nowhere/model.safetensors"; }).code() == Code::kIo);
+  CHECK(open_changed(weights.plan(), [](WeightTensor& t) { t.file = "/nowhere/model.safetensors"; }).code() ==
+        Code::kIo);
 }
 
 TEST(weights_of_a_truncated_file_are_refused) {
@@ -44,7 +47,8 @@ TEST(weights_that_lack_a_tensor_or_have_another_shape_are_refused_by_name) {
   REQUIRE(store.open(weights.plan()).ok());
   std::vector<float> values;
   const Status missing = store.load_vector("model.layers.9.input_layernorm.weight", 40, &values);
-  CHECK(missing.code() == Code::kInvalidArgument && missing.message().find("model.layers.9.input_layernorm.weight") != std::string::npos);
+  CHECK(missing.code() == Code::kInvalidArgument &&
+        missing.message().find("model.layers.9.input_layernorm.weight") != std::string::npos);
   const Status odd = store.load_vector("model.norm.weight", 41, &values);
   CHECK(odd.code() == Code::kInvalidArgument && odd.message().find("[40]") != std::string::npos);
 }

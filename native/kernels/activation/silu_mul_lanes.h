@@ -13,9 +13,12 @@ inline void run_silu_mul(const SiluMulArgs& args) {
     const float* up = gate + args.size;
     float* y = args.y + static_cast<size_t>(t) * args.size;
     int k = 0;
-    for (; k + 16 <= args.size; k += 16) Lanes::mul(silu32_lanes(Lanes::load(gate + k)), Lanes::load(up + k)).store(y + k);
+    for (; k + 16 <= args.size; k += 16)
+      Lanes::mul(silu32_lanes(Lanes::load(gate + k)), Lanes::load(up + k)).store(y + k);
     const int rest = args.size - k;
-    if (rest > 0) Lanes::mul(silu32_lanes(Lanes::load_first(gate + k, rest)), Lanes::load_first(up + k, rest)).store_first(y + k, rest);
+    if (rest > 0)
+      Lanes::mul(silu32_lanes(Lanes::load_first(gate + k, rest)), Lanes::load_first(up + k, rest))
+          .store_first(y + k, rest);
   }
 }
 

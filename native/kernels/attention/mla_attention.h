@@ -12,18 +12,18 @@ inline constexpr int kMaxMergeLevels = 24;
 inline constexpr int kHeadTile = 4;
 
 struct MlaAttentionArgs {
-  const float* q;             // [num_heads][latent + rope]: absorbed query, then rotated part
-  const float* cache;         // block b, token i of this layer: cache + b * block_stride + i * (latent + rope)
-  size_t block_stride;        // floats from one block to the next
-  const int32_t* block_table; // [ceil(num_keys / block_tokens)]
+  const float* q;              // [num_heads][latent + rope]: absorbed query, then rotated part
+  const float* cache;          // block b, token i of this layer: cache + b * block_stride + i * (latent + rope)
+  size_t block_stride;         // floats from one block to the next
+  const int32_t* block_table;  // [ceil(num_keys / block_tokens)]
   int block_tokens;
-  int num_keys;               // position of the query + 1; > 0
+  int num_keys;  // position of the query + 1; > 0
   int num_heads;
   int latent;
   int rope;
   float scale;
-  float* out;                 // [num_heads][latent]
-  float* scratch;             // mla_attention_scratch_floats(latent) floats
+  float* out;      // [num_heads][latent]
+  float* scratch;  // mla_attention_scratch_floats(latent) floats
 };
 
 /// Size of MlaAttentionArgs::scratch in floats: scores of a chunk and one partial result a merge level, for a tile of heads.

@@ -14,7 +14,9 @@ struct TileScratch {
   float* stack;   // [kMaxMergeLevels][kHeadTile][latent + 2]: max, sum, out
   int latent;
 
-  float* partial(int level, int head) const { return stack + (static_cast<size_t>(level) * kHeadTile + head) * (latent + 2); }
+  float* partial(int level, int head) const {
+    return stack + (static_cast<size_t>(level) * kHeadTile + head) * (latent + 2);
+  }
 };
 
 struct Chunk {
@@ -115,7 +117,8 @@ inline void merge_partials(float* a, const float* b, int latent) {
 
 template <int NumHeads>
 void merge_top(const TileScratch& scratch, int* depth) {
-  for (int h = 0; h < NumHeads; ++h) merge_partials(scratch.partial(*depth - 2, h), scratch.partial(*depth - 1, h), scratch.latent);
+  for (int h = 0; h < NumHeads; ++h)
+    merge_partials(scratch.partial(*depth - 2, h), scratch.partial(*depth - 1, h), scratch.latent);
   --*depth;
 }
 

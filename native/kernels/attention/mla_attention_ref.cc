@@ -68,7 +68,8 @@ Partial attend_chunks(const MlaAttentionArgs& args, const float* q, int first, i
 void mla_attention_ref(const MlaAttentionArgs& args) {
   const int num_chunks = (args.num_keys + kChunkKeys - 1) / kChunkKeys;
   for (int h = 0; h < args.num_heads; ++h) {
-    const Partial result = attend_chunks(args, args.q + static_cast<size_t>(h) * (args.latent + args.rope), 0, num_chunks);
+    const Partial result =
+        attend_chunks(args, args.q + static_cast<size_t>(h) * (args.latent + args.rope), 0, num_chunks);
     const float inverse = 1.0f / result.sum;
     for (int c = 0; c < args.latent; ++c) args.out[static_cast<size_t>(h) * args.latent + c] = result.out[c] * inverse;
   }

@@ -15,7 +15,8 @@ inline void run_combine(const CombineArgs& args) {
       const int width = args.size - k < 16 ? args.size - k : 16;
       Lanes sum = Lanes::load_first(y + k, width);
       for (int i = 0; i < args.top_k; ++i) {
-        sum = Lanes::fma(Lanes::broadcast(weights[i]), Lanes::load_first(pairs + static_cast<size_t>(i) * args.size + k, width), sum);
+        sum = Lanes::fma(Lanes::broadcast(weights[i]),
+                         Lanes::load_first(pairs + static_cast<size_t>(i) * args.size + k, width), sum);
       }
       sum.store_first(y + k, width);
     }

@@ -31,7 +31,9 @@ struct Lanes {
     _mm256_maskstore_ps(p + 8, mask(n - 8), high);
   }
 
-  static Lanes fma(Lanes a, Lanes b, Lanes c) { return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)}; }
+  static Lanes fma(Lanes a, Lanes b, Lanes c) {
+    return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+  }
   static Lanes add(Lanes a, Lanes b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
   static Lanes sub(Lanes a, Lanes b) { return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)}; }
   static Lanes mul(Lanes a, Lanes b) { return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
@@ -48,12 +50,14 @@ struct Lanes {
   static Lanes power_of_two(Lanes n) { return {power_of_two(n.low), power_of_two(n.high)}; }
   /// The first n lanes of a, the rest of b.
   static Lanes blend_first(Lanes a, Lanes b, int n) {
-    return {_mm256_blendv_ps(b.low, a.low, _mm256_castsi256_ps(mask(n))), _mm256_blendv_ps(b.high, a.high, _mm256_castsi256_ps(mask(n - 8)))};
+    return {_mm256_blendv_ps(b.low, a.low, _mm256_castsi256_ps(mask(n))),
+            _mm256_blendv_ps(b.high, a.high, _mm256_castsi256_ps(mask(n - 8)))};
   }
   /// +0 where x < limit, y elsewhere (also where x is NaN).
   static Lanes zero_below(Lanes x, float limit, Lanes y) {
     const __m256 l = _mm256_set1_ps(limit);
-    return {_mm256_andnot_ps(_mm256_cmp_ps(x.low, l, _CMP_LT_OQ), y.low), _mm256_andnot_ps(_mm256_cmp_ps(x.high, l, _CMP_LT_OQ), y.high)};
+    return {_mm256_andnot_ps(_mm256_cmp_ps(x.low, l, _CMP_LT_OQ), y.low),
+            _mm256_andnot_ps(_mm256_cmp_ps(x.high, l, _CMP_LT_OQ), y.high)};
   }
   /// x where x is NaN, y elsewhere.
   static Lanes keep_nan(Lanes x, Lanes y) {
@@ -73,7 +77,9 @@ struct Lanes {
     const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
   }
-  static __m256i mask(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+  static __m256i mask(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
   static __m256 power_of_two(__m256 n) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
   }

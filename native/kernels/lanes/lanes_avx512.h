@@ -31,13 +31,16 @@ struct Lanes {
   static Lanes min(Lanes a, Lanes b) { return {_mm512_min_ps(a.v, b.v)}; }
   static Lanes rint(Lanes a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
   static Lanes power_of_two(Lanes n) {
-    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127)), 23))};
+    return {
+        _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127)), 23))};
   }
   static Lanes blend_first(Lanes a, Lanes b, int n) { return {_mm512_mask_blend_ps(mask(n), b.v, a.v)}; }
   static Lanes zero_below(Lanes x, float limit, Lanes y) {
     return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x.v, _mm512_set1_ps(limit), _CMP_NLT_UQ), y.v)};
   }
-  static Lanes keep_nan(Lanes x, Lanes y) { return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q), y.v, x.v)}; }
+  static Lanes keep_nan(Lanes x, Lanes y) {
+    return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q), y.v, x.v)};
+  }
   float fold() const {
     const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

@@ -10,9 +10,12 @@ namespace {
 
 float widen(const void* data, Dtype dtype, size_t index) {
   switch (dtype) {
-    case Dtype::kBf16: return bf16_to_float(static_cast<const uint16_t*>(data)[index]);
-    case Dtype::kF16: return fp16_to_float(static_cast<const uint16_t*>(data)[index]);
-    case Dtype::kF32: return static_cast<const float*>(data)[index];
+    case Dtype::kBf16:
+      return bf16_to_float(static_cast<const uint16_t*>(data)[index]);
+    case Dtype::kF16:
+      return fp16_to_float(static_cast<const uint16_t*>(data)[index]);
+    case Dtype::kF32:
+      return static_cast<const float*>(data)[index];
   }
   return 0.0f;
 }
@@ -21,7 +24,8 @@ float widen(const void* data, Dtype dtype, size_t index) {
 
 void PackedMatrix::Free::operator()(std::byte* p) const { std::free(p); }
 
-PackedMatrix::PackedMatrix(int num_rows, int num_columns, bool is_bf16) : num_rows_(num_rows), num_columns_(num_columns), is_bf16_(is_bf16) {
+PackedMatrix::PackedMatrix(int num_rows, int num_columns, bool is_bf16)
+    : num_rows_(num_rows), num_columns_(num_columns), is_bf16_(is_bf16) {
   const size_t element_bytes = is_bf16 ? 2 : 4;
   const size_t bytes = static_cast<size_t>(num_groups()) * num_columns * kGroupRows * element_bytes;
   const size_t rounded = (bytes + 63) / 64 * 64;
@@ -30,7 +34,8 @@ PackedMatrix::PackedMatrix(int num_rows, int num_columns, bool is_bf16) : num_ro
   std::memset(data_.get(), 0, rounded);
 }
 
-void PackedMatrix::set_rows(int first_row, int num_rows, const void* data, Dtype dtype, size_t row_stride, size_t column_stride) {
+void PackedMatrix::set_rows(int first_row, int num_rows, const void* data, Dtype dtype, size_t row_stride,
+                            size_t column_stride) {
   if (first_row < 0 || first_row + num_rows > num_rows_ || (is_bf16_ && dtype != Dtype::kBf16)) std::abort();
   for (int i = 0; i < num_rows; ++i) {
     const int row = first_row + i;
@@ -47,8 +52,10 @@ void PackedMatrix::set_rows(int first_row, int num_rows, const void* data, Dtype
   }
 }
 
-void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens, int num_slices) {
-  kernels().product({w.data(), w.is_bf16(), w.num_rows(), w.num_columns(), num_slices, x, x_stride, y, y_stride, num_tokens});
+void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,
+             int num_slices) {
+  kernels().product(
+      {w.data(), w.is_bf16(), w.num_rows(), w.num_columns(), num_slices, x, x_stride, y, y_stride, num_tokens});
 }
 
 }  // namespace switchyard

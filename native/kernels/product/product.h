@@ -61,6 +61,7 @@ void product_avx2(const ProductArgs& args);
 void product_avx512(const ProductArgs& args);
 
 /// Runs the product on the instruction set in use.
-void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens, int num_slices = 1);
+void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,
+             int num_slices = 1);
 
 }  // namespace switchyard

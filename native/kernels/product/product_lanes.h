@@ -23,7 +23,8 @@ void sum_slice(const Operands<Weight>& in, int first, int end, Lanes (&sum)[NumT
   }
   for (int k = first; k < end; ++k) {
     Lanes w[NumGroups];
-    for (int g = 0; g < NumGroups; ++g) w[g] = Lanes::load(in.weights + g * in.group_stride + static_cast<size_t>(k) * kGroupRows);
+    for (int g = 0; g < NumGroups; ++g)
+      w[g] = Lanes::load(in.weights + g * in.group_stride + static_cast<size_t>(k) * kGroupRows);
     for (int t = 0; t < NumTokens; ++t) {
       const Lanes x = Lanes::broadcast(in.x[t * in.x_stride + k]);
       for (int g = 0; g < NumGroups; ++g) sum[t][g] = Lanes::fma(w[g], x, sum[t][g]);

@@ -8,7 +8,8 @@ namespace {
 
 float weight_at(const ProductArgs& args, int row, int k) {
   const size_t index = (static_cast<size_t>(row / kGroupRows) * args.num_columns + k) * kGroupRows + row % kGroupRows;
-  return args.is_bf16 ? bf16_to_float(static_cast<const uint16_t*>(args.weights)[index]) : static_cast<const float*>(args.weights)[index];
+  return args.is_bf16 ? bf16_to_float(static_cast<const uint16_t*>(args.weights)[index])
+                      : static_cast<const float*>(args.weights)[index];
 }
 
 float slice_sum(const ProductArgs& args, const float* x, int row, int first, int end) {

@@ -27,9 +27,12 @@ inline void run_rmsnorm(const RmsNormArgs& args) {
     const float mean = sum_of_squares(x, args.size) / static_cast<float>(args.size);
     const Lanes r = Lanes::broadcast(1.0f / __builtin_sqrtf(mean + args.eps));
     int k = 0;
-    for (; k + 16 <= args.size; k += 16) Lanes::mul(Lanes::mul(Lanes::load(x + k), r), Lanes::load(args.weight + k)).store(y + k);
+    for (; k + 16 <= args.size; k += 16)
+      Lanes::mul(Lanes::mul(Lanes::load(x + k), r), Lanes::load(args.weight + k)).store(y + k);
     const int rest = args.size - k;
-    if (rest > 0) Lanes::mul(Lanes::mul(Lanes::load_first(x + k, rest), r), Lanes::load_first(args.weight + k, rest)).store_first(y + k, rest);
+    if (rest > 0)
+      Lanes::mul(Lanes::mul(Lanes::load_first(x + k, rest), r), Lanes::load_first(args.weight + k, rest))
+          .store_first(y + k, rest);
   }
 }
 

@@ -44,7 +44,8 @@ void mask_groups(const RouterShape& shape, float* choice, float* group_score, fl
 
 }  // namespace
 
-void route(const RouterShape& shape, const float* logits, const float* bias, int32_t* expert_ids, float* weights, float* scratch) {
+void route(const RouterShape& shape, const float* logits, const float* bias, int32_t* expert_ids, float* weights,
+           float* scratch) {
   const int n = shape.num_experts;
   float* choice = scratch;
   float* group_score = scratch + n;

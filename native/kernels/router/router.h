@@ -17,6 +17,7 @@ struct RouterShape {
 
 /// logits, bias: [num_experts]. Writes the chosen experts in gate order and their weights, [top_k] each.
 /// scratch: 3 * num_experts floats.
-void route(const RouterShape& shape, const float* logits, const float* bias, int32_t* expert_ids, float* weights, float* scratch);
+void route(const RouterShape& shape, const float* logits, const float* bias, int32_t* expert_ids, float* weights,
+           float* scratch);
 
 }  // namespace switchyard

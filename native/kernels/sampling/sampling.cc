@@ -17,8 +17,9 @@ constexpr float kNoiseSpan = 27.0f;  // -log(-log u) lies in (-3.14, 22.9) for u
 
 double gumbel(uint64_t seed, int64_t position, int32_t token_id) {
   const auto place = static_cast<uint64_t>(position);
-  const auto words = philox4x32({static_cast<uint32_t>(token_id), static_cast<uint32_t>(place), static_cast<uint32_t>(place >> 32), 0},
-                                {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
+  const auto words =
+      philox4x32({static_cast<uint32_t>(token_id), static_cast<uint32_t>(place), static_cast<uint32_t>(place >> 32), 0},
+                 {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
   const double u = (static_cast<double>(words[0]) + 0.5) / 4294967296.0;
   return -log64(-log64(u));
 }
@@ -39,16 +40,22 @@ int32_t argmax(const float* x, int size) {
 
 Status check_sampling_params(const SamplingParams& params) {
   const float t = params.temperature;
-  if (!(t == 0.0f || (t >= kLowestTemperature && t <= 100.0f))) return {Code::kInvalidArgument, "sampling.temperature must be 0 or 0.0001 to 100"};
+  if (!(t == 0.0f || (t >= kLowestTemperature && t <= 100.0f)))
+    return {Code::kInvalidArgument, "sampling.temperature must be 0 or 0.0001 to 100"};
   if (params.top_k < 0) return {Code::kInvalidArgument, "sampling.topK must not be negative"};
-  if (!(params.top_p > 0.0f && params.top_p <= 1.0f)) return {Code::kInvalidArgument, "sampling.topP must lie in (0, 1]"};
-  if (!(params.min_p >= 0.0f && params.min_p <= 1.0f)) return {Code::kInvalidArgument, "sampling.minP must lie in [0, 1]"};
-  if (params.top_logprobs < 0 || params.top_logprobs > kMaxTopLogprobs) return {Code::kInvalidArgument, "sampling.topLogprobs must be 0 to 20"};
+  if (!(params.top_p > 0.0f && params.top_p <= 1.0f))
+    return {Code::kInvalidArgument, "sampling.topP must lie in (0, 1]"};
+  if (!(params.min_p >= 0.0f && params.min_p <= 1.0f))
+    return {Code::kInvalidArgument, "sampling.minP must lie in [0, 1]"};
+  if (params.top_logprobs < 0 || params.top_logprobs > kMaxTopLogprobs)
+    return {Code::kInvalidArgument, "sampling.topLogprobs must be 0 to 20"};
   return {};
 }
 
-Status Sampler::sample(const float* logits, int vocab_size, const SamplingParams& params, int64_t position, SampledToken* token) {
-  if (!all_finite(logits, vocab_size)) return {Code::kInternal, "the model's logits are not finite at position " + std::to_string(position - 1)};
+Status Sampler::sample(const float* logits, int vocab_size, const SamplingParams& params, int64_t position,
+                       SampledToken* token) {
+  if (!all_finite(logits, vocab_size))
+    return {Code::kInternal, "the model's logits are not finite at position " + std::to_string(position - 1)};
   const int32_t best = argmax(logits, vocab_size);
   if (params.temperature == 0.0f) {
     token->token_id = best;
@@ -118,7 +125,9 @@ void Sampler::report_logprobs(const float* logits, int vocab_size, const Samplin
   if (!params.logprobs && params.top_logprobs == 0) return;
   const SoftmaxSum softmax = kernels().softmax_sum(logits, vocab_size);
   const double log_sum = log64(softmax.sum);
-  const auto logprob_of = [&](int32_t id) { return static_cast<float>(static_cast<double>(logits[id] - softmax.max) - log_sum); };
+  const auto logprob_of = [&](int32_t id) {
+    return static_cast<float>(static_cast<double>(logits[id] - softmax.max) - log_sum);
+  };
   if (params.logprobs) token->logprob = logprob_of(token->token_id);
   const int count = std::min(params.top_logprobs, vocab_size);
   if (count == 0) return;

@@ -37,14 +37,17 @@ class Sampler {
  public:
   /// logits [vocab_size]; position: the index the new token gets in its sequence.
   /// INTERNAL when a logit is not finite.
-  Status sample(const float* logits, int vocab_size, const SamplingParams& params, int64_t position, SampledToken* token);
+  Status sample(const float* logits, int vocab_size, const SamplingParams& params, int64_t position,
+                SampledToken* token);
 
  private:
   struct Candidate {
     float value;
     int32_t id;
   };
-  static bool comes_first(const Candidate& a, const Candidate& b) { return a.value > b.value || (a.value == b.value && a.id < b.id); }
+  static bool comes_first(const Candidate& a, const Candidate& b) {
+    return a.value > b.value || (a.value == b.value && a.id < b.id);
+  }
 
   void collect(const float* logits, int vocab_size, const SamplingParams& params, float max);
   void cut_top_p(float top_p);

@@ -25,7 +25,9 @@ std::vector<int> histogram(const std::vector<float>& logits, const SamplingParam
 
 }  // namespace
 
-TEST(sampling_at_temperature_zero_is_argmax_with_ties_to_the_lower_id) { CHECK(token_at({1.0f, 3.0f, 3.0f, 2.0f}, {}, 5) == 1); }
+TEST(sampling_at_temperature_zero_is_argmax_with_ties_to_the_lower_id) {
+  CHECK(token_at({1.0f, 3.0f, 3.0f, 2.0f}, {}, 5) == 1);
+}
 
 TEST(sampling_follows_the_softmax) {
   const std::vector<float> logits{std::log(0.5f), std::log(0.3f), std::log(0.2f)};
@@ -47,7 +49,8 @@ TEST(sampling_without_filters_equals_sampling_with_filters_that_keep_all) {
   std::vector<float> logits(300);
   for (size_t i = 0; i < logits.size(); ++i) logits[i] = std::sin(static_cast<float>(i)) * 6.0f;
   for (int position = 0; position < 200; ++position) {
-    CHECK(token_at(logits, {.temperature = 0.7f, .seed = 3}, position) == token_at(logits, {.temperature = 0.7f, .top_k = 300, .seed = 3}, position));
+    CHECK(token_at(logits, {.temperature = 0.7f, .seed = 3}, position) ==
+          token_at(logits, {.temperature = 0.7f, .top_k = 300, .seed = 3}, position));
   }
 }
 

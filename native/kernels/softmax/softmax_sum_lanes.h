@@ -20,7 +20,8 @@ inline SoftmaxSum run_softmax_sum(const float* x, int size) {
   int i = 0;
   for (; i + 16 <= size; i += 16) sum = Lanes::add(sum, exp32_lanes(Lanes::sub(Lanes::load(x + i), shift)));
   if (const int rest = size - i; rest > 0) {
-    sum = Lanes::blend_first(Lanes::add(sum, exp32_lanes(Lanes::sub(Lanes::load_first(x + i, rest), shift))), sum, rest);
+    sum =
+        Lanes::blend_first(Lanes::add(sum, exp32_lanes(Lanes::sub(Lanes::load_first(x + i, rest), shift))), sum, rest);
   }
   return {max, sum.fold()};
 }

@@ -80,7 +80,8 @@ class TestWeights {
     add(p + "mlp.gate.weight", {s.num_experts, s.hidden_size}, 0.3f);
     add(p + "mlp.gate.e_score_correction_bias", {s.num_experts}, 0.05f, Dtype::kF32);
     add_ffn(p + "mlp.shared_experts", s.hidden_size, s.shared_intermediate_size());
-    for (int e = 0; e < s.num_experts; ++e) add_ffn(p + "mlp.experts." + std::to_string(e), s.hidden_size, s.moe_intermediate_size);
+    for (int e = 0; e < s.num_experts; ++e)
+      add_ffn(p + "mlp.experts." + std::to_string(e), s.hidden_size, s.moe_intermediate_size);
   }
 
   void add_ffn(const std::string& prefix, int hidden, int intermediate) {
@@ -127,7 +128,8 @@ inline CoreConfig make_config(const ModelSpec& spec, const TestWeights& weights,
   ExpertBank bank;
   CHECK(bank.load(spec, store, spec.num_layers, [](int) { return true; }).ok());
   config.experts = std::make_unique<LocalExperts>(spec, std::move(bank));
-  CHECK(KvPool::create(spec.num_layers, spec.cache_width(), options.num_blocks, options.block_tokens, {}, &config.kv).ok());
+  CHECK(KvPool::create(spec.num_layers, spec.cache_width(), options.num_blocks, options.block_tokens, {}, &config.kv)
+            .ok());
   config.max_batch_tokens = options.max_batch_tokens;
   config.max_pass_tokens = options.max_pass_tokens;
   return config;
@@ -147,20 +149,25 @@ inline Job random_job(const ModelSpec& spec, Random& random) {
   for (int32_t& token : job.prompt) token = static_cast<int32_t>(random() % spec.vocab_size);
   job.max_new_tokens = 1 + static_cast<int>(random() % 40);
   const bool is_greedy = random() % 3 == 0;
-  job.sampling = {.temperature = is_greedy ? 0.0f : 0.9f, .top_k = static_cast<int>(random() % 2 * 20), .top_p = random() % 2 ? 0.9f : 1.0f,
-                  .min_p = 0.0f,           .seed = random(),                                     .logprobs = true,
+  job.sampling = {.temperature = is_greedy ? 0.0f : 0.9f,
+                  .top_k = static_cast<int>(random() % 2 * 20),
+                  .top_p = random() % 2 ? 0.9f : 1.0f,
+                  .min_p = 0.0f,
+                  .seed = random(),
+                  .logprobs = true,
                   .top_logprobs = 2};
   return job;
 }
 
 inline bool same_token(const SampledToken& a, const SampledToken& b) {
-  return a.token_id == b.token_id && std::bit_cast<uint32_t>(a.logprob) == std::bit_cast<uint32_t>(b.logprob) && a.top_ids == b.top_ids &&
-         a.top_logprobs == b.top_logprobs;
+  return a.token_id == b.token_id && std::bit_cast<uint32_t>(a.logprob) == std::bit_cast<uint32_t>(b.logprob) &&
+         a.top_ids == b.top_ids && a.top_logprobs == b.top_logprobs;
 }
 
 /// The job alone, its prompt in one piece: what every schedule must give.
 inline std::vector<SampledToken> run_alone(const ModelSpec& spec, const TestWeights& weights, const Job& job) {
-  CoreConfig config = make_config(spec, weights, {.num_blocks = 64, .block_tokens = 16, .max_batch_tokens = 128, .max_pass_tokens = 128});
+  CoreConfig config = make_config(
+      spec, weights, {.num_blocks = 64, .block_tokens = 16, .max_batch_tokens = 128, .max_pass_tokens = 128});
   ExecutorCore core(std::move(config));
   Plan plan;
   plan.master_epoch = 1;

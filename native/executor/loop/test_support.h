@@ -5,14 +5,19 @@
 #include <algorithm>
 #include <map>
 
-#include "executor/test_model.h"
+#include "executor/test_support.h"
 
 namespace switchyard::executor::testing {
 
 class RandomMaster {
  public:
-  RandomMaster(Random& random, const RankOptions& options, std::vector<Job> jobs, std::vector<std::vector<SampledToken>> expected)
-      : random_(random), options_(options), jobs_(std::move(jobs)), expected_(std::move(expected)), runs_(jobs_.size()) {
+  RandomMaster(Random& random, const RankOptions& options, std::vector<Job> jobs,
+               std::vector<std::vector<SampledToken>> expected)
+      : random_(random),
+        options_(options),
+        jobs_(std::move(jobs)),
+        expected_(std::move(expected)),
+        runs_(jobs_.size()) {
     for (int32_t b = 0; b < options.num_blocks; ++b) free_blocks_.push_back(b);
   }
 
@@ -30,8 +35,10 @@ class RandomMaster {
       Run& run = runs_[i];
       if (run.state == State::kWaiting && random_() % 3 == 0) start(i, &plan);
       // Ever rarer, or a long prompt on a narrow rank would never come to its end.
-      else if (run.state == State::kRunning && random_() % (40 + 10 * num_preemptions_) == 0) preempt(i, &plan);
-      else if (run.state == State::kRunning && random_() % 2 == 0) grant(i, &plan);
+      else if (run.state == State::kRunning && random_() % (40 + 10 * num_preemptions_) == 0)
+        preempt(i, &plan);
+      else if (run.state == State::kRunning && random_() % 2 == 0)
+        grant(i, &plan);
     }
     return plan;
   }
