@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger, disconnect, type GrpcServer, type ServiceError, startGrpcServer } from '@switchyard/kit';
 import { cluster } from '@switchyard/proto';
-import type { Member, Membership } from '@switchyard/registry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectExecutor, type DpGroupMaster, ExecutorEndpoint, RemoteGroups, systemClock } from '../src/index.js';
 import { ModelRank } from './model-rank.js';
 import { SimRequest } from './sim-request.js';
 import { makeMaster } from './te-fixture.js';
+import { makeMember, WrittenMembership } from './written-membership.js';
 
 const log = createLogger({ member: 'test', level: 'silent', format: 'json' });
 const code = (expected: string) => expect.objectContaining({ code: expected });
@@ -161,38 +161,12 @@ describe('a remote executor', () => {
   });
 });
 
-/** A membership that a test writes: what RemoteGroups reads of one. */
-class WrittenMembership {
-  readonly id = 'decode-0';
-  readonly epoch = 3n;
-  #members: Member[] = [];
-  readonly #callbacks = new Set<(members: Member[]) => void>();
-
-  members(): Member[] {
-    return this.#members;
-  }
-
-  onChange(callback: (members: Member[]) => void): () => void {
-    this.#callbacks.add(callback);
-    return () => this.#callbacks.delete(callback);
-  }
-
-  connectTo(memberId: string): string {
-    return this.#members.find(({ id }) => id === memberId)?.address ?? '';
-  }
-
-  write(members: Member[]): void {
-    this.#members = members;
-    for (const callback of this.#callbacks) callback(members);
-  }
-}
-
 describe('RemoteGroups', () => {
   it('opens a group for each rank that serves, and again after it has died', async () => {
     const first = await openRank('first');
-    const membership = new WrittenMembership();
+    const membership = new WrittenMembership('decode-0', 3n);
     const groups = new RemoteGroups({
-      membership: membership as unknown as Membership,
+      membership,
       modelDigest: 'digest',
       numericClass: 'model',
       clock: systemClock,
@@ -203,11 +177,8 @@ describe('RemoteGroups', () => {
     });
     closers.push(() => groups.close());
     expect(groups.whyNone()).toMatchObject({ code: 'MEMBER_UNAVAILABLE' });
-    const member: Member = {
-      ...cluster.Member.create(),
-      ...{ id: 'rank-0', kind: cluster.MemberKind.ATTENTION, te: 'decode-0', epoch: 1n, address: first.address },
-      state: cluster.MemberState.STARTING,
-    };
+    const attention = { id: 'rank-0', kind: cluster.MemberKind.ATTENTION, te: 'decode-0', epoch: 1n };
+    const member = makeMember({ ...attention, address: first.address, state: cluster.MemberState.STARTING });
     membership.write([member, { ...member, id: 'rank-9', te: 'decode-1', state: cluster.MemberState.SERVING }]);
     expect(groups.masters()).toEqual([]);
     membership.write([{ ...member, state: cluster.MemberState.SERVING }]);

@@ -11,7 +11,7 @@ import { memberOfRank } from '../rank/runtime.js';
 import type { DpGroups } from '../tasks/decode-service.js';
 
 export interface RemoteGroupsOptions {
-  membership: Membership;
+  membership: Pick<Membership, 'id' | 'epoch' | 'members' | 'onChange' | 'connectTo'>;
   modelDigest: string;
   numericClass: string;
   clock: Clock;

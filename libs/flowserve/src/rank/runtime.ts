@@ -8,7 +8,7 @@ import { maxRanks } from './sizes.js';
 
 export interface RankRuntimeOptions {
   native: Pick<NativeModule, 'createCommunicator'>;
-  membership: Membership;
+  membership: Pick<Membership, 'id' | 'epoch' | 'xcclRank' | 'xcclNonce' | 'members' | 'onChange' | 'update'>;
   /** Folder for the rank's socket, `<id>.xccl`. */
   runDir: string;
   numericClass: string;
