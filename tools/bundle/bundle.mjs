@@ -8,7 +8,6 @@ import { rolldown } from 'rolldown';
 const external = [
   /^@opentelemetry\/(sdk|exporter|resources|otlp)/,
   /^@grpc\/(reflection|proto-loader)/,
-  'grpc-health-check',
   '@switchyard/native',
 ];
 

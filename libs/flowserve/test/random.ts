@@ -14,9 +14,9 @@ export function seeded(seed: number): Random {
   };
 }
 
-/** Seed of this run: SEED from the environment, or a fresh one. Printed, so that a failure can be run again. */
+/** Seed of this run: TEST_SEED from the environment, or a fresh one. Printed, so that a failure can be run again. */
 export function runSeed(name: string): number {
-  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-  console.log(`${name}: SEED=${seed}`);
+  const seed = Number(process.env.TEST_SEED ?? Date.now() % 1_000_000);
+  console.log(`${name}: TEST_SEED=${seed}`);
   return seed;
 }

@@ -6,6 +6,8 @@ import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import {
   credentials,
   loadPackageDefinition,
@@ -81,6 +83,13 @@ describe('reflection', () => {
     ]);
     const file = await ask({ fileContainingSymbol: 'switchyard.inference.v1.InferenceService' });
     expect(file.fileDescriptorResponse.fileDescriptorProto.length).toBeGreaterThan(0);
+    const health = await ask({ fileContainingSymbol: 'grpc.health.v1.Health' });
+    const [healthFile] = health.fileDescriptorResponse.fileDescriptorProto as [Buffer];
+    // Stricter than most clients of reflection: it throws for a file that the compiler would not have written.
+    const types = createFileRegistry(fromBinary(FileDescriptorProtoSchema, healthFile), () => undefined);
+    expect(types.getMessage('grpc.health.v1.HealthListResponse')?.fields.map(({ fieldKind }) => fieldKind)).toEqual([
+      'map',
+    ]);
     const unknown = await ask({ fileContainingSymbol: 'no.such.Symbol' });
     expect(unknown.errorResponse.errorCode).toBe(5);
     call.end();

@@ -86,6 +86,8 @@ export class StaticMembership implements Membership {
 
   #setPeer(address: string, member: Member | undefined): void {
     if (this.#closing.signal.aborted) return;
+    // One list of peers may serve all services of a system: whoever finds itself in it is no second member.
+    if (member?.id === this.id) return;
     if (member) this.#peers.set(address, member);
     else this.#peers.delete(address);
     this.#publish();

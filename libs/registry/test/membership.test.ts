@@ -135,6 +135,19 @@ describe('with static peers', () => {
     await until(() => a.members().some(({ id, epoch }) => id === 'b' && epoch === 7n));
   });
 
+  it('a service that finds itself among its peers is one member', async () => {
+    const folder = temporaryFolder();
+    const addresses = ['a', 'b'].map((id) => `unix:${folder}/${id}.sock`) as [string, string];
+    const a = await enter(contextOf('a', folder, { peer: addresses }));
+    await serveMember(a, addresses[0]);
+    const b = await enter(contextOf('b', folder, { peer: addresses }), PREFILL);
+    await serveMember(b, addresses[1]);
+    await until(() => seenBy(a).length === 2 && seenBy(b).length === 2);
+    // Long enough for every address to be asked again.
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect([seenBy(a).length, seenBy(b).length]).toEqual([2, 2]);
+  });
+
   it('the epoch is the start time when none is given', async () => {
     const beforeMs = Date.now();
     const { epoch } = await enter(contextOf('a', temporaryFolder(), {}), DECODE);

@@ -50,7 +50,8 @@ export class StepSpans implements StepObserver {
     const { timing } = event;
     if (timing === null || this.#traced.size === 0) return;
     const pulled = new Set(event.pulled);
-    for (const seqId of timing.tracedSeqIds) {
+    // A sequence that was pulled and then ran in the same step is named twice.
+    for (const seqId of new Set(timing.tracedSeqIds)) {
       const traced = this.#traced.get(seqId);
       if (traced === undefined) continue;
       if (pulled.has(seqId)) recordPull(traced, timing);

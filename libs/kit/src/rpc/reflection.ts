@@ -1,4 +1,4 @@
-// Server reflection (v1 and v1alpha), from the descriptor set of all protos. Its libraries cost some 60 ms to load,
+// Server reflection (v1 and v1alpha), from the descriptor sets of all protos and of gRPC's own health service. Its libraries cost some 60 ms to load,
 // so a stand-in with raw bytes is registered and the real implementation is loaded by the first call.
 import { EventEmitter } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -50,16 +50,15 @@ export function reflectionServices(services: readonly string[]): GrpcService[] {
 }
 
 async function loadReal(services: readonly string[]): Promise<RealService[]> {
-  const [{ ReflectionService }, loader, health] = await Promise.all([
-    import('@grpc/reflection'),
-    import('@grpc/proto-loader'),
-    import('grpc-health-check'),
+  const [{ ReflectionService }, loader] = await Promise.all([import('@grpc/reflection'), import('@grpc/proto-loader')]);
+  const descriptorSets = await Promise.all([
+    readFile(fileURLToPath(import.meta.resolve('@switchyard/proto/descriptors.binpb'))),
+    readFile(fileURLToPath(import.meta.resolve('@switchyard/proto/health.binpb'))),
   ]);
-  const descriptors = await readFile(fileURLToPath(import.meta.resolve('@switchyard/proto/descriptors.binpb')));
-  const packages = {
-    ...withOriginalFiles(loader.loadFileDescriptorSetFromBuffer(descriptors), descriptors),
-    ...loader.loadSync(health.protoPath),
-  };
+  const packages = Object.assign(
+    {},
+    ...descriptorSets.map((set) => withOriginalFiles(loader.loadFileDescriptorSetFromBuffer(set), set)),
+  ) as PackageDefinition;
   const real: RealService[] = [];
   const capture: AddService = {
     addService: (definition, implementation) => void real.push({ definition, implementation }),

@@ -1,0 +1,100 @@
+// Draws one trace as a tree of lines: when a span began, how long it took, in which process, what it was. Pure.
+import type { AttributeValue, Span } from './span.js';
+
+export interface TreeOptions {
+  /** Show every attribute of every span. */
+  attributes: boolean;
+  /** Show each of many equal siblings, in place of one line for all of them. */
+  all: boolean;
+}
+
+/** Siblings without children, of one name and process, that are folded into one line when there are more of them. */
+const numAloneMax = 3;
+
+interface Node {
+  span: Span;
+  children: Node[];
+}
+
+/** A line of the tree: one span, or several equal ones. */
+interface Row {
+  nodes: [Node, ...Node[]];
+}
+
+/** All spans of one trace; at least one. Spans whose parent is unknown (the client's own, or not here yet) are roots. */
+export function renderTrace(spans: readonly Span[], options: TreeOptions): string {
+  const roots = nestSpans(spans);
+  const originNs = minOf(spans.map(({ startUnixNs }) => startUnixNs));
+  const endNs = spans.reduce((end, { endUnixNs }) => (endUnixNs > end ? endUnixNs : end), originNs);
+  const memberWidth = Math.max(...spans.map(({ member }) => member.length));
+  const head = `trace ${spans[0]?.traceId}: ${spans.length} spans, ${toMs(endNs - originNs)} ms`;
+  const columns = `${'start ms'.padStart(10)}${'took ms'.padStart(10)}`;
+  const lines = rowsOf(roots, options).flatMap((row) => renderRow(row, 0, { options, originNs, memberWidth }));
+  return [head, columns, ...lines].join('\n');
+}
+
+function nestSpans(spans: readonly Span[]): Node[] {
+  const nodes = new Map(spans.map((span): [string, Node] => [span.spanId, { span, children: [] }]));
+  const roots: Node[] = [];
+  const inOrder = [...nodes.values()].sort((a, b) => Number(a.span.startUnixNs - b.span.startUnixNs));
+  for (const node of inOrder) (nodes.get(node.span.parentSpanId)?.children ?? roots).push(node);
+  return roots;
+}
+
+/** Rows of siblings, in the order of their first span. */
+function rowsOf(siblings: readonly Node[], { all }: TreeOptions): Row[] {
+  const groups = new Map<string, Row>();
+  for (const node of siblings) {
+    const key = groupKey(node);
+    const group = groups.get(key);
+    if (group) group.nodes.push(node);
+    else groups.set(key, { nodes: [node] });
+  }
+  return [...groups.values()].flatMap((row): Row[] => {
+    const isFolded = !all && row.nodes.length > numAloneMax;
+    return isFolded ? [row] : row.nodes.map((node) => ({ nodes: [node] }));
+  });
+}
+
+/** Spans with children or an error always stand alone. */
+function groupKey({ span, children }: Node): string {
+  const isPlain = children.length === 0 && span.error === undefined;
+  return isPlain ? `${span.member} ${span.name}` : span.spanId;
+}
+
+interface Layout {
+  options: TreeOptions;
+  originNs: bigint;
+  memberWidth: number;
+}
+
+function renderRow(row: Row, depth: number, layout: Layout): string[] {
+  const [{ span, children }] = row.nodes;
+  const durationNs = row.nodes.reduce((sum, node) => sum + node.span.endUnixNs - node.span.startUnixNs, 0n);
+  const times = `${toMs(span.startUnixNs - layout.originNs).padStart(10)}${toMs(durationNs).padStart(10)}`;
+  const line = `${times}  ${span.member.padEnd(layout.memberWidth)}  ${'  '.repeat(depth)}${titleOf(row, layout.options)}`;
+  return [line, ...rowsOf(children, layout.options).flatMap((child) => renderRow(child, depth + 1, layout))];
+}
+
+function titleOf({ nodes }: Row, options: TreeOptions): string {
+  const [{ span }] = nodes;
+  if (nodes.length > 1) return `${span.name} (${nodes.length} spans, times added up)`;
+  return [
+    span.name,
+    ...(span.error === undefined ? [] : [`FAILED: ${span.error}`]),
+    ...span.events.map(({ name, attributes }) => `[${[name, ...textsOf(attributes)].join(' ')}]`),
+    ...(options.attributes ? textsOf(span.attributes) : []),
+  ].join(' ');
+}
+
+function textsOf(attributes: ReadonlyMap<string, AttributeValue>): string[] {
+  return [...attributes].map(([key, value]) => `${key}=${value}`);
+}
+
+function toMs(ns: bigint): string {
+  return (Number(ns) / 1e6).toFixed(2);
+}
+
+function minOf(values: readonly bigint[]): bigint {
+  return values.reduce((least, value) => (value < least ? value : least));
+}
