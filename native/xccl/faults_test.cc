@@ -170,7 +170,10 @@ TEST(xccl_faults_busy_peer_must_progress_unless_allowed) {
 
 TEST(xccl_faults_close_ends_all_waits) {
   const Folder folder;
-  const Member a = make_member(config_of(folder, 0));
+  // The peer owes an answer for as long as the closer sleeps: on a loaded machine that must not look like its hang.
+  CommunicatorConfig config = config_of(folder, 0);
+  config.liveness_timeout = 10s;
+  const Member a = make_member(config);
   const Member e = make_member(config_of(folder, 1, 2));
   REQUIRE(link_members(folder, *a, *e));
   CHECK(a->expect_peer(peer_of(folder, 3)).ok());

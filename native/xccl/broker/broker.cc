@@ -9,7 +9,7 @@
 #include <cstring>
 #include <utility>
 
-#include "xccl/broker/quiet_thread.h"
+#include "base/thread.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -41,7 +41,7 @@ Status Broker::start() {
   event_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event_) return {Code::kIo, std::string("eventfd: ") + std::strerror(errno)};
   SWITCHYARD_RETURN_IF_ERROR(listen_at(path, &listener_));
-  thread_ = quiet_thread([this] { run(); });
+  thread_ = start_quiet_thread("xccl-broker", [this] { run(); });
   return {};
 }
 

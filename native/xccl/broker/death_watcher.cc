@@ -5,13 +5,13 @@
 #include <cerrno>
 #include <utility>
 
-#include "xccl/broker/quiet_thread.h"
+#include "base/thread.h"
 
 namespace switchyard::xccl {
 
 DeathWatcher::DeathWatcher(pthread_mutex_t* mutex, std::function<void()> on_verdict)
     : mutex_(mutex), on_verdict_(std::move(on_verdict)) {
-  thread_ = quiet_thread([this] {
+  thread_ = start_quiet_thread("xccl-watcher", [this] {
     const Verdict verdict = watch();
     verdict_.store(verdict, std::memory_order_release);
     if (verdict != Verdict::kStopped) on_verdict_();
