@@ -22,7 +22,7 @@ export interface SystemOptions {
   byNpm?: boolean;
 }
 
-const MANAGER_PROGRAM = 'apps/cluster-manager/dist/main.js';
+const MANAGER_PROGRAM = 'apps/cluster-manager/dist/bundle.js';
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 10_000;
 
