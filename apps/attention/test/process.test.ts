@@ -1,8 +1,9 @@
 // An attention rank as a process of its own: without its experts it does not serve, says whom it lacks, and refuses masters.
+
 import { callBidi, connect, disconnect } from '@switchyard/kit';
 import { executor } from '@switchyard/proto';
+import { AppProcess } from '@switchyard/testkit';
 import { afterEach, expect, it } from 'vitest';
-import { AppProcess } from './app-process.js';
 
 let app: AppProcess;
 afterEach(async () => {

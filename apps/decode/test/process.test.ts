@@ -1,9 +1,10 @@
 // Decode as a process of its own: colocated it gives a golden answer by both services; full it waits for its attention ranks.
+
 import { readFileSync } from 'node:fs';
 import { callBidi, callUnary, connect, disconnect } from '@switchyard/kit';
 import { common, task } from '@switchyard/proto';
+import { AppProcess } from '@switchyard/testkit';
 import { afterEach, expect, it } from 'vitest';
-import { AppProcess } from './app-process.js';
 
 const goldenFile = new URL('../../../test/fixtures/switchyard-tiny.golden.json', import.meta.url);
 const golden: { ids: number[]; greedy_ids: number[] } = JSON.parse(readFileSync(goldenFile, 'utf8')).rows[0];

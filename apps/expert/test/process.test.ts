@@ -1,6 +1,6 @@
 // An expert rank as a process of its own: alone it holds all experts and serves; one of two, it waits for the other.
+import { AppProcess } from '@switchyard/testkit';
 import { afterEach, expect, it } from 'vitest';
-import { AppProcess } from './app-process.js';
 
 let app: AppProcess;
 afterEach(async () => {

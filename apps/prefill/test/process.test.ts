@@ -1,9 +1,10 @@
 // Prefill as a process of its own: it computes a golden first token, keeps its KV for a claim, and leaves nothing behind.
+
 import { readFileSync } from 'node:fs';
 import { callUnary, connect, disconnect } from '@switchyard/kit';
 import { common, task } from '@switchyard/proto';
+import { AppProcess } from '@switchyard/testkit';
 import { afterEach, expect, it } from 'vitest';
-import { AppProcess } from './app-process.js';
 
 const goldenFile = new URL('../../../test/fixtures/switchyard-tiny.golden.json', import.meta.url);
 const golden: { ids: number[]; greedy_ids: number[] } = JSON.parse(readFileSync(goldenFile, 'utf8')).rows[0];

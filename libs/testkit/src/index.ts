@@ -1,3 +1,4 @@
+export * from './app-process.js';
 export * from './cluster.js';
 export * from './deadline.js';
 export * from './free-port.js';

@@ -10,7 +10,7 @@ const allowedLayers: Record<string, readonly string[]> = {
   wire: [],
   domain: ['domain', 'base'],
   platform: ['platform', 'wire', 'domain', 'base', 'native'],
-  app: ['platform', 'wire', 'domain', 'base'],
+  app: ['testkit', 'platform', 'wire', 'domain', 'base'],
   testkit: ['wire', 'base'],
   tool: ['testkit', 'platform', 'wire', 'domain', 'base'],
   test: ['testkit', 'app', 'platform', 'wire', 'domain', 'base'],
@@ -18,6 +18,7 @@ const allowedLayers: Record<string, readonly string[]> = {
 };
 
 const nativeDoor = 'libs/native';
+const testkit = '@switchyard/testkit';
 
 export function checkLayers(tree: SourceTree): Finding[] {
   const byName = new Map(tree.projects.map((project) => [project.name, project]));
@@ -65,6 +66,9 @@ function checkRelative(project: CheckedProject, file: SourceFile, specifier: str
 function checkPackage(project: CheckedProject, file: SourceFile, specifier: string): string | undefined {
   if (specifier.startsWith('node:')) return undefined;
   const name = packageOf(specifier);
+  if (project.layer === 'app' && name === testkit && !file.path.startsWith(`${project.dir}/test/`)) {
+    return `'${name}' is for tests`;
+  }
   if (name === project.name || project.dependencies.includes(name)) return undefined;
   // The root package.json provides the test runner to all.
   if (name === 'vitest' && !file.path.startsWith(`${project.dir}/src/`)) return undefined;

@@ -51,6 +51,21 @@ test.each([
   expect(findings[0]).toEqual({ where: 'libs/model/src/index.ts:2', what: expect.stringContaining(what) });
 });
 
+test('an app imports the test kit in its tests alone', () => {
+  const line = "import { within } from '@switchyard/testkit';\n";
+  const root = plantProjects({
+    'libs/testkit': { layer: 'testkit', files: {} },
+    'apps/router': {
+      layer: 'app',
+      dependencies: ['@switchyard/testkit'],
+      files: { 'src/main.ts': line, 'test/main.test.ts': line },
+    },
+  });
+  expect(checkLayers(readSourceTree(root))).toEqual([
+    { where: 'apps/router/src/main.ts:1', what: "'@switchyard/testkit' is for tests" },
+  ]);
+});
+
 test('a comment or a string that looks like an import is none', () => {
   const text = `// import 'zod';\nexport const text = "import x from 'zod'";\n`;
   const root = plantProjects({ 'libs/base': { layer: 'base', files: { 'src/index.ts': text } } });

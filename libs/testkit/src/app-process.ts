@@ -1,4 +1,5 @@
-// This app as a process of its own, alone: no cluster-manager, a run folder that it takes away when it ends.
+// One app as a process of its own, alone: no cluster-manager, a run folder that it takes away when it ends.
+// For the apps' own tests; a whole system is startSystem's.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -7,8 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-const model = fileURLToPath(new URL('../../../models/switchyard-tiny', import.meta.url));
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 export class AppProcess {
   readonly address: string;
@@ -16,7 +16,10 @@ export class AppProcess {
   readonly #child: ChildProcess;
   #log = '';
 
+  /** `id` is the app's name and a number, for example "decode-0". */
   constructor(id: string, args: string[] = []) {
+    const main = join(root, 'apps', id.replace(/-\d+$/, ''), 'dist/main.js');
+    const model = join(root, 'models/switchyard-tiny');
     const common = ['--id', id, '--model', model, '--run-dir', this.runDir, '--log-format', 'json'];
     this.#child = spawn(process.execPath, [main, ...common, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
