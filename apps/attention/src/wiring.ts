@@ -5,19 +5,17 @@ import {
   ExpertWatch,
   exchangeShape,
   expertPlacement,
-  InProcessExecutor,
+  type InProcessExecutor,
   isExpertOf,
   kvPoolShape,
-  numericPolicy,
   type OpenServed,
+  openExecutor,
   openServed,
   RankRuntime,
-  StepMetrics,
-  StepSpans,
   servesKv,
 } from '@switchyard/flowserve';
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
-import { type ExpertPlacement, loadNative, type NativeModule } from '@switchyard/native';
+import { loadNative, type NativeModule } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
 import { joinCluster, type Member, type Membership } from '@switchyard/registry';
 import type { options } from './config.js';
@@ -84,7 +82,8 @@ function serveWhenExpertsJoin(parts: Parts, endpoint: ExecutorEndpoint): { close
     if (executor === null) {
       const placement = expertPlacement(members, placementOptions);
       if (placement !== null) {
-        executor = openExecutor(parts, placement);
+        const { config, meter } = context;
+        executor = openExecutor({ ...parts, config, meter, experts: placement });
         endpoint.attach(executor);
       }
     }
@@ -96,29 +95,4 @@ function serveWhenExpertsJoin(parts: Parts, endpoint: ExecutorEndpoint): { close
   rank.onChange(look);
   look();
   return { close: () => executor?.close() };
-}
-
-function openExecutor(
-  { context, native, model, membership, rank }: Parts,
-  experts: ExpertPlacement,
-): InProcessExecutor {
-  const { config, meter } = context;
-  const { spec, weights } = model.opened;
-  const { numBlocks, blockTokens } = kvPoolShape(spec, config.kvBytes, config.blockTokens);
-  return new InProcessExecutor({
-    native,
-    executor: {
-      model: spec,
-      weights,
-      policy: numericPolicy,
-      numBlocks,
-      blockTokens,
-      maxBatchTokens: config.maxBatchSize + config.maxPrefillTokens,
-      communicator: rank.communicator,
-      experts,
-    },
-    memberId: membership.id,
-    memberEpoch: membership.epoch,
-    observers: [new StepSpans(), new StepMetrics(meter)],
-  });
 }

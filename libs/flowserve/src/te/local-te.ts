@@ -5,14 +5,13 @@ import type { Logger, ServiceError } from '@switchyard/kit';
 import type { NativeModule } from '@switchyard/native';
 import type { Member, Membership } from '@switchyard/registry';
 import { systemClock } from '../clock.js';
-import { InProcessExecutor } from '../executor/in-process.js';
+import type { InProcessExecutor } from '../executor/in-process.js';
 import type { KvRegionAddress } from '../kv/held-kv.js';
 import { DpGroupMaster } from '../master/master.js';
 import { memberOfRank, RankRuntime } from '../rank/runtime.js';
 import { kvPoolShape } from '../rank/sizes.js';
-import { StepMetrics } from '../telemetry/step-metrics.js';
-import { StepSpans } from '../telemetry/step-spans.js';
-import { numericPolicy, type OpenServed } from './open-served.js';
+import { openExecutor } from './open-executor.js';
+import type { OpenServed } from './open-served.js';
 
 export interface LocalTeOptions {
   native: NativeModule;
@@ -46,7 +45,7 @@ export interface LocalTe {
 export function openLocalTe(options: LocalTeOptions): LocalTe {
   const { membership, config } = options;
   const rank = openRank(options);
-  const executor = openExecutor(options, rank);
+  const executor = openExecutor({ ...options, rank, experts: null });
   const { maxBatchSize, maxPrefillTokens, maxQueue, ackTimeoutMs } = config;
   const master = new DpGroupMaster({
     name: `${membership.id}/dp0`,
@@ -71,27 +70,6 @@ function openRank({ native, model, membership, config, talksTo, log }: LocalTeOp
   const { regionBytes: appBytes } = kvPoolShape(model.opened.spec, kvBytes, blockTokens);
   const { numericClass } = model;
   return new RankRuntime({ native, membership, runDir, numericClass, appBytes, exchange: null, talksTo, log });
-}
-
-function openExecutor({ native, model, membership, config, meter }: LocalTeOptions, rank: RankRuntime | null) {
-  const { spec, weights } = model.opened;
-  const { numBlocks, blockTokens } = kvPoolShape(spec, config.kvBytes, config.blockTokens);
-  return new InProcessExecutor({
-    native,
-    executor: {
-      model: spec,
-      weights,
-      policy: numericPolicy,
-      numBlocks,
-      blockTokens,
-      maxBatchTokens: config.maxBatchSize + config.maxPrefillTokens,
-      communicator: rank?.communicator ?? null,
-      experts: null,
-    },
-    memberId: membership.id,
-    memberEpoch: membership.epoch,
-    observers: [new StepSpans(), new StepMetrics(meter)],
-  });
 }
 
 function regionOf({ region }: InProcessExecutor, membership: Membership): KvRegionAddress {
