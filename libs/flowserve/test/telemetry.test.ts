@@ -3,7 +3,8 @@ import { trace } from '@opentelemetry/api';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import type { ExpertSpan, StepEvent } from '@switchyard/native';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { type ExecutorPlan, ExpertSpans, StepSpans } from '../src/index.js';
+import { type ExecutorPlan, ExpertSpans } from '../src/index.js';
+import { StepSpans } from '../src/telemetry/step-spans.js';
 import { ManualClock } from './manual-clock.js';
 import { identity } from './te-fixture.js';
 
