@@ -91,7 +91,7 @@ TEST(xccl_faults_stopped_expert_that_owes_an_answer_is_dead) {
     CHECK(status.message().find("stands still") != std::string::npos);
     // It wakes up and hears that it was given up; it stays dead for this epoch.
     victim.signal(SIGCONT);
-    CHECK(is_code(exchange_once(*a, 3, 1, &took_ms), Code::kPeerDead) && took_ms < 100);
+    CHECK(is_code(exchange_once(*a, 3, 1, &took_ms), Code::kPeerDead) && took_ms < 400);
   }
   remove_socket(folder, 1, 2);
 }
@@ -130,7 +130,7 @@ TEST(xccl_faults_dead_attention_rank_delays_nobody) {
     {
       std::thread expert([&] { serve_experts(*e); });
       double took_ms = 0;
-      CHECK(is_code(exchange_once(*a, 1, 1, &took_ms), Code::kOk) && took_ms < 200);
+      CHECK(is_code(exchange_once(*a, 1, 1, &took_ms), Code::kOk) && took_ms < 400);
       const auto start = std::chrono::steady_clock::now();
       while (e->linked_epoch(2) != 0 && ms_since(start) < 1000) std::this_thread::sleep_for(1ms);
       CHECK(e->linked_epoch(2) == 0);
