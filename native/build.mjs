@@ -18,8 +18,8 @@ const layers = ['base', 'kernels', 'xccl', 'executor', 'addon', 'test'];
 
 const variants = {
   release: ['-O3'],
-  asan: ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
-  tsan: ['-O1', '-g', '-fsanitize=thread', '-fno-omit-frame-pointer'],
+  asan: ['-O1', '-g1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
+  tsan: ['-O1', '-g1', '-fsanitize=thread', '-fno-omit-frame-pointer'],
 };
 
 const common = [
