@@ -27,7 +27,7 @@ const char* state_name(xccl::PeerState state) {
 
 /// A PeerChange, by raw calls: also used in the channel's callback.
 napi_status peer_to_js(napi_env env, const xccl::PeerInfo& peer, napi_value* out) {
-  napi_value values[4];
+  napi_value values[5];
   const char* state = state_name(peer.state);
   if (napi_status s = napi_create_object(env, out); s != napi_ok) return s;
   if (napi_status s = napi_create_uint32(env, peer.rank, &values[0]); s != napi_ok) return s;
@@ -35,8 +35,14 @@ napi_status peer_to_js(napi_env env, const xccl::PeerInfo& peer, napi_value* out
   if (napi_status s = napi_create_string_utf8(env, state, NAPI_AUTO_LENGTH, &values[2]); s != napi_ok) return s;
   if (napi_status s = napi_create_string_utf8(env, peer.reason.data(), peer.reason.size(), &values[3]); s != napi_ok)
     return s;
-  const char* const names[] = {"rank", "epoch", "state", "reason"};
-  for (size_t i = 0; i < 4; ++i) {
+  if (peer.code == Code::kOk) {
+    if (napi_status s = napi_get_null(env, &values[4]); s != napi_ok) return s;
+  } else if (napi_status s = napi_create_string_utf8(env, code_name(peer.code), NAPI_AUTO_LENGTH, &values[4]);
+             s != napi_ok) {
+    return s;
+  }
+  const char* const names[] = {"rank", "epoch", "state", "reason", "code"};
+  for (size_t i = 0; i < 5; ++i) {
     if (napi_status s = napi_set_named_property(env, *out, names[i], values[i]); s != napi_ok) return s;
   }
   return napi_ok;

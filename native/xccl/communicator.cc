@@ -64,8 +64,8 @@ CommunicatorImpl::CommunicatorImpl(std::unique_ptr<LocalRank> local)
       attention_(*local_),
       expert_(*local_) {
   local_->explain_unlinked = [this](uint32_t rank) { return explain_unlinked(rank); };
-  local_->report_fault = [this](uint32_t rank, uint64_t serial, Code code, std::string reason) {
-    broker_.report_fault(rank, serial, code, std::move(reason));
+  local_->report_corrupt = [this](uint32_t rank, uint64_t serial, std::string reason) {
+    broker_.report_corrupt(rank, serial, std::move(reason));
   };
 }
 

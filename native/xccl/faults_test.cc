@@ -195,6 +195,71 @@ TEST(xccl_faults_close_ends_all_waits) {
   CHECK(is_code(a->expect_peer(peer_of(folder, 4)), Code::kClosed));
 }
 
+// ---- A spoilt control segment, between two whole members ----
+
+/// The control segment of the only member that lives in this process, as a broken peer would write it.
+class ForeignHand {
+ public:
+  ForeignHand() {
+    for (int fd = 3; fd < 256 && fd_ < 0; ++fd) {
+      char name[64] = {};
+      const std::string path = "/proc/self/fd/" + std::to_string(fd);
+      const bool is_open = readlink(path.c_str(), name, sizeof(name) - 1) > 0;
+      if (is_open && std::strncmp(name, "/memfd:switchyard-ctrl", 22) == 0) fd_ = dup(fd);
+    }
+    CHECK(fd_ >= 0);
+  }
+  ~ForeignHand() { ::close(fd_); }
+  ForeignHand(const ForeignHand&) = delete;
+  template <class Value>
+  void write(uint64_t offset, Value value) const {
+    CHECK(pwrite(fd_, &value, sizeof(value), static_cast<off_t>(offset)) == sizeof(value));
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+/// The code by which a member holds its only peer for dead, within a second.
+Code code_of_death(const Communicator& member) {
+  const auto start = std::chrono::steady_clock::now();
+  while (member.peers().at(0).state != PeerState::kDead && ms_since(start) < 1000) std::this_thread::sleep_for(1ms);
+  return member.peers().at(0).code;
+}
+
+TEST(xccl_faults_corrupt_pair_blames_its_owner_and_a_new_epoch_serves) {
+  const Folder folder;
+  Member a = make_member(config_of(folder, 0));
+  const ForeignHand hand;
+  const Member e = make_member(config_of(folder, 1, 2));
+  REQUIRE(link_members(folder, *a, *e));
+  const Routing routing = some_routing(some_rows(), 1);
+  REQUIRE(a->attention()->send(1, message_of(routing, some_rows(), 16, {1, 0, 0}), deadline_in(1s)).ok());
+  hand.write(CtrlLayout::e2a_field(1, 0), uint64_t{1000});
+  const uint32_t dests[] = {1};
+  CHECK(is_code(a->attention()->wait({1, 0, 0}, dests, deadline_in(5s)), Code::kCorrupt));
+  CHECK(code_of_death(*a) == Code::kCorrupt && code_of_death(*e) == Code::kPeerDead);
+  a->close();
+  a = make_member(config_of(folder, 0, 3));
+  REQUIRE(link_members(folder, *a, *e));
+  const ExpertThread server(e);
+  double took_ms = 0;
+  for (uint64_t step = 1; step < 20; ++step) CHECK(is_code(exchange_once(*a, step, 1, &took_ms), Code::kOk));
+  e->close();
+}
+
+TEST(xccl_faults_damaged_liveness_mutex_blames_its_owner) {
+  const Folder folder;
+  const Member owner = make_member(config_of(folder, 0));
+  const ForeignHand hand;
+  const Member peer = make_member(config_of(folder, 1, 2));
+  REQUIRE(link_members(folder, *owner, *peer));
+  const uint64_t mutex = offsetof(CtrlFixed, alive) + sizeof(RobustMutexLine) * peer->rank();
+  hand.write(mutex + offsetof(pthread_mutex_t, __data.__kind), int32_t{0x7f});
+  CHECK(code_of_death(*owner) == Code::kCorrupt && code_of_death(*peer) == Code::kPeerDead);
+  CHECK(owner->peers().at(0).reason.find("liveness mutex of rank 0") != std::string::npos);
+}
+
 // ---- Garbage in shared memory ----
 
 /// One rank with both halves of the exchange and its memory within reach.
@@ -202,7 +267,7 @@ struct OpenRank {
   std::unique_ptr<LocalRank> local;
   std::unique_ptr<Attention> attention;
   std::unique_ptr<Expert> expert;
-  std::vector<Code> faults;
+  int num_corrupt_reports = 0;
 
   OpenRank() {
     CommunicatorConfig config;
@@ -212,7 +277,7 @@ struct OpenRank {
     config.exchange = kShape;
     CHECK(LocalRank::create(config, &local).ok());
     local->explain_unlinked = [](uint32_t) { return Status(Code::kPeerDead, "unlinked"); };
-    local->report_fault = [this](uint32_t, uint64_t, Code code, const std::string&) { faults.push_back(code); };
+    local->report_corrupt = [this](uint32_t, uint64_t, const std::string&) { num_corrupt_reports += 1; };
     attention = std::make_unique<Attention>(*local);
     expert = std::make_unique<Expert>(*local);
   }
@@ -262,7 +327,7 @@ TEST(xccl_faults_garbage_in_a_slot_is_corrupt_or_harmless) {
     CHECK(is_allowed && (arrived.ok() || answered.code() == Code::kCorrupt || answered.code() == Code::kMismatch));
     num_corrupt += answered.code() == Code::kCorrupt;
   }
-  CHECK(num_corrupt > 100 && rank.expert->num_corrupt() >= 100 && rank.faults.empty());
+  CHECK(num_corrupt > 100 && rank.expert->num_corrupt() >= 100 && rank.num_corrupt_reports == 0);
 }
 
 TEST(xccl_faults_garbage_in_an_answer_is_corrupt_or_mismatch) {
@@ -287,10 +352,10 @@ TEST(xccl_faults_garbage_in_an_answer_is_corrupt_or_mismatch) {
   CHECK(is_code(rank.wait(step), Code::kCorrupt));
   outcome_of([](PairField&) {});
   CHECK(is_code(rank.wait(step), Code::kOk));
-  CHECK(rank.faults.empty());
+  CHECK(rank.num_corrupt_reports == 0);
   outcome_of([](PairField& field) { field.seq.store(1000); });
   CHECK(is_code(rank.wait(step), Code::kCorrupt));
-  CHECK(rank.faults.size() == 1 && rank.faults[0] == Code::kCorrupt);
+  CHECK(rank.num_corrupt_reports == 1);
 }
 
 TEST(xccl_faults_jumping_sequence_number_ends_the_link) {
@@ -299,7 +364,7 @@ TEST(xccl_faults_jumping_sequence_number_ends_the_link) {
   rank.fields().a2e[0].seq.store(5);
   std::vector<A2eView> views;
   CHECK(is_code(rank.expert->wait_any(deadline_in(20ms), &views), Code::kTimeout));
-  CHECK(views.empty() && rank.faults.size() == 1 && rank.faults[0] == Code::kCorrupt);
+  CHECK(views.empty() && rank.num_corrupt_reports == 1);
 }
 
 }  // namespace

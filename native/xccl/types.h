@@ -49,7 +49,9 @@ enum class PeerState : uint8_t {
   kRefused,   // the handshake failed for good, or did not come about in time
 };
 
-/// A peer as this rank sees it. `code` and `reason` say why for kDead and kRefused (kOk and "" otherwise).
+/// A peer as this rank sees it. `code` and `reason` say why for kDead and kRefused (kOk and "" otherwise). kDead with kCorrupt
+/// means that this rank itself is spoilt (impossible values in its control segment, or the peer told it so): no link to it can
+/// be trusted again in this epoch, so its owner should close it and begin a new one.
 struct PeerInfo {
   uint32_t rank = 0;
   uint64_t epoch = 0;

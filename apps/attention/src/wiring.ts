@@ -49,7 +49,8 @@ export async function wire(context: AttentionContext): Promise<Wiring> {
   };
 }
 
-function openRank({ config, log }: AttentionContext, native: NativeModule, model: OpenServed, membership: Membership) {
+function openRank(context: AttentionContext, native: NativeModule, model: OpenServed, membership: Membership) {
+  const { config, log } = context;
   const { spec } = model.opened;
   const isExpert = isExpertOf(config.te);
   return new RankRuntime({
@@ -61,6 +62,7 @@ function openRank({ config, log }: AttentionContext, native: NativeModule, model
     exchange: exchangeShape(spec, config.expertRanks),
     talksTo: (member: Member) => servesKv(member) || isExpert(member),
     log,
+    onLost: (error) => context.fail(error),
   });
 }
 

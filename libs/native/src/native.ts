@@ -71,6 +71,8 @@ export interface PeerChange {
   epoch: bigint;
   state: 'linked' | 'dead' | 'refused';
   reason: string;
+  /** Why, for `dead` and `refused`. A peer dead by CORRUPT means that this rank's own segment is spoilt: it needs a new epoch. */
+  code: NativeErrorCode | null;
 }
 
 export interface NativeCommunicator {

@@ -83,10 +83,10 @@ test('two communicators link, and one hears of the end of the other', async () =
   a.expectPeer({ rank: 1, epoch: 2n, socketPath: join(folder, 'r1') });
   expect(a.peers()).toEqual([]);
   b.expectPeer({ rank: 0, epoch: 1n, socketPath: join(folder, 'r0') });
-  expect(await linked.promise).toEqual({ rank: 1, epoch: 2n, state: 'linked', reason: '' });
-  expect(a.peers()).toEqual([{ rank: 1, epoch: 2n, state: 'linked', reason: '' }]);
+  expect(await linked.promise).toEqual({ rank: 1, epoch: 2n, state: 'linked', reason: '', code: null });
+  expect(a.peers()).toEqual([{ rank: 1, epoch: 2n, state: 'linked', reason: '', code: null }]);
   b.close();
-  expect((await dead.promise).reason).not.toBe('');
+  expect(await dead.promise).toMatchObject({ code: 'PEER_DEAD', reason: expect.stringMatching(/\w/) });
 });
 
 test('unequal numeric classes are refused with a reason', async () => {

@@ -58,10 +58,10 @@ void Broker::stop() {
   thread_.join();
 }
 
-void Broker::report_fault(uint32_t rank, uint64_t serial, Code code, std::string reason) {
+void Broker::report_corrupt(uint32_t rank, uint64_t serial, std::string reason) {
   {
     std::lock_guard lock(faults_mutex_);
-    faults_.push_back({rank, serial, code, std::move(reason)});
+    faults_.push_back({rank, serial, std::move(reason)});
   }
   wake();
 }
@@ -94,7 +94,7 @@ void Broker::follow_book(Deadline now) {
 void Broker::follow_record(uint32_t rank, const std::optional<PeerRecord>& record, Deadline now) {
   Link* link = links_[rank].get();
   if (link && link->is_live() && (!record || record->spec.epoch > link->epoch())) {
-    end_link(*link, Code::kPeerDead, record ? "replaced by epoch " + std::to_string(record->spec.epoch) : "forgotten");
+    end_link(*link, LinkEnd::dead(record ? "replaced by epoch " + std::to_string(record->spec.epoch) : "forgotten"));
   }
   if (!record || record->info.state != PeerState::kExpected) return;
   if (now < record->link_deadline) {
@@ -210,8 +210,8 @@ void Broker::finish_handshake(Handshake& handshake, Deadline now) {
 void Broker::read_links() {
   for (const std::unique_ptr<Link>& link : links_) {
     if (!link || link->is_end_of_file()) continue;
-    const Status status = link->on_readable();
-    if (!status.ok() && link->is_live()) end_link(*link, status.code(), status.message());
+    const LinkEnd why = link->on_readable();
+    if (why.is_over() && link->is_live()) end_link(*link, why);
   }
 }
 
@@ -223,7 +223,7 @@ void Broker::take_faults() {
   }
   for (const Fault& fault : faults) {
     Link* link = links_[fault.rank].get();
-    if (link && link->is_live() && link->serial() == fault.serial) end_link(*link, fault.code, fault.reason);
+    if (link && link->is_live() && link->serial() == fault.serial) end_link(*link, LinkEnd::own_corrupt(fault.reason));
   }
 }
 
@@ -232,8 +232,8 @@ void Broker::judge_links(Deadline now) {
   last_tick_ = now;
   for (const std::unique_ptr<Link>& link : links_) {
     if (!link || !link->is_live()) continue;
-    const Status status = link->check_liveness(now, has_overslept);
-    if (!status.ok()) end_link(*link, status.code(), status.message());
+    const LinkEnd why = link->check_liveness(now, has_overslept);
+    if (why.is_over()) end_link(*link, why);
   }
 }
 
@@ -247,10 +247,11 @@ void Broker::advance_links() {
   }
 }
 
-void Broker::end_link(Link& link, Code code, const std::string& reason) {
+void Broker::end_link(Link& link, const LinkEnd& why) {
   // The book first: whoever finds the link retracted finds the reason there.
-  const std::optional<PeerInfo> change = book_.settle(link.rank(), link.epoch(), PeerState::kDead, code, reason);
-  link.end(code, reason);
+  const std::optional<PeerInfo> change =
+      book_.settle(link.rank(), link.epoch(), PeerState::kDead, why.code, why.reason);
+  link.end(why);
   announce(change);
 }
 
@@ -277,7 +278,7 @@ void Broker::close_all() {
   unlink(local_.config().socket_path.c_str());
   handshakes_.clear();
   for (const std::unique_ptr<Link>& link : links_) {
-    if (link && link->is_live()) link->end(Code::kClosed, "it closed its communicator");
+    if (link && link->is_live()) link->end(LinkEnd::closed("it closed its communicator"));
   }
   const Deadline deadline = deadline_in(kCloseMax);
   const auto is_draining = [](const std::unique_ptr<Link>& link) {

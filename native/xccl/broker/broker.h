@@ -29,14 +29,13 @@ class Broker {
   void wake();
   /// Ends all links with a farewell, removes the socket, joins. Idempotent.
   void stop();
-  /// A peer broke the protocol: ends its link if it is still this one. From any thread.
-  void report_fault(uint32_t rank, uint64_t serial, Code code, std::string reason);
+  /// What a peer wrote into this rank's own segment is impossible: ends the link if it is still this one. From any thread.
+  void report_corrupt(uint32_t rank, uint64_t serial, std::string reason);
 
  private:
   struct Fault {
     uint32_t rank;
     uint64_t serial;
-    Code code;
     std::string reason;
   };
   struct Dial {
@@ -59,7 +58,7 @@ class Broker {
   void judge_links(Deadline now);
   void take_faults();
   void advance_links();
-  void end_link(Link& link, Code code, const std::string& reason);
+  void end_link(Link& link, const LinkEnd& why);
   void announce(const std::optional<PeerInfo>& change);
   bool has_handshake(uint32_t rank) const;
   void hold_alive_mutexes();

@@ -25,7 +25,7 @@ Link::Link(LocalRank& local, Handshake& handshake, std::function<void()> on_verd
 
 Link::~Link() { unmap(); }
 
-Status Link::on_readable() {
+LinkEnd Link::on_readable() {
   for (;;) {
     Frame frame{};
     std::vector<FileDescriptor> fds;
@@ -34,23 +34,29 @@ Status Link::on_readable() {
         return {};
       case Received::kEndOfFile:
         is_end_of_file_ = true;
-        return {Code::kPeerDead, "its connection ended"};
+        return LinkEnd::dead("its connection ended");
       case Received::kGarbage:
-        return {Code::kCorrupt, "it sent a malformed frame"};
+        return LinkEnd::peer_corrupt("rank " + std::to_string(rank_) + " sent a malformed frame");
       case Received::kFrame:
-        return {Code::kPeerDead, "it left: " + frame_text(frame.text, sizeof(frame.text))};
+        return farewell_of(frame);
     }
   }
 }
 
-Status Link::check_liveness(Deadline now, bool has_overslept) {
+/// Corrupt in a farewell means this rank's own memory or words.
+LinkEnd Link::farewell_of(const Frame& frame) {
+  const std::string reason = "it left: " + frame_text(frame.text, sizeof(frame.text));
+  return frame_code(frame) == Code::kCorrupt ? LinkEnd::own_corrupt(reason) : LinkEnd::dead(reason);
+}
+
+LinkEnd Link::check_liveness(Deadline now, bool has_overslept) {
   switch (watcher_->verdict()) {
     case DeathWatcher::Verdict::kOwnerDied:
-      return {Code::kPeerDead, "its process ended"};
+      return LinkEnd::dead("its process ended");
     case DeathWatcher::Verdict::kOwnerLetGo:
-      return {Code::kPeerDead, "it closed"};
+      return LinkEnd::dead("it closed");
     case DeathWatcher::Verdict::kBroken:
-      return {Code::kCorrupt, "its liveness mutex is damaged"};
+      return LinkEnd::peer_corrupt("the liveness mutex of rank " + std::to_string(rank_) + " is damaged");
     default:
       break;
   }
@@ -58,16 +64,16 @@ Status Link::check_liveness(Deadline now, bool has_overslept) {
   const ProgressWord word{memory_.fixed().progress.word.load(std::memory_order_acquire)};
   const bool is_awaited = local_.peers().entry(rank_).num_awaited.load(std::memory_order_relaxed) > 0;
   if (!monitor_.is_hung(word, is_awaited, now)) return {};
-  return {Code::kPeerDead,
-          "it stands still (no progress for " + std::to_string(local_.config().liveness_timeout.count()) + " ms)"};
+  return LinkEnd::dead("it stands still (no progress for " + std::to_string(local_.config().liveness_timeout.count()) +
+                       " ms)");
 }
 
-void Link::end(Code code, const std::string& reason) {
+void Link::end(const LinkEnd& why) {
   local_.peers().retract(rank_);
   local_.wake_all();
   watcher_->request_stop();
   // Fails when the peer is gone: then nobody needs to know.
-  (void)send_frame(connection_, frame_with_text(local_, FrameKind::kFarewell, code, reason, false));
+  (void)send_frame(connection_, frame_with_text(local_, FrameKind::kFarewell, why.told_code, why.reason, false));
   phase_ = LinkPhase::kDraining;
 }
 

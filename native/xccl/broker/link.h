@@ -8,12 +8,27 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "xccl/broker/death_watcher.h"
 #include "xccl/broker/handshake.h"
 #include "xccl/link/progress.h"
 
 namespace switchyard::xccl {
+
+/// Why a link is over: for this rank's book, and what the peer is told. Corrupt stands on the side whose memory (or word) is
+/// spoilt: that rank must begin a new epoch, because both would find the same impossible values again in this one.
+struct LinkEnd {
+  Code code = Code::kOk;  // kOk: it is not over
+  Code told_code = Code::kOk;
+  std::string reason;
+
+  bool is_over() const { return code != Code::kOk; }
+  static LinkEnd dead(std::string reason) { return {Code::kPeerDead, Code::kPeerDead, std::move(reason)}; }
+  static LinkEnd closed(std::string reason) { return {Code::kClosed, Code::kClosed, std::move(reason)}; }
+  static LinkEnd own_corrupt(std::string reason) { return {Code::kCorrupt, Code::kPeerDead, std::move(reason)}; }
+  static LinkEnd peer_corrupt(std::string reason) { return {Code::kPeerDead, Code::kCorrupt, std::move(reason)}; }
+};
 
 enum class LinkPhase : uint8_t { kLive, kDraining, kQuiet, kOver };
 
@@ -31,16 +46,17 @@ class Link {
   const FileDescriptor& connection() const { return connection_; }
   uint64_t serial() const { return serial_; }
 
-  /// Reads what the peer said. OK while all is well; else why the link is over.
-  Status on_readable();
+  /// Reads what the peer said.
+  LinkEnd on_readable();
   /// The watcher's and the progress word's verdict. `has_overslept`: the broker itself did not run.
-  Status check_liveness(Deadline now, bool has_overslept);
+  LinkEnd check_liveness(Deadline now, bool has_overslept);
   /// Retracts the link and tells the peer; it stays mapped until advance() has seen the last use.
-  void end(Code code, const std::string& reason);
+  void end(const LinkEnd& why);
   /// Moves a retracted link on.
   void advance();
 
  private:
+  static LinkEnd farewell_of(const Frame& frame);
   void unmap();
 
   LocalRank& local_;

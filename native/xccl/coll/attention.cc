@@ -210,7 +210,7 @@ Status Attention::take_answer(uint32_t rank, const LinkRef& link, Slot& slot, bo
   const Status status =
       rank_error(Code::kCorrupt, rank, slot.event,
                  "E2A sequence number " + std::to_string(seq) + " instead of " + std::to_string(slot.num_sent));
-  local_.report_fault(rank, link.serial(), Code::kCorrupt, status.message());
+  local_.report_corrupt(rank, link.serial(), status.message());
   return status;
 }
 

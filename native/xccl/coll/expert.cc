@@ -46,8 +46,8 @@ bool Expert::take_slot(uint32_t rank, uint32_t micro_batch, LinkRef link, std::v
   const uint64_t seq = local_.fixed().pairs[rank].a2e[micro_batch].seq.load(std::memory_order_acquire);
   if (seq == slot.num_taken) return false;
   if (seq != slot.num_taken + 1) {
-    local_.report_fault(
-        rank, link.serial(), Code::kCorrupt,
+    local_.report_corrupt(
+        rank, link.serial(),
         "A2E sequence number " + std::to_string(seq) + " instead of " + std::to_string(slot.num_taken + 1));
     slot.num_taken = seq;
     return false;

@@ -41,9 +41,10 @@ class LocalRank {
   /// Zeroes the sequence numbers that a rank wrote here: between its old epoch's last write and its new epoch's first.
   void reset_pair(uint32_t rank);
 
-  /// Why a rank cannot be talked to; and what to do with one that broke the protocol. Set once by the communicator.
+  /// Why a rank cannot be talked to; and what to do when its words in this rank's segment are impossible. Set once by the
+  /// communicator.
   std::function<Status(uint32_t rank)> explain_unlinked;
-  std::function<void(uint32_t rank, uint64_t serial, Code code, std::string reason)> report_fault;
+  std::function<void(uint32_t rank, uint64_t serial, std::string reason)> report_corrupt;
 
  private:
   explicit LocalRank(CommunicatorConfig config);

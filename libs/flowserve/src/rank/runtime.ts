@@ -1,6 +1,6 @@
 // An XCCL rank's life in the communicator: created from the membership's epoch, rank and nonce, told of peers as they come and
 // go, and asked who is linked. Every app with a rank wires one. It moves no data.
-import type { Logger } from '@switchyard/kit';
+import { type Logger, ServiceError } from '@switchyard/kit';
 import type { ExchangeShape, NativeCommunicator, NativeModule, PeerChange } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
 import type { Member, Membership } from '@switchyard/registry';
@@ -18,6 +18,8 @@ export interface RankRuntimeOptions {
   /** Whether this rank exchanges data with that member. */
   talksTo: (member: Member) => boolean;
   log: Logger;
+  /** This rank's segment is corrupt, so the process cannot go on: a restart makes new segments under a new epoch (D5). */
+  onLost: (error: ServiceError) => void;
 }
 
 export const communicatorName = 'switchyard';
@@ -111,10 +113,16 @@ export class RankRuntime {
   }
 
   #onPeerChange(change: PeerChange): void {
-    const { rank, epoch, state, reason } = change;
+    const { rank, epoch, state, reason, code } = change;
     const peer = this.#peers.get(rank)?.id ?? `rank ${rank}`;
     const level = state === 'linked' ? 'info' : 'warn';
     this.#options.log[level]({ peer, rank, epoch: `${epoch}`, reason }, `rank ${peer} is ${state}`);
+    if (state === 'dead' && code === 'CORRUPT') {
+      // Both processes live, so nobody else would restart either; and this memory stays spoilt for every peer.
+      this.#options.onLost(
+        new ServiceError('CORRUPT', `the link to ${peer} ended: this rank's segment is corrupt: ${reason}`),
+      );
+    }
     const known = this.#links.get(rank);
     if (known === undefined || known.epoch <= epoch) this.#links.set(rank, change);
     this.#notify();

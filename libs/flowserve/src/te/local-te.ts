@@ -30,7 +30,7 @@ export interface LocalTeOptions {
   talksTo: ((member: Member) => boolean) | null;
   meter: Meter;
   log: Logger;
-  /** The executor cannot go on, and with it the process. */
+  /** The executor or the XCCL rank cannot go on, and with it the process. */
   onLost: (error: ServiceError) => void;
 }
 
@@ -64,12 +64,13 @@ export function openLocalTe(options: LocalTeOptions): LocalTe {
   return { master, rank, region: rank === null ? null : regionOf(executor, membership), close };
 }
 
-function openRank({ native, model, membership, config, talksTo, log }: LocalTeOptions): RankRuntime | null {
+function openRank({ native, model, membership, config, talksTo, log, onLost }: LocalTeOptions): RankRuntime | null {
   if (talksTo === null) return null;
   const { runDir, kvBytes, blockTokens } = config;
   const { regionBytes: appBytes } = kvPoolShape(model.opened.spec, kvBytes, blockTokens);
   const { numericClass } = model;
-  return new RankRuntime({ native, membership, runDir, numericClass, appBytes, exchange: null, talksTo, log });
+  const identity = { native, membership, runDir, numericClass };
+  return new RankRuntime({ ...identity, appBytes, exchange: null, talksTo, log, onLost });
 }
 
 function regionOf({ region }: InProcessExecutor, membership: Membership): KvRegionAddress {
