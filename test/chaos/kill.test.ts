@@ -7,6 +7,7 @@ import { printLog, REPO_ROOT, useSystem } from '../framework/use-system.js';
 
 const END_MS = 2_000;
 const GONE_MS = 10_000;
+const STAND_STILL_MS = 1_500; // longer than a rank's liveness timeout
 
 describe('full', () => {
   const at = useSystem({ topology: 'full' });
@@ -25,6 +26,17 @@ describe('full', () => {
     at.system.kill('attention-0');
     at.system.kill('expert-0');
     const results = await within('every request', END_MS, Promise.all(load.results));
+    for (const result of results) if (!isAnswer(result)) expectClearError(result);
+    await expectAnswersAgain(at.system);
+  });
+
+  // A rank that was given up lives on, and nobody else would restart it: it must do so itself when it goes on.
+  test.each(['expert-1', 'attention-0'])('%s stands still for a while under load', async (victim) => {
+    const load = await loadInFlight(at.system);
+    const pid = at.system.kill(victim, 'SIGSTOP');
+    await sleep(STAND_STILL_MS);
+    process.kill(pid, 'SIGCONT');
+    const results = await within(`every request after ${victim} went on`, END_MS, Promise.all(load.results));
     for (const result of results) if (!isAnswer(result)) expectClearError(result);
     await expectAnswersAgain(at.system);
   });

@@ -71,7 +71,10 @@ export interface PeerChange {
   epoch: bigint;
   state: 'linked' | 'dead' | 'refused';
   reason: string;
-  /** Why, for `dead` and `refused`. A peer dead by CORRUPT means that this rank's own segment is spoilt: it needs a new epoch. */
+  /**
+   * Why, for `dead` and `refused`. A peer dead by CORRUPT means that this rank's own segment is spoilt, by
+   * TIMEOUT that the peer gave this rank up because it stood still: in both cases this rank needs a new epoch.
+   */
   code: NativeErrorCode | null;
 }
 

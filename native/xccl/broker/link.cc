@@ -43,10 +43,17 @@ LinkEnd Link::on_readable() {
   }
 }
 
-/// Corrupt in a farewell means this rank's own memory or words.
+/// Corrupt in a farewell means this rank's own memory or words, Timeout that this rank stood still.
 LinkEnd Link::farewell_of(const Frame& frame) {
   const std::string reason = "it left: " + frame_text(frame.text, sizeof(frame.text));
-  return frame_code(frame) == Code::kCorrupt ? LinkEnd::own_corrupt(reason) : LinkEnd::dead(reason);
+  switch (frame_code(frame)) {
+    case Code::kCorrupt:
+      return LinkEnd::own_corrupt(reason);
+    case Code::kTimeout:
+      return LinkEnd::own_hung(reason);
+    default:
+      return LinkEnd::dead(reason);
+  }
 }
 
 LinkEnd Link::check_liveness(Deadline now, bool has_overslept) {
@@ -64,8 +71,8 @@ LinkEnd Link::check_liveness(Deadline now, bool has_overslept) {
   const ProgressWord word{memory_.fixed().progress.word.load(std::memory_order_acquire)};
   const bool is_awaited = local_.peers().entry(rank_).num_awaited.load(std::memory_order_relaxed) > 0;
   if (!monitor_.is_hung(word, is_awaited, now)) return {};
-  return LinkEnd::dead("it stands still (no progress for " + std::to_string(local_.config().liveness_timeout.count()) +
-                       " ms)");
+  return LinkEnd::peer_hung("rank " + std::to_string(rank_) + " stands still (no progress for " +
+                            std::to_string(local_.config().liveness_timeout.count()) + " ms)");
 }
 
 void Link::end(const LinkEnd& why) {

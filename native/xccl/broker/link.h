@@ -17,7 +17,8 @@
 namespace switchyard::xccl {
 
 /// Why a link is over: for this rank's book, and what the peer is told. Corrupt stands on the side whose memory (or word) is
-/// spoilt: that rank must begin a new epoch, because both would find the same impossible values again in this one.
+/// spoilt, Timeout on the side that was judged to stand still and yet lives: that rank must begin a new epoch, because the pair
+/// never links again in this one.
 struct LinkEnd {
   Code code = Code::kOk;  // kOk: it is not over
   Code told_code = Code::kOk;
@@ -25,6 +26,8 @@ struct LinkEnd {
 
   bool is_over() const { return code != Code::kOk; }
   static LinkEnd dead(std::string reason) { return {Code::kPeerDead, Code::kPeerDead, std::move(reason)}; }
+  static LinkEnd peer_hung(std::string reason) { return {Code::kPeerDead, Code::kTimeout, std::move(reason)}; }
+  static LinkEnd own_hung(std::string reason) { return {Code::kTimeout, Code::kPeerDead, std::move(reason)}; }
   static LinkEnd closed(std::string reason) { return {Code::kClosed, Code::kClosed, std::move(reason)}; }
   static LinkEnd own_corrupt(std::string reason) { return {Code::kCorrupt, Code::kPeerDead, std::move(reason)}; }
   static LinkEnd peer_corrupt(std::string reason) { return {Code::kPeerDead, Code::kCorrupt, std::move(reason)}; }

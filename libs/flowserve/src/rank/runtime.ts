@@ -1,7 +1,7 @@
 // An XCCL rank's life in the communicator: created from the membership's epoch, rank and nonce, told of peers as they come and
 // go, and asked who is linked. Every app with a rank wires one. It moves no data.
 import { type Logger, ServiceError } from '@switchyard/kit';
-import type { ExchangeShape, NativeCommunicator, NativeModule, PeerChange } from '@switchyard/native';
+import type { ExchangeShape, NativeCommunicator, NativeErrorCode, NativeModule, PeerChange } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
 import type { Member, Membership } from '@switchyard/registry';
 import { maxRanks } from './sizes.js';
@@ -18,11 +18,20 @@ export interface RankRuntimeOptions {
   /** Whether this rank exchanges data with that member. */
   talksTo: (member: Member) => boolean;
   log: Logger;
-  /** This rank's segment is corrupt, so the process cannot go on: a restart makes new segments under a new epoch (D5). */
+  /**
+   * This rank's segment is corrupt, or a peer gave this rank up because it stood still: the process cannot go on, and a restart
+   * makes new segments under a new epoch (D5).
+   */
   onLost: (error: ServiceError) => void;
 }
 
 export const communicatorName = 'switchyard';
+
+/** Codes of a dead link that lay the fault on this rank, not on the peer. */
+const ownFault: Partial<Record<NativeErrorCode, string>> = {
+  CORRUPT: "this rank's segment is corrupt",
+  TIMEOUT: 'this rank stood still',
+};
 const livenessTimeoutMs = 500;
 
 export class RankRuntime {
@@ -117,11 +126,10 @@ export class RankRuntime {
     const peer = this.#peers.get(rank)?.id ?? `rank ${rank}`;
     const level = state === 'linked' ? 'info' : 'warn';
     this.#options.log[level]({ peer, rank, epoch: `${epoch}`, reason }, `rank ${peer} is ${state}`);
-    if (state === 'dead' && code === 'CORRUPT') {
-      // Both processes live, so nobody else would restart either; and this memory stays spoilt for every peer.
-      this.#options.onLost(
-        new ServiceError('CORRUPT', `the link to ${peer} ended: this rank's segment is corrupt: ${reason}`),
-      );
+    const cause = state === 'dead' && code !== null ? ownFault[code] : undefined;
+    if (code !== null && cause !== undefined) {
+      // Both processes live, so nobody else would restart either, and the pair never links again in these epochs.
+      this.#options.onLost(new ServiceError(code, `the link to ${peer} ended: ${cause}: ${reason}`));
     }
     const known = this.#links.get(rank);
     if (known === undefined || known.epoch <= epoch) this.#links.set(rank, change);
