@@ -52,7 +52,7 @@ export const options = defineOptions({
   grpcPort: option({ schema: port, default: 8081, help: 'Port of the public gRPC API on 127.0.0.1' }),
   heartbeatIntervalMs: option({
     schema: int({ min: 50, max: 60_000 }),
-    default: 1000,
+    default: 2000,
     unit: 'ms',
     help: 'Time between two heartbeats of a member; its lease is three of them',
   }),
