@@ -1,9 +1,10 @@
 // Builds the native part with the machine's C++ compiler alone: no node-gyp, no CMake, no downloaded headers.
 // Called by `npm run build -w native` (nx target build). Output: build/<variant>/{switchyard.node,native_tests}.
-// Usage: node build.mjs [--variant release|asan|tsan] [--tests-only]
+// Usage: node build.mjs [--variant release|asan|tsan] [--tests-only] [--bench] [--layers base,xccl]
 //
 // A file's role and flags follow from its name: *_avx2.cc and *_avx512.cc get that instruction set (and nothing else does),
-// *_test.cc goes into native_tests, addon/*.cc into switchyard.node, everything else into both.
+// *_test.cc goes into native_tests, *_bench.cc into native_bench (only with --bench), addon/*.cc into switchyard.node,
+// everything else into all of them. --layers leaves out the other layers, and with them the addon: quicker while working on one.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
@@ -50,7 +51,21 @@ function parseArgs(argv) {
   const variant = at < 0 ? 'release' : argv[at + 1];
   if (!(variant in variants))
     throw new Error(`unknown variant '${variant}'; known: ${Object.keys(variants).join(', ')}`);
-  return { variant, testsOnly: variant !== 'release' || argv.includes('--tests-only') };
+  return {
+    variant,
+    bench: argv.includes('--bench'),
+    layers: chosenLayers(argv),
+    testsOnly: variant !== 'release' || argv.includes('--tests-only') || argv.includes('--layers'),
+  };
+}
+
+function chosenLayers(argv) {
+  const at = argv.indexOf('--layers');
+  if (at < 0) return layers;
+  const chosen = (argv[at + 1] ?? '').split(',');
+  const unknown = chosen.filter((layer) => !layers.includes(layer));
+  if (unknown.length > 0) throw new Error(`unknown layers '${unknown}'; known: ${layers.join(', ')}`);
+  return [...chosen, 'test'];
 }
 
 function findCompiler() {
@@ -62,8 +77,8 @@ function findCompiler() {
   return found;
 }
 
-function listSources() {
-  return layers
+function listSources(options) {
+  return options.layers
     .map((layer) => join(root, layer))
     .filter(existsSync)
     .flatMap((dir) => readdirSync(dir, { recursive: true, withFileTypes: true }))
@@ -84,10 +99,16 @@ function compileArgs(source, options) {
   return [...common, ...variants[options.variant], ...(isAddon ? ['-fexceptions'] : []), ...isa, ...includes];
 }
 
+const hashOf = (compiler, args) =>
+  createHash('sha256')
+    .update([compiler, ...args].join('\0'))
+    .digest('hex');
+
+const readIfThere = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
+
 /** True when the object is older than its source, any header its depfile names, or the command that made it. */
 function isStale(object, commandHash) {
-  if (!existsSync(object) || !existsSync(`${object}.cmd`) || readFileSync(`${object}.cmd`, 'utf8') !== commandHash)
-    return true;
+  if (!existsSync(object) || readIfThere(`${object}.cmd`) !== commandHash) return true;
   const builtMs = statSync(object).mtimeMs;
   const deps = readFileSync(`${object}.d`, 'utf8')
     .replace(/\\\n/g, ' ')
@@ -113,10 +134,7 @@ async function compileAll(compiler, sources, buildDir, options) {
   const jobs = sources.map((source) => {
     const object = join(buildDir, 'obj', `${relative(root, source).replaceAll('/', '__')}.o`);
     const args = [...compileArgs(source, options), '-MMD', '-MF', `${object}.d`, '-c', source, '-o', object];
-    const hash = createHash('sha256')
-      .update([compiler, ...args].join('\0'))
-      .digest('hex');
-    return { source, object, args, hash };
+    return { source, object, args, hash: hashOf(compiler, args) };
   });
   const stale = jobs.filter((job) => isStale(job.object, job.hash));
   const queue = [...stale];
@@ -138,11 +156,15 @@ async function compileAll(compiler, sources, buildDir, options) {
   return { jobs, numCompiled: stale.length };
 }
 
-async function link(compiler, output, objects, flags, numCompiled) {
+async function link(compiler, output, objects, flags) {
+  const args = [...flags, '-pthread', ...objects];
+  const hash = hashOf(compiler, args);
   const newest = Math.max(...objects.map((object) => statSync(object).mtimeMs));
-  if (numCompiled === 0 && existsSync(output) && statSync(output).mtimeMs >= newest) return;
-  await run(compiler, [...flags, '-pthread', ...objects, '-o', `${output}.tmp`]);
+  const isFresh = existsSync(output) && statSync(output).mtimeMs >= newest && readIfThere(`${output}.cmd`) === hash;
+  if (isFresh) return;
+  await run(compiler, [...args, '-o', `${output}.tmp`]);
   renameSync(`${output}.tmp`, output);
+  writeFileSync(`${output}.cmd`, hash);
 }
 
 async function main() {
@@ -151,25 +173,34 @@ async function main() {
   const buildDir = join(root, 'build', options.variant);
   mkdirSync(join(buildDir, 'obj'), { recursive: true });
   const inLayer = (layer) => (source) => relative(root, source).startsWith(`${layer}/`);
+  const isBench = (source) => source.endsWith('_bench.cc');
   const isTest = (source) => source.endsWith('_test.cc') || inLayer('test')(source);
-  const sources = listSources().filter((source) => !(options.testsOnly && inLayer('addon')(source)));
+  const sources = listSources(options)
+    .filter((source) => !(options.testsOnly && inLayer('addon')(source)))
+    .filter((source) => options.bench || !isBench(source));
   const { jobs, numCompiled } = await compileAll(compiler, sources, buildDir, options);
   const objectsOf = (keep) => jobs.filter((job) => keep(job.source)).map((job) => job.object);
   const variantFlags = variants[options.variant];
   await link(
     compiler,
     join(buildDir, 'native_tests'),
-    objectsOf((s) => !inLayer('addon')(s)),
+    objectsOf((s) => !inLayer('addon')(s) && !isBench(s)),
     variantFlags,
-    numCompiled,
   );
+  if (options.bench) {
+    await link(
+      compiler,
+      join(buildDir, 'native_bench'),
+      objectsOf((s) => !inLayer('addon')(s) && !isTest(s)),
+      variantFlags,
+    );
+  }
   if (!options.testsOnly) {
     await link(
       compiler,
       join(buildDir, 'switchyard.node'),
-      objectsOf((s) => !isTest(s)),
+      objectsOf((s) => !isTest(s) && !isBench(s)),
       ['-shared', '-Wl,-z,relro,-z,now', ...variantFlags],
-      numCompiled,
     );
   }
   console.log(`native ${options.variant}: ${numCompiled} of ${jobs.length} files compiled with ${compiler}`);
