@@ -39,6 +39,32 @@ struct ExchangeShape {
   bool operator==(const ExchangeShape&) const = default;
 };
 
+/// One ring for each ordered pair of ranks, in the receiver's control segment (send and receive). Equal in all members that
+/// have rings at all. All zero: none.
+struct RingShape {
+  uint32_t num_slots = 0;   // a power of two, 2 to 1024
+  uint32_t slot_bytes = 0;  // a multiple of 64, at most 16 MiB: the chunk in which large payloads travel
+
+  bool operator==(const RingShape&) const = default;
+};
+
+/// The managed areas of groups (collectives, dispatch and combine): each rank has for each group two halves of one partition a
+/// rank, which peers pull from. Equal in all members that have groups at all. All zero: none.
+struct GroupShape {
+  uint32_t num_groups = 0;  // group ids are 0..num_groups-1; at most 16
+  uint32_t reserved = 0;
+  uint64_t partition_bytes = 0;  // a multiple of 64: the largest contribution for one rank in one round
+
+  bool operator==(const GroupShape&) const = default;
+};
+
+/// Everything that the offsets in a control segment follow from, besides max_ranks.
+struct Shapes {
+  ExchangeShape exchange;
+  RingShape ring;
+  GroupShape group;
+};
+
 /// How a waiter passes its time. kAuto: a short yield phase, then futex sleeps of at most 100 ms (ranks outnumber cores here).
 enum class WaitPolicy : uint8_t { kAuto, kSpin, kYield, kFutex };
 
@@ -79,6 +105,8 @@ struct CommunicatorConfig {
   uint64_t zc_bytes = 0;                     // peers can write it
   uint32_t max_ranks = 8;                    // ranks are 0..max_ranks-1; equal in all members
   ExchangeShape exchange;                    // all zero: no A2E/E2A
+  RingShape ring;                            // all zero: no send and receive
+  GroupShape group;                          // all zero: no groups
   std::chrono::milliseconds liveness_timeout{500};  // a busy peer that stands still this long is dead
   WaitPolicy wait_policy = WaitPolicy::kAuto;
   /// Called from the broker thread when a peer becomes kLinked, kDead or kRefused; must not block, and must not call close().

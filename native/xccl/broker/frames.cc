@@ -27,7 +27,7 @@ Frame frame_from(const LocalRank& local, FrameKind kind, uint32_t to_rank, uint6
   frame.ctrl_bytes = local.ctrl().size();
   frame.app_bytes = local.app().size();
   frame.zc_bytes = local.zc().size();
-  frame.exchange = config.exchange;
+  frame.shapes = local.layout().shapes;
   frame.max_ranks = config.max_ranks;
   copy_text(frame.communicator, sizeof(frame.communicator), config.name);
   copy_text(frame.compatibility, sizeof(frame.compatibility), config.compatibility);

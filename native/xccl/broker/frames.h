@@ -35,7 +35,7 @@ struct Frame {
   uint64_t ctrl_bytes;
   uint64_t app_bytes;
   uint64_t zc_bytes;
-  ExchangeShape exchange;
+  Shapes shapes;
   uint32_t max_ranks;
   uint32_t code;       // kRefuse, kFarewell
   uint32_t may_retry;  // kRefuse
@@ -44,7 +44,7 @@ struct Frame {
   char compatibility[192];
   char text[192];
 };
-static_assert(sizeof(Frame) == 560);
+static_assert(sizeof(Frame) == 584);
 
 /// A frame from this rank with everything filled in but code and text.
 Frame frame_from(const LocalRank& local, FrameKind kind, uint32_t to_rank, uint64_t to_epoch);

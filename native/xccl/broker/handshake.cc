@@ -10,6 +10,12 @@ constexpr std::chrono::milliseconds kHandshakeMax{2'000};
 
 Status mismatch(const std::string& text) { return {Code::kMismatch, text}; }
 
+/// A member without a part (all zero) pairs with everybody.
+template <class Shape>
+bool do_pair(const Shape& theirs, const Shape& own) {
+  return theirs == Shape{} || own == Shape{} || theirs == own;
+}
+
 }  // namespace
 
 bool is_dialer(const LocalRank& local, uint32_t peer_rank, uint64_t peer_epoch) {
@@ -31,9 +37,11 @@ Status check_identity(const LocalRank& local, const Frame& frame) {
   if (!compatibility.empty() && !own.compatibility.empty() && compatibility != own.compatibility) {
     return mismatch("numeric class '" + compatibility + "' and '" + own.compatibility + "' do not pair");
   }
-  const ExchangeShape none{};
-  if (frame.exchange == none || own.exchange == none || frame.exchange == own.exchange) return {};
-  return mismatch("the exchange shapes differ");
+  const Shapes& shapes = frame.shapes;
+  if (!do_pair(shapes.exchange, own.exchange)) return mismatch("the exchange shapes differ");
+  if (!do_pair(shapes.ring, own.ring)) return mismatch("the ring shapes differ");
+  if (!do_pair(shapes.group, own.group)) return mismatch("the group shapes differ");
+  return {};
 }
 
 HelloVerdict judge_hello(const LocalRank& local, const Frame& hello, const std::optional<PeerRecord>& record,

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "xccl/layout/shapes.h"
+
 namespace switchyard::xccl {
 namespace {
 
@@ -12,12 +14,15 @@ bool is_same_header(const CtrlHeader& header, const Frame& hello) {
          header.max_ranks == hello.max_ranks;
 }
 
+Status impossible_sizes() { return {Code::kCorrupt, "the peer announced impossible segment sizes"}; }
+
 Status check_sizes(const Frame& hello) {
   constexpr uint64_t kBytesMax = 1ull << 40;
-  const uint64_t expected = CtrlLayout{hello.exchange, hello.max_ranks}.total_bytes();
+  if (!check_shapes(hello.shapes, hello.max_ranks).ok()) return impossible_sizes();
+  const uint64_t expected = CtrlLayout{hello.shapes, hello.max_ranks}.total_bytes();
   const bool is_possible = hello.ctrl_bytes == expected && expected >= sizeof(CtrlFixed) &&
                            hello.ctrl_bytes <= kBytesMax && hello.app_bytes <= kBytesMax && hello.zc_bytes <= kBytesMax;
-  return is_possible ? Status() : Status(Code::kCorrupt, "the peer announced impossible segment sizes");
+  return is_possible ? Status() : impossible_sizes();
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ Status Attention::send(uint32_t dest, const A2eMessage& message, Deadline deadli
 }
 
 Status Attention::check_message(uint32_t dest, const A2eMessage& message) const {
-  const ExchangeShape& shape = local_.layout().shape;
+  const ExchangeShape& shape = local_.layout().exchange();
   if (dest >= local_.config().max_ranks)
     return invalid("destination " + std::to_string(dest) + " is not below max_ranks");
   if (message.event.micro_batch >= kNumMicroBatches) return invalid("micro_batch must be 0 or 1");
@@ -50,7 +50,8 @@ Status Attention::check_message(uint32_t dest, const A2eMessage& message) const 
 
 /// A new link begins with fresh slots on both sides.
 Status Attention::follow_link(uint32_t dest, const LinkRef& link, const EventId& event) {
-  if (!link.target().has_exchange) return rank_error(Code::kUnsupported, dest, event, "the rank has no exchange slots");
+  if (!link.target().layout.has_exchange())
+    return rank_error(Code::kUnsupported, dest, event, "the rank has no exchange slots");
   if (dests_[dest].serial != link.serial()) dests_[dest] = Dest{link.serial(), {}};
   return {};
 }
@@ -194,7 +195,7 @@ uint32_t Attention::look(const EventId& event, uint32_t num_dests, Status* fault
 Status Attention::take_answer(uint32_t rank, const LinkRef& link, Slot& slot, bool* is_missing) {
   if (slot.state == SlotState::kAnswered) return {};
   PairField& field = answer_field(rank, slot.event.micro_batch);
-  const uint64_t seq = field.seq.load(std::memory_order_acquire);
+  const uint64_t seq = field.seq.load(std::memory_order_seq_cst);
   if (seq == slot.num_sent) {
     PairFieldBody body;
     copy_once(&body, &field.body, sizeof(body));

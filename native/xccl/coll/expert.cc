@@ -27,7 +27,7 @@ size_t Expert::take_arrivals(std::vector<A2eView>* out) {
     const uint64_t serial = local_.peers().entry(rank).live_serial.load(std::memory_order_seq_cst);
     if (serial == 0) continue;
     for (uint32_t m = 0; m < kNumMicroBatches; ++m) {
-      const uint64_t seq = local_.fixed().pairs[rank].a2e[m].seq.load(std::memory_order_acquire);
+      const uint64_t seq = local_.fixed().pairs[rank].a2e[m].seq.load(std::memory_order_seq_cst);
       // Nearly always nothing new: decided without taking a ref. (A zero is also what a link that is being reset shows.)
       const Sender* known = senders_[rank].get();
       if (seq == 0 || (known && known->serial == serial && known->slots[m].num_taken == seq)) continue;
@@ -43,7 +43,7 @@ bool Expert::take_slot(uint32_t rank, uint32_t micro_batch, LinkRef link, std::v
   Slot& slot = sender_of(rank, link.serial()).slots[micro_batch];
   if (slot.link) return false;
   // Again under the ref: now the slot cannot be reset for another epoch.
-  const uint64_t seq = local_.fixed().pairs[rank].a2e[micro_batch].seq.load(std::memory_order_acquire);
+  const uint64_t seq = local_.fixed().pairs[rank].a2e[micro_batch].seq.load(std::memory_order_seq_cst);
   if (seq == slot.num_taken) return false;
   if (seq != slot.num_taken + 1) {
     local_.report_corrupt(
@@ -71,8 +71,8 @@ Expert::Sender& Expert::sender_of(uint32_t rank, uint64_t serial) {
   sender = std::make_unique<Sender>();
   sender->serial = serial;
   for (Slot& slot : sender->slots) {
-    slot.counts.resize(local_.layout().shape.max_local_experts);
-    slot.pairs.resize(local_.layout().shape.max_pairs());
+    slot.counts.resize(local_.layout().exchange().max_local_experts);
+    slot.pairs.resize(local_.layout().exchange().max_pairs());
   }
   return *sender;
 }
@@ -91,7 +91,7 @@ bool Expert::read_slot(uint32_t rank, uint32_t micro_batch, Slot& slot) {
 }
 
 bool Expert::check_body(uint32_t micro_batch, const PairFieldBody& body) const {
-  const ExchangeShape& shape = local_.layout().shape;
+  const ExchangeShape& shape = local_.layout().exchange();
   return body.direction == Direction::kA2e && body.micro_batch == micro_batch && body.num_rows <= shape.max_tokens &&
          body.num_pairs <= shape.max_pairs() && body.detail <= shape.max_local_experts;
 }
@@ -99,7 +99,7 @@ bool Expert::check_body(uint32_t micro_batch, const PairFieldBody& body) const {
 bool Expert::check_header(uint32_t rank, const Slot& slot) const {
   const A2eSlotHeader& header = slot.header;
   return header.sender_rank == rank && header.sender_epoch == slot.link.target().epoch && header.row_bytes > 0 &&
-         header.row_bytes <= local_.layout().shape.row_bytes && header.num_traces <= kNumTracesMax;
+         header.row_bytes <= local_.layout().exchange().row_bytes && header.num_traces <= kNumTracesMax;
 }
 
 bool Expert::check_pairs(const Slot& slot) {

@@ -3,10 +3,12 @@
 //
 //   0        CtrlHeader          owner, once, before the segment is shared
 //   128      ProgressLine        owner; read by every peer's broker
-//   192      Doorbell[4]         seq: everybody (read-modify-write); sleeping and target: owner
+//   192      Doorbell[16]        seq: everybody (read-modify-write); sleeping and target: owner
 //   4096     RobustMutexLine[64] locked by the owner's broker for life; entry r is awaited by rank r's watcher
 //   8192     PairFields[64]      entry r is written by rank r alone (the owner zeroes it between two epochs of r)
 //   16384    A2E and E2A slots   [rank r][micro-batch]: A2E then E2A, each page-aligned; written by rank r alone
+//   then     rings               [rank r]: ring_layout.h; written by rank r alone
+//   then     groups              [group]: group_layout.h; fields by rank r alone, the managed area by the owner alone
 #pragma once
 
 #include <pthread.h>
@@ -16,14 +18,15 @@
 #include <cstdint>
 #include <cstring>
 
+#include "xccl/layout/group_layout.h"
+#include "xccl/layout/ring_layout.h"
+#include "xccl/layout/units.h"
 #include "xccl/types.h"
 
 namespace switchyard::xccl {
 
 inline constexpr uint64_t kCtrlMagic = 0x4c43434858595753ull;  // "SWYXHCCL"
-inline constexpr uint32_t kLayoutVersion = 1;
-inline constexpr uint64_t kPageBytes = 4096;
-inline constexpr uint64_t kLineBytes = 64;
+inline constexpr uint32_t kLayoutVersion = 2;
 
 struct CtrlHeader {
   uint64_t magic;
@@ -34,11 +37,9 @@ struct CtrlHeader {
   uint64_t app_bytes;
   uint64_t zc_bytes;
   uint32_t max_ranks;
-  uint32_t max_tokens;
-  uint32_t row_bytes;
-  uint32_t top_k;
-  uint32_t max_local_experts;
-  uint8_t reserved[60];
+  uint32_t reserved0;
+  Shapes shapes;
+  uint8_t reserved[32];
 };
 
 /// Bit 63: busy. Bits 40..62: allowance in ms. Bits 0..39: count, raised at every change.
@@ -53,12 +54,23 @@ struct alignas(kLineBytes) Doorbell {
   std::atomic<uint32_t> target;
 };
 
-/// Doorbells of a rank: one for its expert half, one for each micro-batch of its attention half (counts that mix both would
-/// wake it for every arrival instead of the last).
-enum class Bell : uint32_t { kA2e = 0, kE2aFirst = 1 };
-inline constexpr uint32_t kNumBells = 4;
+/// Doorbells of a rank, one for each thing that one of its threads may wait for by itself: a wait is woken by its last arrival,
+/// and counts that mix two things would wake it for every one.
+enum class Bell : uint32_t {
+  kA2e = 0,       // expert half
+  kE2aFirst = 1,  // attention half, one a micro-batch
+  kRing = 3,      // messages for this rank
+  kRingAck = 4,   // acknowledgements of this rank's messages
+  kSignal = 5,    // put-with-signal into the zero-copy area
+  kGroup = 6,     // publications in groups; one a group, of the first kNumGroupBells
+};
+inline constexpr uint32_t kNumGroupBells = 10;
+inline constexpr uint32_t kNumBells = 16;
 
-constexpr uint32_t bell_of_e2a(uint32_t micro_batch) { return static_cast<uint32_t>(Bell::kE2aFirst) + micro_batch; }
+constexpr uint32_t bell_of(Bell bell) { return static_cast<uint32_t>(bell); }
+constexpr uint32_t bell_of_e2a(uint32_t micro_batch) { return bell_of(Bell::kE2aFirst) + micro_batch; }
+/// Groups beyond the first share: an early wake costs them a look.
+constexpr uint32_t bell_of_group(uint32_t group_id) { return bell_of(Bell::kGroup) + group_id % kNumGroupBells; }
 
 struct alignas(kLineBytes) RobustMutexLine {
   pthread_mutex_t mutex;
@@ -113,7 +125,7 @@ struct CtrlFixed {
   PairFields pairs[kNumRanksMax];
 };
 
-static_assert(sizeof(CtrlHeader) == 128);
+static_assert(sizeof(Shapes) == 40 && sizeof(CtrlHeader) == 128);
 static_assert(sizeof(ProgressLine) == kLineBytes && sizeof(Doorbell) == kLineBytes &&
               sizeof(RobustMutexLine) == kLineBytes);
 static_assert(sizeof(PairFieldBody) == 24 && sizeof(PairField) == 32 && sizeof(PairFields) == 2 * kLineBytes);
@@ -123,25 +135,26 @@ static_assert(offsetof(CtrlFixed, alive) == kPageBytes && offsetof(CtrlFixed, pa
 static_assert(sizeof(CtrlFixed) == 4 * kPageBytes);
 static_assert(std::atomic<uint64_t>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free);
 
-constexpr uint64_t round_up(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
-
-/// Offsets that follow from max_ranks and the exchange shape; the same in every member that has this shape.
+/// Offsets that follow from max_ranks and the shapes; the same in every member that has these shapes.
 struct CtrlLayout {
-  ExchangeShape shape;
+  Shapes shapes;
   uint32_t max_ranks;
 
-  bool has_exchange() const { return shape.max_tokens != 0; }
+  bool has_exchange() const { return shapes.exchange.max_tokens != 0; }
+  bool has_rings() const { return shapes.ring.num_slots != 0; }
+  bool has_groups() const { return shapes.group.num_groups != 0; }
+  const ExchangeShape& exchange() const { return shapes.exchange; }
 
   // Inside an A2E slot.
   static constexpr uint64_t counts_offset() { return sizeof(A2eSlotHeader); }
-  uint64_t pairs_offset() const { return round_up(counts_offset() + 4ull * shape.max_local_experts, kLineBytes); }
-  uint64_t rows_offset() const { return round_up(pairs_offset() + 4ull * shape.max_pairs(), kLineBytes); }
+  uint64_t pairs_offset() const { return round_up(counts_offset() + 4ull * exchange().max_local_experts, kLineBytes); }
+  uint64_t rows_offset() const { return round_up(pairs_offset() + 4ull * exchange().max_pairs(), kLineBytes); }
 
   // Slots in the segment.
   uint64_t a2e_slot_bytes() const {
-    return round_up(rows_offset() + uint64_t{shape.max_tokens} * shape.row_bytes, kPageBytes);
+    return round_up(rows_offset() + uint64_t{exchange().max_tokens} * exchange().row_bytes, kPageBytes);
   }
-  uint64_t e2a_slot_bytes() const { return round_up(shape.max_pairs() * shape.row_bytes, kPageBytes); }
+  uint64_t e2a_slot_bytes() const { return round_up(exchange().max_pairs() * exchange().row_bytes, kPageBytes); }
   uint64_t slot_pair_bytes() const { return a2e_slot_bytes() + e2a_slot_bytes(); }
   uint64_t a2e_slot(uint32_t rank, uint32_t micro_batch) const {
     return sizeof(CtrlFixed) + (uint64_t{rank} * kNumMicroBatches + micro_batch) * slot_pair_bytes();
@@ -149,7 +162,15 @@ struct CtrlLayout {
   uint64_t e2a_slot(uint32_t rank, uint32_t micro_batch) const {
     return a2e_slot(rank, micro_batch) + a2e_slot_bytes();
   }
-  uint64_t total_bytes() const { return has_exchange() ? a2e_slot(max_ranks, 0) : sizeof(CtrlFixed); }
+
+  /// The ring that `rank` writes and the segment's owner reads.
+  uint64_t ring(uint32_t rank) const { return rings_offset() + rank * ring_layout().total_bytes(); }
+  RingLayout ring_layout() const { return {shapes.ring}; }
+
+  uint64_t group(uint32_t group_id) const { return groups_offset() + group_id * group_layout().total_bytes(); }
+  GroupLayout group_layout() const { return {shapes.group, max_ranks}; }
+
+  uint64_t total_bytes() const { return has_groups() ? group(shapes.group.num_groups) : groups_offset(); }
 
   static uint64_t a2e_field(uint32_t rank, uint32_t micro_batch) {
     return offsetof(CtrlFixed, pairs) + rank * sizeof(PairFields) + micro_batch * sizeof(PairField);
@@ -158,6 +179,10 @@ struct CtrlLayout {
     return a2e_field(rank, micro_batch) + kNumMicroBatches * sizeof(PairField);
   }
   static uint64_t bell(uint32_t bell_idx) { return offsetof(CtrlFixed, bells) + bell_idx * sizeof(Doorbell); }
+
+ private:
+  uint64_t rings_offset() const { return has_exchange() ? a2e_slot(max_ranks, 0) : sizeof(CtrlFixed); }
+  uint64_t groups_offset() const { return has_rings() ? ring(max_ranks) : rings_offset(); }
 };
 
 /// Copies shared bytes to private memory exactly once: the compiler may not read the source again later instead of the copy.

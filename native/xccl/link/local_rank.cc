@@ -2,33 +2,18 @@
 
 #include <cstring>
 
+#include "xccl/layout/shapes.h"
 #include "xccl/link/progress.h"
 #include "xccl/wait/doorbell.h"
 
 namespace switchyard::xccl {
 namespace {
 
-constexpr uint64_t kCtrlBytesMax = 1ull << 40;
 constexpr size_t kSocketPathMax = 107;
 constexpr size_t kNameMax = 63;
 constexpr size_t kCompatibilityMax = 191;
 
 Status invalid(const std::string& text) { return {Code::kInvalidArgument, text}; }
-
-Status check_shape(const ExchangeShape& shape, uint32_t max_ranks) {
-  if (shape == ExchangeShape{}) return {};
-  if (shape.max_tokens == 0 || shape.row_bytes == 0 || shape.top_k == 0 || shape.max_local_experts == 0) {
-    return invalid("exchange: all four sizes must be above 0, or all 0 for none");
-  }
-  if (shape.max_tokens > 1u << 16 || shape.row_bytes > 1u << 20 || shape.top_k > 256 ||
-      shape.max_local_experts > 4096) {
-    return invalid("exchange: at most 65536 tokens, 1 MiB a row, top_k 256, 4096 local experts");
-  }
-  const uint64_t num_bytes = CtrlLayout{shape, max_ranks}.total_bytes();
-  if (num_bytes <= kCtrlBytesMax) return {};
-  return invalid("exchange: slots of " + std::to_string(num_bytes) + " bytes for " + std::to_string(max_ranks) +
-                 " ranks are over 1 TiB");
-}
 
 Status check_config(const CommunicatorConfig& config) {
   if (config.name.empty() || config.name.size() > kNameMax) return invalid("name: 1 to 63 bytes");
@@ -39,9 +24,9 @@ Status check_config(const CommunicatorConfig& config) {
     return invalid("socket_path: 1 to 107 bytes");
   if (config.compatibility.size() > kCompatibilityMax) return invalid("compatibility: at most 191 bytes");
   if (config.liveness_timeout < std::chrono::milliseconds(10)) return invalid("liveness_timeout: at least 10 ms");
-  if (config.app_bytes > kCtrlBytesMax || config.zc_bytes > kCtrlBytesMax)
+  if (config.app_bytes > kSegmentBytesMax || config.zc_bytes > kSegmentBytesMax)
     return invalid("app_bytes, zc_bytes: at most 1 TiB");
-  return check_shape(config.exchange, config.max_ranks);
+  return check_shapes({config.exchange, config.ring, config.group}, config.max_ranks);
 }
 
 Status init_robust_mutex(pthread_mutex_t* mutex) {
@@ -57,7 +42,7 @@ Status init_robust_mutex(pthread_mutex_t* mutex) {
 }  // namespace
 
 LocalRank::LocalRank(CommunicatorConfig config)
-    : config_(std::move(config)), layout_{config_.exchange, config_.max_ranks} {}
+    : config_(std::move(config)), layout_{{config_.exchange, config_.ring, config_.group}, config_.max_ranks} {}
 
 Status LocalRank::create(CommunicatorConfig config, std::unique_ptr<LocalRank>* out) {
   SWITCHYARD_RETURN_IF_ERROR(check_config(config));
@@ -86,10 +71,7 @@ Status LocalRank::init_ctrl() {
   header.app_bytes = config_.app_bytes;
   header.zc_bytes = config_.zc_bytes;
   header.max_ranks = config_.max_ranks;
-  header.max_tokens = config_.exchange.max_tokens;
-  header.row_bytes = config_.exchange.row_bytes;
-  header.top_k = config_.exchange.top_k;
-  header.max_local_experts = config_.exchange.max_local_experts;
+  header.shapes = layout_.shapes;
   for (uint32_t rank = 0; rank < config_.max_ranks; ++rank)
     SWITCHYARD_RETURN_IF_ERROR(init_robust_mutex(&fixed().alive[rank].mutex));
   return {};
@@ -97,7 +79,7 @@ Status LocalRank::init_ctrl() {
 
 Status LocalRank::link_to_self() {
   SWITCHYARD_RETURN_IF_ERROR(fabric_create("self", {ctrl_.span(), app_.span(), zc_.span()}, &self_fabric_));
-  peers_.publish(config_.rank, {self_fabric_.get(), config_.epoch, config_.app_bytes, layout_.has_exchange()});
+  peers_.publish(config_.rank, {self_fabric_.get(), config_.epoch, config_.app_bytes, layout_});
   return {};
 }
 
@@ -129,6 +111,22 @@ void LocalRank::reset_pair(uint32_t rank) {
   for (uint32_t m = 0; m < kNumMicroBatches; ++m) {
     fields.a2e[m].seq.store(0, std::memory_order_release);
     fields.e2a[m].seq.store(0, std::memory_order_release);
+  }
+  if (layout_.has_rings()) reset_ring(rank);
+  if (layout_.has_groups()) reset_groups(rank);
+}
+
+void LocalRank::reset_ring(uint32_t rank) {
+  std::byte* ring = ctrl_.data() + layout_.ring(rank);
+  reinterpret_cast<std::atomic<uint64_t>*>(ring + RingLayout::ack_offset())->store(0, std::memory_order_release);
+  for (uint32_t slot = 0; slot < layout_.shapes.ring.num_slots; ++slot)
+    reinterpret_cast<RingField*>(ring + RingLayout::field(slot))->seq.store(0, std::memory_order_release);
+}
+
+void LocalRank::reset_groups(uint32_t rank) {
+  for (uint32_t id = 0; id < layout_.shapes.group.num_groups; ++id) {
+    std::byte* field = ctrl_.data() + layout_.group(id) + GroupLayout::field(rank);
+    reinterpret_cast<GroupField*>(field)->seq.store(0, std::memory_order_release);
   }
 }
 

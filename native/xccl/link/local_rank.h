@@ -51,6 +51,8 @@ class LocalRank {
   Status make_segments();
   Status init_ctrl();
   Status link_to_self();
+  void reset_ring(uint32_t rank);
+  void reset_groups(uint32_t rank);
 
   CommunicatorConfig config_;
   CtrlLayout layout_;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "xccl/layout/ctrl_layout.h"
 #include "xccl/transport/fabric.h"
 #include "xccl/types.h"
 
@@ -18,7 +19,7 @@ struct LinkTarget {
   Fabric* fabric = nullptr;
   uint64_t epoch = 0;
   uint64_t app_bytes = 0;
-  bool has_exchange = false;
+  CtrlLayout layout{};  // of the peer's control segment: it may lack parts that this rank has
 };
 
 struct alignas(64) PeerEntry {

@@ -15,7 +15,7 @@ namespace switchyard::xccl {
 
 enum class Area : uint8_t { kCtrl, kApp, kZc };
 
-/// What follows a put in the target's control segment: the word is stored with release after the data, then the bell is rung.
+/// What follows a put in the target's control segment: the word is exchanged, seq_cst, after the data, then the bell is rung.
 struct Signal {
   uint64_t word_offset;  // of an aligned uint64 with this rank as its only writer
   uint64_t value;

@@ -54,7 +54,7 @@ Status MappedMemory::signal(const Signal& signal) const {
   std::byte* bell = at(Area::kCtrl, signal.bell_offset, sizeof(Doorbell));
   if (!word || !bell)
     return out_of_bounds(Area::kCtrl, word ? signal.bell_offset : signal.word_offset, sizeof(uint64_t));
-  reinterpret_cast<std::atomic<uint64_t>*>(word)->store(signal.value, std::memory_order_release);
+  reinterpret_cast<std::atomic<uint64_t>*>(word)->exchange(signal.value, std::memory_order_seq_cst);
   doorbell_ring(*reinterpret_cast<Doorbell*>(bell));
   return {};
 }

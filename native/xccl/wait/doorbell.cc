@@ -23,9 +23,9 @@ void futex_wake(std::atomic<uint32_t>& word) {
 }  // namespace
 
 void doorbell_ring(Doorbell& bell) {
-  const uint32_t now = bell.seq.fetch_add(1, std::memory_order_seq_cst) + 1;
   if (bell.sleeping.load(std::memory_order_seq_cst) == 0) return;
-  const uint32_t target = bell.target.load(std::memory_order_relaxed);
+  const uint32_t now = bell.seq.fetch_add(1, std::memory_order_seq_cst) + 1;
+  const uint32_t target = bell.target.load(std::memory_order_seq_cst);
   if (static_cast<int32_t>(now - target) >= 0) futex_wake(bell.seq);
 }
 
@@ -34,12 +34,6 @@ void doorbell_force(Doorbell& bell) {
   futex_wake(bell.seq);
 }
 
-void doorbell_sleep(Doorbell& bell, uint32_t seen, uint32_t num_missing, uint64_t ns_max) {
-  bell.target.store(seen + num_missing, std::memory_order_relaxed);
-  bell.sleeping.exchange(1, std::memory_order_seq_cst);
-  // Second look: a ring between the caller's check and the exchange did not see a sleeper.
-  if (bell.seq.load(std::memory_order_seq_cst) == seen) futex_wait(bell.seq, seen, ns_max);
-  bell.sleeping.store(0, std::memory_order_relaxed);
-}
+void doorbell_block(Doorbell& bell, uint32_t seen, uint64_t ns_max) { futex_wait(bell.seq, seen, ns_max); }
 
 }  // namespace switchyard::xccl

@@ -1,10 +1,11 @@
 // The doorbell: how a rank that sleeps learns that something in its segment changed. Used by transport (ring) and by the waits
-// of coll and link (wait_on). The doorbell is a hint, the sequence numbers in the metadata fields are the truth.
+// of coll, p2p and link (wait_on). The doorbell is a hint, the sequence numbers in the metadata fields are the truth, and as long
+// as nobody sleeps it is silent: a sender then only reads a line that both sides hold.
 //
-// Sender:   payload; field.seq release store; bell.seq += 1 (seq_cst); read sleeping; wake only if bell.seq reached target.
-// Receiver: v = bell.seq; check; target = v + missing; sleeping = 1 (seq_cst exchange); read bell.seq again; FUTEX_WAIT(seq, v).
+// Sender:   payload; field.seq = n (seq_cst exchange); read sleeping; only if it is set: bell.seq += 1, wake if it reached target.
+// Receiver: sleeping = 1 (seq_cst exchange); v = bell.seq; check the fields; target = v + missing; sleep unless bell.seq != v.
 // Both sides do a seq_cst read-modify-write and then a seq_cst load of the other's word, so at least one of them sees the
-// other: either the sender sees the sleeper or the sleeper sees the new seq and does not sleep (docs/xccl.md).
+// other: either the sender sees the sleeper and rings, or the sleeper sees the field (docs/xccl.md).
 #pragma once
 
 #include <cstdint>
@@ -13,14 +14,30 @@
 
 namespace switchyard::xccl {
 
-/// After an arrival was published: counts it and wakes the receiver when it is the last that it waits for.
+/// After an arrival was published by a seq_cst exchange: wakes the receiver if it sleeps and this is the last that it waits for.
 void doorbell_ring(Doorbell& bell);
 
-/// Counts and wakes unconditionally: for deaths, close, and whatever else is no arrival.
+/// Wakes unconditionally: for deaths, close, and whatever else is no arrival. What changed was stored before, seq_cst.
 void doorbell_force(Doorbell& bell);
 
-/// Sleeps until the bell has been rung `num_missing` times since `seen`, at most `ns_max`; may return early.
-/// The caller checks its condition before (with `seen` read earlier) and after.
-void doorbell_sleep(Doorbell& bell, uint32_t seen, uint32_t num_missing, uint64_t ns_max);
+/// FUTEX_WAIT on the bell's seq, unless it is not `seen` any more, for at most `ns_max`.
+void doorbell_block(Doorbell& bell, uint32_t seen, uint64_t ns_max);
+
+/// Sleeps until all that `check` misses has arrived, at most `ns_max`; may return early. `check` returns how many arrivals are
+/// missing at least, and looks at the fields by seq_cst loads. True when nothing was missing.
+template <class Check>
+bool doorbell_sleep(Doorbell& bell, Check&& check, uint64_t ns_max) {
+  bell.sleeping.exchange(1, std::memory_order_seq_cst);
+  const uint32_t seen = bell.seq.load(std::memory_order_seq_cst);
+  // Whatever this look misses is published after it, by somebody who therefore sees a sleeper and rings after `seen`.
+  const uint32_t num_missing = check();
+  if (num_missing != 0) {
+    bell.target.store(seen + num_missing, std::memory_order_seq_cst);
+    // A ring that still read an older target shows here.
+    if (bell.seq.load(std::memory_order_seq_cst) == seen) doorbell_block(bell, seen, ns_max);
+  }
+  bell.sleeping.store(0, std::memory_order_relaxed);
+  return num_missing == 0;
+}
 
 }  // namespace switchyard::xccl

@@ -10,22 +10,21 @@
 
 namespace switchyard::xccl {
 
-/// Calls `check` until it returns 0 (true) or the deadline has passed (false). `check` returns how many rings are missing at
-/// least; it must load what it looks at with acquire. `on_wake` runs after every sleep, at least every `sleep_max`.
+/// Calls `check` until it returns 0 (true) or the deadline has passed (false). `check` returns how many arrivals are missing at
+/// least, and looks at the fields by seq_cst loads. `on_wake` runs after every sleep, at least every `sleep_max`.
 template <class Check, class OnWake>
 bool wait_on(Doorbell& bell, WaitPolicy policy, Deadline deadline, Check&& check, OnWake&& on_wake,
              std::chrono::nanoseconds sleep_max = kSleepMax) {
   WaitPhases phases(policy);
   for (;;) {
-    const uint32_t seen = bell.seq.load(std::memory_order_seq_cst);
-    const uint32_t num_missing = check();
-    if (num_missing == 0) return true;
+    if (check() == 0) return true;
     const auto now = std::chrono::steady_clock::now();
     if (now >= deadline) return false;
     if (phases.pause(now)) continue;
     const auto left = std::min<std::chrono::nanoseconds>(deadline - now, sleep_max);
-    doorbell_sleep(bell, seen, num_missing, static_cast<uint64_t>(left.count()));
+    const bool is_done = doorbell_sleep(bell, check, static_cast<uint64_t>(left.count()));
     on_wake();
+    if (is_done) return true;
   }
 }
 
