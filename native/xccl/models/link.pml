@@ -10,6 +10,9 @@
 #ifndef NUM_MESSAGES
 #define NUM_MESSAGES 2
 #endif
+#ifndef NUM_IDLE_LOOKS
+#define NUM_IDLE_LOOKS 2 /* of rank 0's user without news */
+#endif
 #define NUM_EPOCHS 2
 
 /* CPUs: a user and a broker of rank 0; the same of each epoch of rank 1. */
@@ -81,9 +84,9 @@ inline retract(cpu, live) {
 #endif
 }
 
-/* Takes what has arrived from the living epoch and answers it. It looks when there is news, and twice without. */
+/* Takes what has arrived from the living epoch and answers it. It looks when there is news, and a few times without. */
 proctype user0() {
-  byte serial, known_serial, num_taken, seen, count, num_idle_looks = 2;
+  byte serial, known_serial, num_taken, seen, count, num_idle_looks = NUM_IDLE_LOOKS;
 end:
   do
   :: atomic {
