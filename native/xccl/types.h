@@ -68,6 +68,10 @@ struct Shapes {
 /// How a waiter passes its time. kAuto: a short yield phase, then futex sleeps of at most 100 ms (ranks outnumber cores here).
 enum class WaitPolicy : uint8_t { kAuto, kSpin, kYield, kFutex };
 
+/// Whether large segments (from 16 MiB on) may lie in pages of the system's huge page pool. kAuto: if it has enough for the
+/// whole segment, which are then taken at once.
+enum class HugePages : uint8_t { kAuto, kOff };
+
 enum class PeerState : uint8_t {
   kExpected,  // known, not linked yet
   kLinked,    // segments swapped; may be sent to
@@ -109,6 +113,7 @@ struct CommunicatorConfig {
   GroupShape group;                          // all zero: no groups
   std::chrono::milliseconds liveness_timeout{500};  // a busy peer that stands still this long is dead
   WaitPolicy wait_policy = WaitPolicy::kAuto;
+  HugePages huge_pages = HugePages::kAuto;
   /// Called from the broker thread when a peer becomes kLinked, kDead or kRefused; must not block, and must not call close().
   std::function<void(const PeerInfo&)> on_peer_change;
 };
