@@ -66,6 +66,10 @@ class Communicator {
   /// Grants itself this long until the next progress() (start, a long prefill), at most 1 hour.
   virtual void allow(std::chrono::milliseconds span) = 0;
 
+  /// Binds the calling thread, a worker of this rank, to config().pin_cores[worker_idx modulo their number]; nothing without any.
+  /// InvalidArgument when this process may not run there.
+  virtual Status pin_worker(uint32_t worker_idx) const = 0;
+
   /// The two halves of the exchange; null when config().exchange is all zero. They live as long as this object.
   virtual AttentionEndpoint* attention() = 0;
   virtual ExpertEndpoint* expert() = 0;

@@ -41,6 +41,8 @@ class CommunicatorImpl final : public Communicator {
   void set_busy(bool busy) override { local_->set_busy(busy); }
   void allow(std::chrono::milliseconds span) override { local_->allow(span); }
 
+  Status pin_worker(uint32_t worker_idx) const override;
+
   AttentionEndpoint* attention() override { return local_->layout().has_exchange() ? &attention_ : nullptr; }
   ExpertEndpoint* expert() override { return local_->layout().has_exchange() ? &expert_ : nullptr; }
 
@@ -86,6 +88,11 @@ Status CommunicatorImpl::forget_peer(uint32_t rank) {
   SWITCHYARD_RETURN_IF_ERROR(book_.forget(rank));
   broker_.wake();
   return {};
+}
+
+Status CommunicatorImpl::pin_worker(uint32_t worker_idx) const {
+  const std::vector<uint32_t>& cores = config().pin_cores;
+  return cores.empty() ? Status() : pin_this_thread(cores[worker_idx % cores.size()]);
 }
 
 uint64_t CommunicatorImpl::linked_epoch(uint32_t rank) const {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 
@@ -65,7 +66,8 @@ struct Shapes {
   GroupShape group;
 };
 
-/// How a waiter passes its time. kAuto: a short yield phase, then futex sleeps of at most 100 ms (ranks outnumber cores here).
+/// How a waiter passes its time. kAuto: where each rank has a core, looks for 50 us and yields up to 200 us; where ranks share
+/// cores, yields up to 300 us; then futex sleeps of at most 100 ms. It drops what did not pay lately (wait/waiter.h).
 enum class WaitPolicy : uint8_t { kAuto, kSpin, kYield, kFutex };
 
 /// Whether large segments (from 16 MiB on) may lie in pages of the system's huge page pool. kAuto: if it has enough for the
@@ -114,6 +116,8 @@ struct CommunicatorConfig {
   std::chrono::milliseconds liveness_timeout{500};  // a busy peer that stands still this long is dead
   WaitPolicy wait_policy = WaitPolicy::kAuto;
   HugePages huge_pages = HugePages::kAuto;
+  std::vector<uint32_t> pin_cores;  // where this rank's worker threads run (pin_worker()); empty: anywhere
+  uint32_t num_local_ranks = 0;  // ranks on this machine, when known from the start; else those that are linked count
   /// Called from the broker thread when a peer becomes kLinked, kDead or kRefused; must not block, and must not call close().
   std::function<void(const PeerInfo&)> on_peer_change;
 };

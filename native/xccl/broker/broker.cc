@@ -78,6 +78,7 @@ void Broker::run() {
     take_faults();
     judge_links(now);
     advance_links();
+    survey_cores();
   }
   close_all();
   let_go_alive_mutexes();
@@ -245,6 +246,15 @@ void Broker::advance_links() {
     local_.reset_pair(link->rank());
     link.reset();
   }
+}
+
+void Broker::survey_cores() {
+  std::array<CoreMask, kNumRanksMax> peers;
+  size_t num_peers = 0;
+  for (const std::unique_ptr<Link>& link : links_) {
+    if (link && link->is_live()) peers[num_peers++] = link->cores();
+  }
+  local_.set_crowded(is_crowded(local_.cores(), {peers.data(), num_peers}, local_.config().num_local_ranks));
 }
 
 void Broker::end_link(Link& link, const LinkEnd& why) {

@@ -56,6 +56,7 @@ class Broker {
   void finish_handshake(Handshake& handshake, Deadline now);
   void read_links();
   void judge_links(Deadline now);
+  void survey_cores();
   void take_faults();
   void advance_links();
   void end_link(Link& link, const LinkEnd& why);

@@ -48,6 +48,8 @@ class Link {
   bool is_end_of_file() const { return is_end_of_file_; }
   const FileDescriptor& connection() const { return connection_; }
   uint64_t serial() const { return serial_; }
+  /// Where the peer says that it runs.
+  CoreMask cores() const { return memory_.fixed().progress.cores.load(std::memory_order_relaxed); }
 
   /// Reads what the peer said.
   LinkEnd on_readable();

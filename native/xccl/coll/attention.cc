@@ -70,8 +70,8 @@ Status Attention::drain(uint32_t dest, const LinkRef& link, const EventId& next,
     if (!is_missing && slot.state == SlotState::kSent) fault = status;
     return is_missing ? 1 : 0;
   };
-  const bool is_done = wait_on(local_.bell(bell_of_e2a(next.micro_batch)), local_.config().wait_policy, deadline, check,
-                               [this] { local_.progress(); });
+  const bool is_done =
+      wait_on(local_.waiter(bell_of_e2a(next.micro_batch)), deadline, check, [this] { local_.progress(); });
   if (!is_done) return rank_error(Code::kTimeout, dest, slot.event, "the abandoned exchange was not answered");
   return fault;
 }
@@ -141,8 +141,7 @@ Status Attention::wait(const EventId& event, std::span<const uint32_t> dests, De
       local_.progress();
       out.num_sleeps += 1;
     };
-    const bool is_done =
-        wait_on(local_.bell(bell_of_e2a(event.micro_batch)), local_.config().wait_policy, deadline, check, on_wake);
+    const bool is_done = wait_on(local_.waiter(bell_of_e2a(event.micro_batch)), deadline, check, on_wake);
     if (!is_done) fault = rank_error(Code::kTimeout, blamed_rank, event, "no E2A before the deadline");
   }
   for (uint32_t i = 0; i < num_dests; ++i) awaited_[i].link.release();

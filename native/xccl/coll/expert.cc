@@ -12,9 +12,8 @@ namespace switchyard::xccl {
 
 Status Expert::wait_any(Deadline deadline, std::vector<A2eView>* out) {
   const auto check = [&]() -> uint32_t { return local_.is_closing() || take_arrivals(out) > 0 ? 0 : 1; };
-  Doorbell& bell = local_.bell(static_cast<uint32_t>(Bell::kA2e));
   const size_t num_before = out->size();
-  const bool is_done = wait_on(bell, local_.config().wait_policy, deadline, check, [this] { local_.progress(); });
+  const bool is_done = wait_on(local_.waiter(bell_of(Bell::kA2e)), deadline, check, [this] { local_.progress(); });
   local_.progress();
   if (out->size() > num_before) return {};
   return is_done ? Status(Code::kClosed, "the communicator is closed")

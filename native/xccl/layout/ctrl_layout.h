@@ -43,8 +43,10 @@ struct CtrlHeader {
 };
 
 /// Bit 63: busy. Bits 40..62: allowance in ms. Bits 0..39: count, raised at every change.
+/// `cores`: where the rank runs (wait/cores.h), 0 when it does not say.
 struct alignas(kLineBytes) ProgressLine {
   std::atomic<uint64_t> word;
+  std::atomic<uint64_t> cores;
 };
 
 /// One receiver's futex line (wait/doorbell.h says how it is used).

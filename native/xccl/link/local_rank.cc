@@ -75,6 +75,9 @@ Status LocalRank::init_ctrl() {
   header.zc_bytes = config_.zc_bytes;
   header.max_ranks = config_.max_ranks;
   header.shapes = layout_.shapes;
+  fixed().progress.cores.store(cores_of(config_.pin_cores), std::memory_order_relaxed);
+  set_crowded(xccl::is_crowded(cores(), {}, config_.num_local_ranks));
+  for (uint32_t i = 0; i < kNumBells; ++i) waiters_[i].bind(fixed().bells[i], config_.wait_policy, is_crowded_);
   for (uint32_t rank = 0; rank < config_.max_ranks; ++rank)
     SWITCHYARD_RETURN_IF_ERROR(init_robust_mutex(&fixed().alive[rank].mutex));
   return {};

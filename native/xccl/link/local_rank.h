@@ -2,6 +2,7 @@
 // Shared by broker, coll and communicator of one process; peers reach the same memory through their fabrics.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -11,6 +12,8 @@
 #include "xccl/link/peer_table.h"
 #include "xccl/segment/segment.h"
 #include "xccl/types.h"
+#include "xccl/wait/cores.h"
+#include "xccl/wait/waiter.h"
 
 namespace switchyard::xccl {
 
@@ -26,11 +29,17 @@ class LocalRank {
   const Segment& zc() const { return zc_; }
   CtrlFixed& fixed() { return *reinterpret_cast<CtrlFixed*>(ctrl_.data()); }
   Doorbell& bell(uint32_t bell_idx) { return fixed().bells[bell_idx]; }
+  /// What wait_on takes: the bell, this communicator's waiting policy, and what earlier waits on it have taught.
+  Waiter& waiter(uint32_t bell_idx) { return waiters_[bell_idx]; }
   PeerTable& peers() { return peers_; }
 
   void progress();
   void set_busy(bool busy);
   void allow(std::chrono::milliseconds span);
+
+  CoreMask cores() { return fixed().progress.cores.load(std::memory_order_relaxed); }
+  /// Do the ranks here share cores? Set by the broker; the waiters follow it.
+  void set_crowded(bool is_crowded) { is_crowded_.store(is_crowded, std::memory_order_relaxed); }
 
   bool is_closing() const { return is_closing_.load(std::memory_order_seq_cst); }
   /// From now on every wait ends with Closed.
@@ -62,6 +71,8 @@ class LocalRank {
   PeerTable peers_;
   std::unique_ptr<Fabric> self_fabric_;
   std::atomic<bool> is_closing_{false};
+  std::atomic<bool> is_crowded_{false};
+  std::array<Waiter, kNumBells> waiters_;
 };
 
 }  // namespace switchyard::xccl

@@ -1,31 +1,83 @@
-// wait_on: the one loop by which a rank waits for words of its own segment. The policy (spin, yield, futex, auto) only decides
-// how time passes between two checks. Since a rank never waits on a peer's memory, this is the same for every fabric.
+// wait_on: the one loop by which a rank waits for words of its own segment. The waiter's policy (spin, yield, futex, auto) only
+// decides how time passes between two looks. Since a rank never waits on a peer's memory, this is the same for every fabric.
 #pragma once
+
+#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
 
 #include "xccl/wait/doorbell.h"
-#include "xccl/wait/wait_policy.h"
+#include "xccl/wait/waiter.h"
 
 namespace switchyard::xccl {
 
-/// Calls `check` until it returns 0 (true) or the deadline has passed (false). `check` returns how many arrivals are missing at
-/// least, and looks at the fields by seq_cst loads. `on_wake` runs after every sleep, at least every `sleep_max`.
+/// Looks between two readings of the clock (30 ns; a look and a pause are about 20), and before the first.
+inline constexpr uint32_t kNumLooksAtOnce = 32;
+inline constexpr uint32_t kNumFirstLooks = 64;
+
+/// A deadline for waits that only look once.
+inline constexpr Deadline kOnlyLook{};
+
+template <class Check>
+bool look_often(Check& check, uint32_t num_looks) {
+  for (uint32_t i = 0; i < num_looks; ++i) {
+    cpu_relax();
+    if (check() == 0) return true;
+  }
+  return false;
+}
+
+template <class Check>
+bool take_step(Waiter& waiter, WaitStep step, Check& check, std::chrono::nanoseconds sleep_max) {
+  if (step == WaitStep::kLook) return look_often(check, kNumLooksAtOnce);
+  if (step == WaitStep::kYield) {
+    sched_yield();
+    return check() == 0;
+  }
+  return doorbell_sleep(waiter.bell(), check, static_cast<uint64_t>(sleep_max.count())) || check() == 0;
+}
+
+/// The part of wait_on that follows when the first look found something missing.
+template <class Check, class OnWake>
+[[gnu::noinline]] bool wait_longer(Waiter& waiter, Deadline deadline, Check& check, OnWake& on_wake,
+                                   std::chrono::nanoseconds sleep_max) {
+  if (deadline == kOnlyLook) return false;
+  if (waiter.may_spin() && look_often(check, kNumFirstLooks)) return true;
+  WaitCourse course(waiter);
+  Deadline last_wake = course.now();
+  for (bool is_done = false; !is_done;) {
+    const WaitStep step = course.next();
+    if (course.now() >= deadline) {
+      course.finish();
+      return false;
+    }
+    is_done = take_step(waiter, step, check, std::min<std::chrono::nanoseconds>(deadline - course.now(), sleep_max));
+    if (step != WaitStep::kSleep && course.now() - last_wake < sleep_max) continue;
+    last_wake = course.now();
+    on_wake();
+  }
+  course.finish();
+  return true;
+}
+
+/// Calls `check` until it returns 0 (true) or the deadline has passed (false); the first look costs nothing else. `check` returns
+/// how many arrivals are missing at least, and looks at the fields by seq_cst loads. `on_wake` runs after every sleep, and
+/// every `sleep_max` that is spent awake.
+template <class Check, class OnWake>
+bool wait_on(Waiter& waiter, Deadline deadline, Check&& check, OnWake&& on_wake,
+             std::chrono::nanoseconds sleep_max = kSleepMax) {
+  if (check() == 0) return true;
+  return wait_longer(waiter, deadline, check, on_wake, sleep_max);
+}
+
+/// A wait that learns nothing for the next: for bells that are rarely waited on.
 template <class Check, class OnWake>
 bool wait_on(Doorbell& bell, WaitPolicy policy, Deadline deadline, Check&& check, OnWake&& on_wake,
              std::chrono::nanoseconds sleep_max = kSleepMax) {
-  WaitPhases phases(policy);
-  for (;;) {
-    if (check() == 0) return true;
-    const auto now = std::chrono::steady_clock::now();
-    if (now >= deadline) return false;
-    if (phases.pause(now)) continue;
-    const auto left = std::min<std::chrono::nanoseconds>(deadline - now, sleep_max);
-    const bool is_done = doorbell_sleep(bell, check, static_cast<uint64_t>(left.count()));
-    on_wake();
-    if (is_done) return true;
-  }
+  const std::atomic<bool> is_crowded{true};
+  Waiter waiter(bell, policy, is_crowded);
+  return wait_on(waiter, deadline, check, on_wake, sleep_max);
 }
 
 }  // namespace switchyard::xccl

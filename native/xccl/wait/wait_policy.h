@@ -1,10 +1,9 @@
-// The waiting policies and their registry: what a waiter does between two looks before it sleeps on the doorbell.
-// Measured choices (docs/xccl.md): with more ranks than cores spinning is 100 times slower than sleeping; a yield that takes
-// over 100 us means that somebody else has the core, and then only the futex helps.
+// The waiting policies and their registry: how long a waiter looks, yields and then sleeps on the doorbell. Read by waiter.cc;
+// the addon and the tools find a policy by its name. Decides nothing about a single wait: that is Waiter's.
+// Measured choices (docs/xccl.md): with more ranks than cores spinning is 100 times slower than sleeping.
 #pragma once
 
 #include <chrono>
-#include <string>
 #include <string_view>
 
 #include "base/status.h"
@@ -15,21 +14,23 @@ namespace switchyard::xccl {
 /// A sleep ends after this long at the latest, whatever the doorbell says.
 inline constexpr std::chrono::nanoseconds kSleepMax = std::chrono::milliseconds(100);
 
+/// How long a wait stays awake, counted from its start: it looks with pauses until spin_max, yields until yield_max, then sleeps.
+struct AwakeLimits {
+  std::chrono::nanoseconds spin_max;
+  std::chrono::nanoseconds yield_max;
+};
+
+struct WaitPolicyRow {
+  const char* name;
+  WaitPolicy policy;
+  AwakeLimits roomy;    // every rank here has a core to itself
+  AwakeLimits crowded;  // ranks share cores: who looks keeps the core from whom it waits for
+  bool is_adaptive;     // gives the awake phases up where they did not pay (Waiter)
+};
+
+const WaitPolicyRow& wait_policy_row(WaitPolicy policy);
+
 /// Finds a policy by its name (auto, spin, yield, futex): SWITCHYARD_XCCL_WAIT forces one. InvalidArgument lists the names.
 Status wait_policy_from_name(std::string_view name, WaitPolicy* out);
-
-/// The awake phases of one wait.
-class WaitPhases {
- public:
-  explicit WaitPhases(WaitPolicy policy);
-
-  /// Passes a moment awake and returns true, or returns false when it is time to sleep.
-  bool pause(std::chrono::steady_clock::time_point now);
-
- private:
-  std::chrono::nanoseconds spin_max_;
-  std::chrono::nanoseconds yield_max_;
-  std::chrono::steady_clock::time_point start_{};
-};
 
 }  // namespace switchyard::xccl

@@ -1,0 +1,83 @@
+#include "xccl/wait/waiter.h"
+
+#include <algorithm>
+
+namespace switchyard::xccl {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+/// A step awake takes about 1 us; after this long somebody else had the core.
+constexpr nanoseconds kStepStolen = microseconds(100);
+constexpr nanoseconds kBanMin = milliseconds(2);
+constexpr nanoseconds kBanMax = std::chrono::seconds(2);
+/// A ban that is this many times its length past says nothing about the next.
+constexpr int64_t kBanMemory = 16;
+/// What a wake costs at most where being awake would have paid.
+constexpr nanoseconds kWakeCost = microseconds(50);
+
+}  // namespace
+
+void Waiter::bind(Doorbell& bell, WaitPolicy policy, const std::atomic<bool>& is_crowded) {
+  bell_ = &bell;
+  row_ = &wait_policy_row(policy);
+  is_crowded_ = &is_crowded;
+}
+
+bool Waiter::may_be_awake(Deadline now) {
+  if (is_banned_.load(std::memory_order_relaxed)) {
+    if (now.time_since_epoch().count() < ban_end_.load(std::memory_order_relaxed)) return false;
+    is_banned_.store(false, std::memory_order_relaxed);
+  }
+  return num_vain_.load(std::memory_order_relaxed) < kNumVainMax;
+}
+
+void Waiter::ban(Deadline now) {
+  const int64_t at = now.time_since_epoch().count();
+  const int64_t last = ban_length_.load(std::memory_order_relaxed);
+  const bool is_repeated = last != 0 && at - ban_end_.load(std::memory_order_relaxed) < kBanMemory * last;
+  const int64_t length = is_repeated ? std::min<int64_t>(2 * last, kBanMax.count()) : kBanMin.count();
+  ban_length_.store(length, std::memory_order_relaxed);
+  ban_end_.store(at + length, std::memory_order_relaxed);
+  is_banned_.store(true, std::memory_order_relaxed);
+}
+
+void Waiter::note_end(bool is_vain) {
+  const uint32_t before = num_vain_.load(std::memory_order_relaxed);
+  const uint32_t after = is_vain ? std::min(before + 1, kNumVainMax) : 0;
+  if (after != before) num_vain_.store(after, std::memory_order_relaxed);
+}
+
+WaitCourse::WaitCourse(Waiter& waiter)
+    : waiter_(waiter),
+      limits_(waiter.limits()),
+      start_(std::chrono::steady_clock::now()),
+      now_(start_),
+      may_be_awake_(!waiter.row_->is_adaptive || waiter.may_be_awake(start_)) {}
+
+WaitStep WaitCourse::next() {
+  const Deadline before = now_;
+  now_ = std::chrono::steady_clock::now();
+  const bool was_stolen = last_ != WaitStep::kSleep && now_ - before > kStepStolen;
+  if (was_stolen && waiter_.row_->is_adaptive) {
+    waiter_.ban(now_);
+    may_be_awake_ = false;
+  }
+  const nanoseconds spent = now_ - start_;
+  // Whoever slept once is waiting for something long.
+  if (!may_be_awake_ || has_slept_ || spent >= limits_.yield_max) {
+    has_slept_ = true;
+    return last_ = WaitStep::kSleep;
+  }
+  return last_ = spent < limits_.spin_max ? WaitStep::kLook : WaitStep::kYield;
+}
+
+void WaitCourse::finish() {
+  if (!waiter_.row_->is_adaptive) return;
+  const bool is_vain = has_slept_ && std::chrono::steady_clock::now() - start_ > limits_.yield_max + kWakeCost;
+  waiter_.note_end(is_vain);
+}
+
+}  // namespace switchyard::xccl

@@ -1,0 +1,91 @@
+// Waiter: one doorbell of this rank together with what its last waits have taught, and WaitCourse: the course of one wait.
+// Used by wait_on alone. All of it is private memory: peers see nothing but the doorbell.
+//
+// What a waiter learns, and only under an adaptive policy:
+// - A yield, or a row of looks, that took over 100 us: somebody else has the core. Then the awake phases are banned, first for
+//   2 ms, twice as long each time that the end of a ban meets the same again.
+// - Waits that go on after the awake phases: after three in a row the next ones sleep at once, until one was so short that being
+//   awake would have paid. So a rank that idles costs nothing, and nothing has to be tried out.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include "xccl/layout/ctrl_layout.h"
+#include "xccl/wait/wait_policy.h"
+
+namespace switchyard::xccl {
+
+/// One thread waits on a bell at a time; the atomics only keep the hand-over from thread to thread free of races.
+class Waiter {
+ public:
+  Waiter() = default;
+  /// `is_crowded` may change at any time and outlives the waiter.
+  Waiter(Doorbell& bell, WaitPolicy policy, const std::atomic<bool>& is_crowded) { bind(bell, policy, is_crowded); }
+  Waiter(const Waiter&) = delete;
+
+  void bind(Doorbell& bell, WaitPolicy policy, const std::atomic<bool>& is_crowded);
+
+  Doorbell& bell() { return *bell_; }
+  const AwakeLimits& limits() const {
+    return is_crowded_->load(std::memory_order_relaxed) ? row_->crowded : row_->roomy;
+  }
+  /// True when a wait may begin with looks that do not read the clock.
+  bool may_spin() const { return limits().spin_max.count() > 0 && !is_given_up(); }
+
+ private:
+  friend class WaitCourse;
+  static constexpr uint32_t kNumVainMax = 3;
+
+  bool is_given_up() const {
+    return num_vain_.load(std::memory_order_relaxed) >= kNumVainMax || is_banned_.load(std::memory_order_relaxed);
+  }
+  /// May the wait that begins now be awake? Ends a ban that is over.
+  bool may_be_awake(Deadline now);
+  void ban(Deadline now);
+  void note_end(bool is_vain);
+
+  Doorbell* bell_ = nullptr;
+  const WaitPolicyRow* row_ = nullptr;
+  const std::atomic<bool>* is_crowded_ = nullptr;
+  std::atomic<uint32_t> num_vain_{0};         // waits in a row that outlasted the awake phases
+  std::atomic<bool> is_banned_{false};        // a ban is in force
+  std::atomic<Deadline::rep> ban_length_{0};  // of the ban in force, or of the last
+  std::atomic<Deadline::rep> ban_end_{0};
+};
+
+/// What a wait does next.
+enum class WaitStep : uint8_t { kLook, kYield, kSleep };
+
+/// One wait that its first looks did not end.
+class WaitCourse {
+ public:
+  explicit WaitCourse(Waiter& waiter);
+
+  Deadline now() const { return now_; }
+  /// Reads the clock and judges by it what the last step took.
+  WaitStep next();
+  /// The wait is over, by arrival or deadline.
+  void finish();
+
+ private:
+  Waiter& waiter_;
+  const AwakeLimits limits_;
+  const Deadline start_;
+  Deadline now_;
+  WaitStep last_ = WaitStep::kSleep;
+  bool may_be_awake_;
+  bool has_slept_ = false;
+};
+
+/// Passes a moment without giving the core away; it also takes the waiter's looks off the line that it waits for.
+inline void cpu_relax() {
+#if defined(__x86_64__)
+  asm volatile("pause");
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace switchyard::xccl
