@@ -6,6 +6,7 @@
 #include "xccl/broker/broker.h"
 #include "xccl/coll/attention.h"
 #include "xccl/coll/event_text.h"
+#include "xccl/coll/exchange_plan.h"
 #include "xccl/coll/expert.h"
 #include "xccl/coll/op_timer.h"
 #include "xccl/group/group_impl.h"
@@ -151,6 +152,7 @@ Status CommunicatorImpl::open_group(const GroupSpec& spec, std::shared_ptr<Group
 }  // namespace
 
 Status Communicator::create(CommunicatorConfig config, std::shared_ptr<Communicator>* out) {
+  SWITCHYARD_RETURN_IF_ERROR(check_exchange_plan(config.exchange_plan, config.exchange, config.max_ranks));
   std::unique_ptr<LocalRank> local;
   SWITCHYARD_RETURN_IF_ERROR(LocalRank::create(std::move(config), &local));
   auto made = std::make_shared<CommunicatorImpl>(std::move(local));
