@@ -84,18 +84,33 @@ class AttentionEndpoint {
   virtual ~AttentionEndpoint() = default;
 
   /// Writes the message into the destination's slot and rings it. Waits only for an abandoned older event's E2A.
+  /// For plans without trampoline and barrier; those need send_all().
   virtual Status send(uint32_t dest, const A2eMessage& message, Deadline deadline, OpTiming* timing = nullptr) = 0;
+
+  /// Writes all parts of an event by the exchange's plan: a message to each expert rank, or one bundle to the forwarder; with a barrier
+  /// also empty headers to the other active expert ranks. Nothing is sent when an argument is wrong. After another error some
+  /// parts may have been sent: go on as after a failed wait. `report` blames a rank.
+  virtual Status send_all(const A2eBatch& batch, Deadline deadline, WaitReport* report = nullptr) = 0;
 
   /// Sleeps until all `dests` have answered `event`; woken by the last of them or by a death. Fails with the first fault found:
   /// PeerDead, Timeout, Closed, Mismatch (answer to another event), Corrupt, or the code that the expert's fail() gave.
   virtual Status wait(const EventId& event, std::span<const uint32_t> dests, Deadline deadline,
                       WaitReport* report = nullptr) = 0;
 
+  /// wait() for everything that send_all() sent for `event`, the last of its micro-batch.
+  virtual Status wait_all(const EventId& event, Deadline deadline, WaitReport* report = nullptr) = 0;
+  /// True when wait_all() would return at once. Neither waits nor takes anything.
+  virtual bool is_ready(const EventId& event) const = 0;
+
   /// The answer of `dest` to the last successfully awaited event of this micro-batch; empty when there is none.
   virtual E2aView view(uint32_t dest, uint8_t micro_batch) const = 0;
+
+  /// Any thread.
+  virtual ExchangeCounters counters() const = 0;
 };
 
-/// Expert half. A message that fails its checks is answered with Corrupt and never delivered.
+/// Expert half. A message that fails its checks is answered with Corrupt or Mismatch and never delivered, nor is one of another
+/// placement version. In trampoline mode it also forwards for its attention rank, inside wait_any() and forward().
 class ExpertEndpoint {
  public:
   virtual ~ExpertEndpoint() = default;
@@ -104,6 +119,10 @@ class ExpertEndpoint {
   /// Each appended view must be ended by reply(), finish() or fail(), in any order.
   virtual Status wait_any(Deadline deadline, std::vector<A2eView>* out) = 0;
 
+  /// Passes on what waits for other expert ranks and gathers their answers, without delivering anything: for a caller who computes
+  /// for long between two waits.
+  virtual void forward() = 0;
+
   /// Writes all rows [num_pairs][row_bytes], signals, ends the view.
   virtual Status reply(const A2eView& view, const std::byte* rows) = 0;
   /// Writes the row of one pair into the sender's slot; finish() must follow. An error (PeerDead) is final for the view, and
@@ -111,11 +130,17 @@ class ExpertEndpoint {
   virtual Status reply_row(const A2eView& view, uint32_t pair_idx, const std::byte* row) = 0;
   /// Signals that all rows are written; ends the view, whatever it returns.
   virtual Status finish(const A2eView& view) = 0;
-  /// Answers with an error instead (an unknown placement version: kMismatch); ends the view. `code` must not be kOk.
+  /// Answers with an error instead; ends the view. `code` must not be kOk.
   virtual Status fail(const A2eView& view, Code code) = 0;
 
-  /// Messages answered with Corrupt so far.
+  /// The placement version that is served, and during a change the next one too (else the same again). Messages of others are answered
+  /// with Mismatch. 0 (the start): any. Any thread.
+  virtual void set_placement(uint64_t version, uint64_t next_version) = 0;
+
+  /// Messages answered with Corrupt so far. Any thread.
   virtual uint64_t num_corrupt() const = 0;
+  /// Forwarded messages included. Any thread.
+  virtual ExchangeCounters counters() const = 0;
 };
 
 }  // namespace switchyard::xccl

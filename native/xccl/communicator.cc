@@ -6,6 +6,7 @@
 #include "xccl/broker/broker.h"
 #include "xccl/coll/attention.h"
 #include "xccl/coll/event_text.h"
+#include "xccl/coll/exchange_plan.h"
 #include "xccl/coll/expert.h"
 #include "xccl/coll/op_timer.h"
 
@@ -141,6 +142,7 @@ Status CommunicatorImpl::get_piece(const LinkRef& link, uint32_t rank, uint64_t 
 }  // namespace
 
 Status Communicator::create(CommunicatorConfig config, std::shared_ptr<Communicator>* out) {
+  SWITCHYARD_RETURN_IF_ERROR(check_exchange_plan(config.exchange_plan, config.exchange, config.max_ranks));
   std::unique_ptr<LocalRank> local;
   SWITCHYARD_RETURN_IF_ERROR(LocalRank::create(std::move(config), &local));
   auto made = std::make_shared<CommunicatorImpl>(std::move(local));

@@ -60,7 +60,7 @@ inline A2eMessage message_of(const Routing& routing, const std::vector<std::byte
   A2eMessage message;
   message.event = event;
   message.placement_version = 7;
-  message.active_mask = 3;
+  message.active_mask = ~uint64_t{0};
   message.expert_counts = routing.expert_counts;
   message.pair_rows = routing.pair_rows;
   message.rows = rows.data();

@@ -68,7 +68,7 @@ TEST(xccl_exchange_carries_header_and_traces) {
   const std::vector<std::byte> rows = random_rows(random, 2, 16);
   const Routing routing = random_routing(random, rows, 16, 2, 3);
   A2eMessage message = message_of(routing, rows, 16, {9, 4, 1});
-  message.active_mask = 0xff00ff00ff00ff00ull;
+  message.active_mask = 0xff00ff00ff00ff03ull;
   const TraceRef traces[] = {{{1, 2, 3}, {4}}, {{5}, {6, 7}}};
   message.traces = traces;
   OpTiming timing;
@@ -151,6 +151,7 @@ TEST(xccl_exchange_rejects_impossible_messages) {
     static const uint32_t index[] = {0, 1};
     A2eMessage message;
     message.event = {1, 0, 0};
+    message.active_mask = 1;
     message.expert_counts = counts;
     message.pair_rows = pairs;
     message.row_index = index;
@@ -164,6 +165,7 @@ TEST(xccl_exchange_rejects_impossible_messages) {
   const uint32_t wrong_counts[] = {1, 2};
   const uint32_t wrong_pairs[] = {0, 2};
   CHECK(is_code(send([&](A2eMessage& m) { m.event.micro_batch = 2; }), Code::kInvalidArgument));
+  CHECK(is_code(send([&](A2eMessage& m) { m.active_mask = 2; }), Code::kInvalidArgument));
   CHECK(is_code(send([&](A2eMessage& m) { m.row_index = many; }), Code::kInvalidArgument));
   CHECK(is_code(send([&](A2eMessage& m) { m.pair_rows = many; }), Code::kInvalidArgument));
   CHECK(is_code(send([&](A2eMessage& m) { m.expert_counts = many; }), Code::kInvalidArgument));
@@ -172,7 +174,7 @@ TEST(xccl_exchange_rejects_impossible_messages) {
   CHECK(is_code(send([&](A2eMessage& m) { m.expert_counts = wrong_counts; }), Code::kInvalidArgument));
   CHECK(is_code(send([&](A2eMessage& m) { m.pair_rows = wrong_pairs; }), Code::kInvalidArgument));
   CHECK(is_code(send([](A2eMessage&) {}), Code::kOk));
-  CHECK(is_code(endpoint.send(5, A2eMessage{{1, 0, 0}, 0, 0, {}, {}, rows.data(), 16, {}, {}}, deadline_in(1s)),
+  CHECK(is_code(endpoint.send(5, A2eMessage{{1, 0, 0}, 0, 1, {}, {}, rows.data(), 16, {}, {}}, deadline_in(1s)),
                 Code::kInvalidArgument));
 }
 

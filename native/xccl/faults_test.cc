@@ -319,8 +319,9 @@ TEST(xccl_faults_garbage_in_a_slot_is_corrupt_or_harmless) {
     const bool is_field = random.below(2) == 0;
     auto* words =
         is_field ? reinterpret_cast<uint32_t*>(&rank.fields().a2e[0].body) : reinterpret_cast<uint32_t*>(rank.slot());
-    const uint32_t num_words =
-        is_field ? sizeof(PairFieldBody) / 4 : static_cast<uint32_t>(rank.local->layout().rows_offset() / 4);
+    const uint32_t num_words = is_field
+                                   ? sizeof(PairFieldBody) / 4
+                                   : static_cast<uint32_t>(rank.local->layout().exchange_layout().rows_offset() / 4);
     const uint32_t values[] = {0, 1, 0xffffffffu, 0x80000000u, static_cast<uint32_t>(random.next()), random.below(64)};
     words[random.below(num_words)] = values[random.below(6)];
     std::vector<A2eView> views;

@@ -18,17 +18,19 @@ using namespace switchyard::xccl::testing;
 TEST(xccl_layout_slots_do_not_overlap) {
   Random random(test::seed());
   for (int i = 0; i < 200; ++i) {
-    const ExchangeShape shape{1 + random.below(600), 1 + random.below(8000), 1 + random.below(9),
-                              1 + random.below(300)};
+    const ExchangeShape shape{1 + random.below(600), 1 + random.below(8000), 1 + random.below(9), 1 + random.below(300),
+                              random.below(kNumRanksMax + 1)};
     const CtrlLayout layout{{shape, {}, {}}, 1 + random.below(kNumRanksMax)};
-    CHECK(layout.pairs_offset() >= layout.counts_offset() + 4ull * shape.max_local_experts);
-    CHECK(layout.rows_offset() >= layout.pairs_offset() + 4ull * shape.max_pairs() &&
-          layout.rows_offset() % kLineBytes == 0);
+    const ExchangeLayout slot = layout.exchange_layout();
+    const uint64_t single = 4 * (shape.max_local_experts + shape.max_pairs());
+    const uint64_t bundle = shape.max_parts * (sizeof(A2ePartHead) + 4ull * shape.max_local_experts) +
+                            (shape.max_parts != 0 ? 8 * shape.max_pairs() : 0);
+    CHECK(slot.rows_offset() >= slot.lists_offset() + std::max(single, bundle) && slot.rows_offset() % kLineBytes == 0);
     uint64_t end = sizeof(CtrlFixed);
     for (uint32_t rank = 0; rank < layout.max_ranks; ++rank) {
       for (uint32_t m = 0; m < kNumMicroBatches; ++m) {
         CHECK(layout.a2e_slot(rank, m) == end && end % kPageBytes == 0);
-        CHECK(layout.e2a_slot(rank, m) >= end + layout.rows_offset() + uint64_t{shape.max_tokens} * shape.row_bytes);
+        CHECK(layout.e2a_slot(rank, m) >= end + slot.rows_offset() + uint64_t{shape.max_tokens} * shape.row_bytes);
         end = layout.e2a_slot(rank, m) + round_up(shape.max_pairs() * shape.row_bytes, kPageBytes);
       }
     }

@@ -34,6 +34,7 @@ struct ExchangeShape {
   uint32_t row_bytes = 0;          // bytes of one row at most, both ways
   uint32_t top_k = 0;              // experts a token may visit on one rank at most
   uint32_t max_local_experts = 0;  // experts (replica slots) on one rank at most
+  uint32_t max_parts = 0;          // trampoline: expert ranks at most; top_k is then over all ranks. 0: direct only
 
   /// (token, expert) pairs of one message at most.
   uint64_t max_pairs() const { return static_cast<uint64_t>(max_tokens) * top_k; }
@@ -64,6 +65,26 @@ struct Shapes {
   ExchangeShape exchange;
   RingShape ring;
   GroupShape group;
+};
+
+/// How rows travel: to each expert rank directly, or all in one message to the attention rank's forwarder, an expert rank that
+/// passes on what is for others and gathers the answers (the paper's trampoline forward). Results are the same bits.
+enum class ExchangeMode : uint8_t { kDirect, kTrampoline };
+
+/// kDataflow: rows go where there are any, experts work on whatever has arrived. kBarrier: every attention rank sends to every
+/// active expert rank, empty headers where it has no rows, and an expert rank begins an event when all active attention ranks
+/// have sent for it; the caller then gives all of them the same step numbers.
+enum class ExchangePace : uint8_t { kDataflow, kBarrier };
+
+/// Who exchanges with whom and how. The default (direct, dataflow) needs no more. Equal in all members.
+struct ExchangePlan {
+  ExchangeMode mode = ExchangeMode::kDirect;
+  ExchangePace pace = ExchangePace::kDataflow;
+  uint64_t attention_mask = 0;  // bit r: rank r is an attention rank
+  uint64_t expert_mask = 0;     // a rank may be both
+  /// kTrampoline: for each attention rank, ascending, an expert rank of its own; a rank that is both is its own forwarder.
+  /// Empty: those, and for the others the expert ranks that are left, ascending.
+  std::vector<uint32_t> forwarders;
 };
 
 /// How a waiter passes its time. kAuto: where each rank has a core, looks for 50 us and yields up to 200 us; where ranks share
@@ -107,8 +128,9 @@ struct CommunicatorConfig {
   uint64_t zc_bytes = 0;                     // peers can write it
   uint32_t max_ranks = 8;                    // ranks are 0..max_ranks-1; equal in all members
   ExchangeShape exchange;                    // all zero: no A2E/E2A
-  RingShape ring;                            // all zero: no send and receive
-  GroupShape group;                          // all zero: no groups
+  ExchangePlan exchange_plan;
+  RingShape ring;                                   // all zero: no send and receive
+  GroupShape group;                                 // all zero: no groups
   std::chrono::milliseconds liveness_timeout{500};  // a busy peer that stands still this long is dead
   WaitPolicy wait_policy = WaitPolicy::kAuto;
   std::vector<uint32_t> pin_cores;  // where this rank's worker threads run (pin_worker()); empty: anywhere
@@ -156,6 +178,33 @@ struct A2eMessage {
   std::span<const TraceRef> traces;     // at most kNumTracesMax
 };
 
+/// The rows of a batch that go to one expert rank; fields as in A2eMessage.
+struct A2ePart {
+  uint32_t dest = 0;
+  std::span<const uint32_t> expert_counts;
+  std::span<const uint32_t> pair_rows;
+  std::span<const uint32_t> row_index;  // below the batch's num_rows
+};
+
+/// One attention rank's rows of one event for all expert ranks.
+struct A2eBatch {
+  EventId event;
+  uint64_t placement_version = 0;
+  uint64_t active_mask = 0;         // bit r: rank r takes part in this event; this rank and all dests do
+  const std::byte* rows = nullptr;  // [num_rows][row_bytes]
+  uint32_t num_rows = 0;            // at most shape.max_tokens
+  uint32_t row_bytes = 0;           // at most shape.row_bytes
+  std::span<const A2ePart> parts;  // of different ranks; a part without rows is left out, or an empty header (kBarrier)
+  std::span<const TraceRef> traces;
+};
+
+/// Messages that one half of an endpoint has sent and received since the start.
+struct ExchangeCounters {
+  uint64_t num_sent = 0;
+  uint64_t num_received = 0;
+  bool operator==(const ExchangeCounters&) const = default;
+};
+
 struct WaitReport {
   OpTiming timing;
   int32_t failed_rank = -1;  // the rank that a failed wait blames, or -1
@@ -172,8 +221,9 @@ struct E2aView {
 /// A message that has arrived and passed all checks: counts sum to num_pairs, every pair_rows value is below num_rows.
 /// Header, counts and pairs are private copies; rows lie in the slot and are opaque. Valid until finish(), reply() or fail().
 struct A2eView {
-  uint32_t rank = 0;
+  uint32_t rank = 0;  // the attention rank
   uint64_t rank_epoch = 0;
+  uint32_t sender = 0;  // the rank that wrote the slot: `rank`, or its forwarder
   EventId event;
   uint64_t placement_version = 0;
   uint64_t active_mask = 0;

@@ -16,8 +16,10 @@ constexpr auto kIdleWake = std::chrono::milliseconds(100);
 ExpertServer::ExpertServer(ExpertServerConfig config)
     : config_(std::move(config)),
       experts_(config_.placement.experts_of(static_cast<int32_t>(config_.communicator->rank()))),
-      spans_(config_.on_span),
-      thread_(start_quiet_thread("sy-expert", [this] { run(); })) {}
+      spans_(config_.on_span) {
+  config_.communicator->expert()->set_placement(config_.placement.version, config_.placement.version);
+  thread_ = start_quiet_thread("sy-expert", [this] { run(); });
+}
 
 ExpertServer::~ExpertServer() { close(); }
 
@@ -62,9 +64,8 @@ void ExpertServer::serve(std::vector<xccl::A2eView>* views) {
   }
 }
 
-/// XCCL has checked sums and bounds; what a message means is checked here.
+/// XCCL has checked sums, bounds and placement version; what a message means is checked here.
 Status ExpertServer::check_view(const xccl::A2eView& view) const {
-  if (view.placement_version != config_.placement.version) return {Code::kMismatch, "another placement version"};
   if (view.row_bytes != config_.spec.hidden_size * sizeof(float)) return {Code::kMismatch, "another row size"};
   if (view.expert_counts.size() != experts_.size()) return {Code::kMismatch, "another number of experts"};
   if (view.event.layer >= config_.spec.num_layers || !config_.spec.is_moe_layer(view.event.layer))
@@ -81,6 +82,7 @@ void ExpertServer::serve_layer(std::span<const xccl::A2eView> views) {
     if (pairs_.empty()) continue;
     run_expert(views, i);
     config_.communicator->progress();
+    config_.communicator->expert()->forward();
   }
   // A sender that died meanwhile gets no answer and needs none.
   for (const xccl::A2eView& view : views) (void)config_.communicator->expert()->finish(view);

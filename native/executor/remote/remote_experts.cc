@@ -15,7 +15,8 @@ RemoteExperts::RemoteExperts(const ModelSpec& spec, ExpertPlacement placement,
     : spec_(spec),
       placement_(std::move(placement)),
       communicator_(std::move(communicator)),
-      expert_pairs_(spec.num_experts) {
+      expert_pairs_(spec.num_experts),
+      active_mask_(uint64_t{1} << communicator_->rank()) {
   for (uint32_t rank = 0; rank < communicator_->config().max_ranks; ++rank) {
     std::vector<int32_t> experts = placement_.experts_of(static_cast<int32_t>(rank));
     if (experts.empty()) continue;
@@ -23,7 +24,9 @@ RemoteExperts::RemoteExperts(const ModelSpec& spec, ExpertPlacement placement,
     dest.rank = rank;
     dest.experts = std::move(experts);
     dest.expert_counts.resize(dest.experts.size());
+    active_mask_ |= uint64_t{1} << rank;
   }
+  parts_.reserve(destinations_.size());
 }
 
 void RemoteExperts::begin_pass(uint64_t pass, std::span<const TraceTag> traces) {
@@ -40,18 +43,8 @@ Status RemoteExperts::begin(const ExpertBatch& batch) {
   failed_rank_ = -1;
   event_ = {pass_, static_cast<uint16_t>(batch.layer), 0};
   deadline_ = xccl::deadline_in(std::chrono::milliseconds(placement_.timeout_ms));
-  awaited_.clear();
   sort_pairs(batch);
-  for (const Destination& dest : destinations_) {
-    if (dest.pairs.empty()) continue;
-    const Status status = send(batch, dest);
-    if (!status.ok()) {
-      failed_rank_ = static_cast<int32_t>(dest.rank);
-      return status;
-    }
-    awaited_.push_back(dest.rank);
-  }
-  return {};
+  return send(batch);
 }
 
 void RemoteExperts::sort_pairs(const ExpertBatch& batch) {
@@ -81,26 +74,30 @@ void RemoteExperts::add_expert_pairs(size_t local_idx, Destination* dest) {
   }
 }
 
-Status RemoteExperts::send(const ExpertBatch& batch, const Destination& dest) {
-  xccl::A2eMessage message;
+Status RemoteExperts::send(const ExpertBatch& batch) {
+  parts_.clear();
+  for (const Destination& dest : destinations_) {
+    if (!dest.pairs.empty()) parts_.push_back({dest.rank, dest.expert_counts, dest.pair_rows, dest.row_index});
+  }
+  xccl::A2eBatch message;
   message.event = event_;
   message.placement_version = placement_.version;
-  message.active_mask = uint64_t{1} << communicator_->rank();
-  message.expert_counts = dest.expert_counts;
-  message.pair_rows = dest.pair_rows;
+  message.active_mask = active_mask_;
   message.rows = reinterpret_cast<const std::byte*>(batch.x);
+  message.num_rows = static_cast<uint32_t>(batch.num_rows);
   message.row_bytes = spec_.hidden_size * sizeof(float);
-  message.row_index = dest.row_index;
+  message.parts = parts_;
   message.traces = traces_;
-  xccl::OpTiming timing;
-  const Status status = communicator_->attention()->send(dest.rank, message, deadline_, &timing);
-  times_.send_ns += static_cast<int64_t>(timing.duration_ns);
+  xccl::WaitReport report;
+  const Status status = communicator_->attention()->send_all(message, deadline_, &report);
+  times_.send_ns += static_cast<int64_t>(report.timing.duration_ns);
+  if (!status.ok()) failed_rank_ = report.failed_rank;
   return status;
 }
 
 Status RemoteExperts::finish(const ExpertBatch&, float* pair_out) {
   xccl::WaitReport report;
-  const Status status = communicator_->attention()->wait(event_, awaited_, deadline_, &report);
+  const Status status = communicator_->attention()->wait_all(event_, deadline_, &report);
   times_.wait_ns += static_cast<int64_t>(report.timing.duration_ns);
   if (!status.ok()) {
     failed_rank_ = report.failed_rank;

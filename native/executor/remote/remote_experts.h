@@ -35,7 +35,7 @@ class RemoteExperts : public ExpertBackend {
 
   void sort_pairs(const ExpertBatch& batch);
   void add_expert_pairs(size_t local_idx, Destination* dest);
-  Status send(const ExpertBatch& batch, const Destination& dest);
+  Status send(const ExpertBatch& batch);
 
   ModelSpec spec_;
   ExpertPlacement placement_;
@@ -43,7 +43,8 @@ class RemoteExperts : public ExpertBackend {
   std::vector<Destination> destinations_;
   std::vector<std::vector<int32_t>> expert_pairs_;  // [num_experts]: pairs of the batch that visit it, ascending
   std::vector<uint32_t> message_row_;               // [rows]: index of a row in the message at hand, or kNoRow
-  std::vector<uint32_t> awaited_;                   // ranks that were sent to
+  std::vector<xccl::A2ePart> parts_;                // of the layer at hand
+  uint64_t active_mask_;                            // this rank and all owners of experts
   std::vector<xccl::TraceRef> traces_;
   uint64_t pass_ = 0;
   xccl::EventId event_;

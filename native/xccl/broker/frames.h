@@ -44,7 +44,7 @@ struct Frame {
   char compatibility[192];
   char text[192];
 };
-static_assert(sizeof(Frame) == 584);
+static_assert(sizeof(Frame) == 592);
 
 /// A frame from this rank with everything filled in but code and text.
 Frame frame_from(const LocalRank& local, FrameKind kind, uint32_t to_rank, uint64_t to_epoch);

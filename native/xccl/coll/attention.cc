@@ -1,5 +1,7 @@
 #include "xccl/coll/attention.h"
 
+#include <algorithm>
+#include <bit>
 #include <numeric>
 
 #include "xccl/coll/event_text.h"
@@ -11,21 +13,23 @@ namespace {
 
 Status invalid(const std::string& text) { return {Code::kInvalidArgument, "A2E message: " + text}; }
 
-bool is_code(uint32_t value) { return value <= static_cast<uint32_t>(Code::kInternal); }
+A2eMessage message_of(const A2eBatch& batch, const A2ePart& part) {
+  return {batch.event, batch.placement_version, batch.active_mask, part.expert_counts, part.pair_rows,
+          batch.rows,  batch.row_bytes,         part.row_index,    batch.traces};
+}
 
 }  // namespace
 
-// ---- send ----
+Attention::Attention(LocalRank& local)
+    : local_(local), roles_(local.config().exchange_plan), outbox_(local), bundle_(local.layout().exchange()) {}
+
+// ---- send: one message ----
 
 Status Attention::send(uint32_t dest, const A2eMessage& message, Deadline deadline, OpTiming* timing) {
   const OpTimer timer(timing);
+  if (roles_.is_trampoline() || roles_.is_barrier()) return invalid("this exchange's plan needs send_all()");
   SWITCHYARD_RETURN_IF_ERROR(check_message(dest, message));
-  const LinkRef link = local_.peers().acquire(dest);
-  if (!link) return gone(dest, message.event);
-  SWITCHYARD_RETURN_IF_ERROR(follow_link(dest, link, message.event));
-  SWITCHYARD_RETURN_IF_ERROR(drain(dest, link, message.event, deadline));
-  SWITCHYARD_RETURN_IF_ERROR(write_slot(link.fabric(), message));
-  return publish(dest, link.fabric(), message);
+  return send_message(dest, message, deadline);
 }
 
 Status Attention::check_message(uint32_t dest, const A2eMessage& message) const {
@@ -33,6 +37,8 @@ Status Attention::check_message(uint32_t dest, const A2eMessage& message) const 
   if (dest >= local_.config().max_ranks)
     return invalid("destination " + std::to_string(dest) + " is not below max_ranks");
   if (message.event.micro_batch >= kNumMicroBatches) return invalid("micro_batch must be 0 or 1");
+  if (!has_rank(message.active_mask, local_.config().rank)) return invalid("active_mask lacks this rank");
+  if (!has_rank(message.active_mask, dest)) return invalid("active_mask lacks destination " + std::to_string(dest));
   if (message.row_index.size() > shape.max_tokens) return invalid("more than max_tokens rows");
   if (message.pair_rows.size() > shape.max_pairs()) return invalid("more than max_tokens * top_k pairs");
   if (message.expert_counts.size() > shape.max_local_experts) return invalid("more than max_local_experts counts");
@@ -48,106 +54,159 @@ Status Attention::check_message(uint32_t dest, const A2eMessage& message) const 
   return {};
 }
 
-/// A new link begins with fresh slots on both sides.
-Status Attention::follow_link(uint32_t dest, const LinkRef& link, const EventId& event) {
-  if (!link.target().layout.has_exchange())
-    return rank_error(Code::kUnsupported, dest, event, "the rank has no exchange slots");
-  if (dests_[dest].serial != link.serial()) dests_[dest] = Dest{link.serial(), {}};
-  return {};
+Status Attention::send_message(uint32_t dest, const A2eMessage& message, Deadline deadline) {
+  const LinkRef link = local_.peers().acquire(dest);
+  SWITCHYARD_RETURN_IF_ERROR(prepare_slot(dest, link, message.event, deadline));
+  HeadBuffer& head = outbox_.head();
+  head.start(header_of(MessageKind::kDirect, message.row_bytes, message.placement_version, message.active_mask,
+                       message.traces));
+  head.add(message.expert_counts);
+  head.add(message.pair_rows);
+  return outbox_.send(dest, link,
+                      {message.event,
+                       message.placement_version,
+                       static_cast<uint32_t>(message.pair_rows.size()),
+                       static_cast<uint32_t>(message.expert_counts.size()),
+                       {message.rows, message.row_bytes, message.row_index}});
+}
+
+A2eSlotHeader Attention::header_of(MessageKind kind, uint32_t row_bytes, uint64_t placement_version,
+                                   uint64_t active_mask, std::span<const TraceRef> traces) const {
+  A2eSlotHeader header{};
+  header.sender_epoch = header.origin_epoch = local_.config().epoch;
+  header.sender_rank = header.origin_rank = local_.config().rank;
+  header.row_bytes = row_bytes;
+  header.placement_version = placement_version;
+  header.active_mask = active_mask;
+  header.kind = kind;
+  header.num_traces = static_cast<uint32_t>(traces.size());
+  std::copy(traces.begin(), traces.end(), header.traces);
+  return header;
 }
 
 /// The slot's last exchange must have ended before it is used again: then the expert reads the A2E slot no more and writes
-/// the E2A slot no more. An older event's late answer is dropped here.
-Status Attention::drain(uint32_t dest, const LinkRef& link, const EventId& next, Deadline deadline) {
-  Slot& slot = dests_[dest].slots[next.micro_batch];
-  if (slot.state != SlotState::kSent) return {};
-  if (slot.event == next) return invalid(event_text(next) + " was sent already");
-  Status fault;
-  const auto check = [&]() -> uint32_t {
-    bool is_missing = false;
-    const Status status = take_answer(dest, link, slot, &is_missing);
-    // What the dropped answer says does not matter, only that the slot is free again.
-    if (!is_missing && slot.state == SlotState::kSent) fault = status;
-    return is_missing ? 1 : 0;
-  };
-  const bool is_done =
-      wait_on(local_.waiter(bell_of_e2a(next.micro_batch)), deadline, check, [this] { local_.progress(); });
-  if (!is_done) return rank_error(Code::kTimeout, dest, slot.event, "the abandoned exchange was not answered");
-  return fault;
+/// the E2A slot no more.
+Status Attention::prepare_slot(uint32_t dest, const LinkRef& link, const EventId& event, Deadline deadline) {
+  if (!link) return gone(dest, event);
+  SWITCHYARD_RETURN_IF_ERROR(outbox_.follow_link(dest, link));
+  const Outbox::Slot& slot = outbox_.slot(dest, event.micro_batch);
+  if (slot.state != Outbox::SlotState::kSent) return {};
+  if (slot.event == event) return invalid(event_text(event) + " was sent already");
+  return drain(dest, event, deadline);
 }
 
-Status Attention::write_slot(Fabric& fabric, const A2eMessage& message) {
-  const CtrlLayout& layout = local_.layout();
-  const uint64_t base = layout.a2e_slot(local_.config().rank, message.event.micro_batch);
-  A2eSlotHeader header{};
-  header.sender_epoch = local_.config().epoch;
-  header.sender_rank = local_.config().rank;
-  header.row_bytes = message.row_bytes;
-  header.placement_version = message.placement_version;
-  header.active_mask = message.active_mask;
-  header.num_traces = static_cast<uint32_t>(message.traces.size());
-  std::copy(message.traces.begin(), message.traces.end(), header.traces);
-  SWITCHYARD_RETURN_IF_ERROR(fabric.put(Area::kCtrl, base, std::as_bytes(std::span(&header, 1))));
-  SWITCHYARD_RETURN_IF_ERROR(
-      fabric.put(Area::kCtrl, base + layout.counts_offset(), std::as_bytes(message.expert_counts)));
-  SWITCHYARD_RETURN_IF_ERROR(fabric.put(Area::kCtrl, base + layout.pairs_offset(), std::as_bytes(message.pair_rows)));
-  uint64_t to = base + layout.rows_offset();
-  for (const uint32_t row : message.row_index) {
-    const std::byte* from = message.rows + uint64_t{row} * message.row_bytes;
-    SWITCHYARD_RETURN_IF_ERROR(fabric.put(Area::kCtrl, to, {from, message.row_bytes}));
-    to += message.row_bytes;
+/// Waits for an older event's late answer and drops it: what it says does not matter, only that the slot is free again.
+Status Attention::drain(uint32_t dest, const EventId& next, Deadline deadline) {
+  const uint32_t micro_batch = next.micro_batch;
+  Answer answer;
+  const auto check = [&]() -> uint32_t {
+    answer = outbox_.take(dest, micro_batch);
+    return answer.state == AnswerState::kMissing ? 1 : 0;
+  };
+  const bool is_done = wait_on(local_.waiter(bell_of_e2a(micro_batch)), deadline, check, [this] { local_.progress(); });
+  const EventId& abandoned = outbox_.slot(dest, micro_batch).event;
+  if (!is_done) return rank_error(Code::kTimeout, dest, abandoned, "the abandoned exchange was not answered");
+  const bool is_lost = answer.state == AnswerState::kGone || answer.state == AnswerState::kSequence;
+  return is_lost ? fault_of(answer, dest, abandoned) : Status();
+}
+
+// ---- send_all: one event's parts ----
+
+Status Attention::send_all(const A2eBatch& batch, Deadline deadline, WaitReport* report) {
+  if (report) *report = WaitReport{};
+  const OpTimer timer(report ? &report->timing : nullptr);
+  SWITCHYARD_RETURN_IF_ERROR(complete_parts(batch));
+  Flight& flight = flights_[batch.event.micro_batch];
+  flight.event = batch.event;
+  flight.num_targets = 0;
+  uint32_t blamed_rank = roles_.forwarder_of(local_.config().rank);
+  Status status = roles_.is_trampoline() ? send_bundle(batch, deadline) : send_parts(batch, deadline, &blamed_rank);
+  const bool is_ranks_fault = !status.ok() && status.code() != Code::kClosed && status.code() != Code::kInvalidArgument;
+  if (report && is_ranks_fault) report->failed_rank = static_cast<int32_t>(blamed_rank);
+  return status;
+}
+
+/// parts_ of the batch, all checked before anything is sent: those with rows and, where a barrier needs them, empty ones.
+Status Attention::complete_parts(const A2eBatch& batch) {
+  num_parts_ = 0;
+  if (batch.num_rows > local_.layout().exchange().max_tokens) return invalid("more than max_tokens rows");
+  uint64_t named = 0;
+  for (const A2ePart& part : batch.parts) {
+    SWITCHYARD_RETURN_IF_ERROR(check_message(part.dest, message_of(batch, part)));
+    const bool is_past =
+        std::any_of(part.row_index.begin(), part.row_index.end(), [&](uint32_t row) { return row >= batch.num_rows; });
+    if (is_past) return invalid("row_index names a row past num_rows");
+    if (has_rank(named, part.dest)) return invalid("two parts for " + rank_text(part.dest));
+    named |= uint64_t{1} << part.dest;
+    if (roles_.expert_mask() != 0 && !has_rank(roles_.expert_mask(), part.dest))
+      return invalid(rank_text(part.dest) + " is no expert rank of the plan");
+    if (roles_.is_barrier() || !part.row_index.empty()) parts_[num_parts_++] = part;
+  }
+  if (batch.event.micro_batch >= kNumMicroBatches) return invalid("micro_batch must be 0 or 1");
+  if (!has_rank(batch.active_mask, local_.config().rank)) return invalid("active_mask lacks this rank");
+  if (!roles_.is_barrier()) return {};
+  for (uint64_t left = roles_.expert_mask() & batch.active_mask & ~named; left != 0; left &= left - 1)
+    parts_[num_parts_++] = A2ePart{static_cast<uint32_t>(std::countr_zero(left)), {}, {}, {}};
+  return {};
+}
+
+Status Attention::send_parts(const A2eBatch& batch, Deadline deadline, uint32_t* blamed_rank) {
+  Flight& flight = flights_[batch.event.micro_batch];
+  for (uint32_t i = 0; i < num_parts_; ++i) {
+    const A2ePart& part = parts_[i];
+    *blamed_rank = part.dest;
+    SWITCHYARD_RETURN_IF_ERROR(send_message(part.dest, message_of(batch, part), deadline));
+    flight.targets[flight.num_targets++] = part.dest;
   }
   return {};
 }
 
-Status Attention::publish(uint32_t dest, Fabric& fabric, const A2eMessage& message) {
-  const EventId& event = message.event;
-  Slot& slot = dests_[dest].slots[event.micro_batch];
-  PairFieldBody body{};
-  body.step = event.step;
-  body.layer = event.layer;
-  body.micro_batch = event.micro_batch;
-  body.direction = Direction::kA2e;
-  body.num_rows = static_cast<uint32_t>(message.row_index.size());
-  body.num_pairs = static_cast<uint32_t>(message.pair_rows.size());
-  body.detail = static_cast<uint32_t>(message.expert_counts.size());
-  // The slot's state first: from the signal on the answer may come.
-  slot.num_sent += 1;
-  slot.state = SlotState::kSent;
-  slot.event = event;
-  slot.num_pairs = body.num_pairs;
-  slot.row_bytes = message.row_bytes;
-  local_.peers().entry(dest).num_awaited.fetch_add(1, std::memory_order_relaxed);
-  const uint64_t field = CtrlLayout::a2e_field(local_.config().rank, event.micro_batch);
-  const Signal signal{field + offsetof(PairField, seq), slot.num_sent,
-                      CtrlLayout::bell(static_cast<uint32_t>(Bell::kA2e))};
-  return fabric.put_with_signal(field + offsetof(PairField, body), std::as_bytes(std::span(&body, 1)), signal);
+Status Attention::send_bundle(const A2eBatch& batch, Deadline deadline) {
+  const uint32_t forwarder = roles_.forwarder_of(local_.config().rank);
+  if (forwarder == kNoRank) return invalid("this rank is no attention rank of the plan");
+  if (!has_rank(batch.active_mask, forwarder))
+    return invalid("active_mask lacks this rank's forwarder " + std::to_string(forwarder));
+  if (num_parts_ == 0) return {};
+  const LinkRef link = local_.peers().acquire(forwarder);
+  SWITCHYARD_RETURN_IF_ERROR(prepare_slot(forwarder, link, batch.event, deadline));
+  HeadBuffer& head = outbox_.head();
+  head.start(
+      header_of(MessageKind::kBundle, batch.row_bytes, batch.placement_version, batch.active_mask, batch.traces));
+  const std::span<const A2ePart> parts(parts_.data(), num_parts_);
+  SWITCHYARD_RETURN_IF_ERROR(bundle_.write(batch, parts, &head));
+  Flight& flight = flights_[batch.event.micro_batch];
+  flight.targets[flight.num_targets++] = forwarder;
+  uint32_t pair_base = 0;
+  for (const A2ePart& part : parts) {
+    const auto num_pairs = static_cast<uint32_t>(part.pair_rows.size());
+    flight.records[part.dest] = {batch.event, forwarder, pair_base, num_pairs};
+    pair_base += num_pairs;
+  }
+  return outbox_.send(forwarder, link,
+                      {batch.event,
+                       batch.placement_version,
+                       bundle_.num_pairs(),
+                       num_parts_,
+                       {batch.rows, batch.row_bytes, bundle_.rows()}});
 }
 
 // ---- wait ----
 
 Status Attention::wait(const EventId& event, std::span<const uint32_t> dests, Deadline deadline, WaitReport* report) {
-  WaitReport unused;
-  WaitReport& out = report ? *report : unused;
-  out = WaitReport{};
-  const OpTimer timer(&out.timing);
+  if (report) *report = WaitReport{};
+  if (roles_.is_trampoline()) return {Code::kInvalidArgument, "E2A wait: this exchange's plan needs wait_all()"};
   SWITCHYARD_RETURN_IF_ERROR(check_awaited(event, dests));
-  uint32_t blamed_rank = kNumRanksMax;
-  Status fault = pin(event, dests, &blamed_rank);
-  const auto num_dests = static_cast<uint32_t>(dests.size());
-  if (fault.ok()) {
-    const auto check = [&] { return look(event, num_dests, &fault, &blamed_rank); };
-    const auto on_wake = [&] {
-      local_.progress();
-      out.num_sleeps += 1;
-    };
-    const bool is_done = wait_on(local_.waiter(bell_of_e2a(event.micro_batch)), deadline, check, on_wake);
-    if (!is_done) fault = rank_error(Code::kTimeout, blamed_rank, event, "no E2A before the deadline");
-  }
-  for (uint32_t i = 0; i < num_dests; ++i) awaited_[i].link.release();
-  const bool is_ranks_fault = !fault.ok() && fault.code() != Code::kClosed && blamed_rank != kNumRanksMax;
-  if (is_ranks_fault) out.failed_rank = static_cast<int32_t>(blamed_rank);
-  return fault;
+  return wait_for(event, dests, deadline, report);
+}
+
+Status Attention::wait_all(const EventId& event, Deadline deadline, WaitReport* report) {
+  if (report) *report = WaitReport{};
+  if (event.micro_batch >= kNumMicroBatches || !(flights_[event.micro_batch].event == event))
+    return {Code::kInvalidArgument, "E2A wait: " + event_text(event) + " is not the last that was sent"};
+  const Flight& flight = flights_[event.micro_batch];
+  const std::span<const uint32_t> targets(flight.targets.data(), flight.num_targets);
+  SWITCHYARD_RETURN_IF_ERROR(check_awaited(event, targets));
+  return wait_for(event, targets, deadline, report);
 }
 
 Status Attention::check_awaited(const EventId& event, std::span<const uint32_t> dests) const {
@@ -156,80 +215,53 @@ Status Attention::check_awaited(const EventId& event, std::span<const uint32_t> 
     return {Code::kInvalidArgument, "E2A wait: more destinations than ranks"};
   for (const uint32_t dest : dests) {
     const bool is_rank = dest < local_.config().max_ranks;
-    const Slot* slot = is_rank ? &dests_[dest].slots[event.micro_batch] : nullptr;
-    if (!slot || slot->state == SlotState::kFree || !(slot->event == event)) {
+    const Outbox::Slot* slot = is_rank ? &outbox_.slot(dest, event.micro_batch) : nullptr;
+    if (!slot || slot->state == Outbox::SlotState::kFree || !(slot->event == event)) {
       return {Code::kInvalidArgument, "E2A wait: " + event_text(event) + " was not sent to " + rank_text(dest)};
     }
   }
   return {};
 }
 
-/// Holds all awaited links, so that no slot is reset under the wait.
-Status Attention::pin(const EventId& event, std::span<const uint32_t> dests, uint32_t* failed_rank) {
-  for (size_t i = 0; i < dests.size(); ++i) {
-    awaited_[i].rank = dests[i];
-    awaited_[i].link = local_.peers().acquire(dests[i]);
-    if (awaited_[i].link && awaited_[i].link.serial() == dests_[dests[i]].serial) continue;
-    *failed_rank = dests[i];
-    return gone(dests[i], event);
-  }
-  return {};
+Status Attention::wait_for(const EventId& event, std::span<const uint32_t> targets, Deadline deadline,
+                           WaitReport* report) {
+  const OpTimer timer(report ? &report->timing : nullptr);
+  Status fault;
+  uint32_t blamed_rank = kNoRank;
+  uint32_t num_sleeps = 0;
+  const auto check = [&] { return look(event, targets, &fault, &blamed_rank); };
+  const auto on_wake = [&] {
+    local_.progress();
+    num_sleeps += 1;
+  };
+  const bool is_done = wait_on(local_.waiter(bell_of_e2a(event.micro_batch)), deadline, check, on_wake);
+  if (!is_done) fault = rank_error(Code::kTimeout, blamed_rank, event, "no E2A before the deadline");
+  if (!report) return fault;
+  report->num_sleeps = num_sleeps;
+  if (!fault.ok() && fault.code() != Code::kClosed) report->failed_rank = static_cast<int32_t>(blamed_rank);
+  return fault;
 }
 
 /// One look at all awaited fields: the number still missing, or 0 with *fault set. *blamed_rank is the first missing rank.
-uint32_t Attention::look(const EventId& event, uint32_t num_dests, Status* fault, uint32_t* blamed_rank) {
+uint32_t Attention::look(const EventId& event, std::span<const uint32_t> targets, Status* fault,
+                         uint32_t* blamed_rank) {
   uint32_t num_missing = 0;
-  for (uint32_t i = 0; i < num_dests; ++i) {
-    const Awaited& awaited = awaited_[i];
-    bool is_missing = false;
-    *fault = take_answer(awaited.rank, awaited.link, dests_[awaited.rank].slots[event.micro_batch], &is_missing);
-    if ((is_missing && num_missing == 0) || !fault->ok()) *blamed_rank = awaited.rank;
-    if (!fault->ok()) return 0;
-    num_missing += is_missing;
+  for (const uint32_t target : targets) {
+    const Answer answer = outbox_.take(target, event.micro_batch);
+    if (answer.state == AnswerState::kComplete) continue;
+    if (answer.is_fault()) {
+      *blamed_rank = blamed_rank_of(answer, target);
+      *fault = fault_of(answer, target, event);
+      return 0;
+    }
+    if (num_missing++ == 0) *blamed_rank = target;
   }
   return num_missing;
 }
 
-/// Takes the answer of one slot if it is there. Without a fault and with *is_missing false the slot is answered.
-Status Attention::take_answer(uint32_t rank, const LinkRef& link, Slot& slot, bool* is_missing) {
-  if (slot.state == SlotState::kAnswered) return {};
-  PairField& field = answer_field(rank, slot.event.micro_batch);
-  const uint64_t seq = field.seq.load(std::memory_order_seq_cst);
-  if (seq == slot.num_sent) {
-    PairFieldBody body;
-    copy_once(&body, &field.body, sizeof(body));
-    const Status status = check_answer(rank, slot, body);
-    finish_slot(rank, slot, status.ok() ? SlotState::kAnswered : SlotState::kFree);
-    return status;
-  }
-  if (!link.is_live()) return gone(rank, slot.event);
-  if (seq + 1 == slot.num_sent) {
-    *is_missing = true;
-    return {};
-  }
-  const Status status =
-      rank_error(Code::kCorrupt, rank, slot.event,
-                 "E2A sequence number " + std::to_string(seq) + " instead of " + std::to_string(slot.num_sent));
-  local_.report_corrupt(rank, link.serial(), status.message());
-  return status;
-}
-
-Status Attention::check_answer(uint32_t rank, const Slot& slot, const PairFieldBody& body) const {
-  if (body.direction != Direction::kE2a || !is_code(body.detail))
-    return rank_error(Code::kCorrupt, rank, slot.event, "malformed E2A field");
-  const EventId answered{body.step, body.layer, body.micro_batch};
-  if (!(answered == slot.event))
-    return rank_error(Code::kMismatch, rank, slot.event, "answered " + event_text(answered));
-  const auto code = static_cast<Code>(body.detail);
-  if (code != Code::kOk) return rank_error(code, rank, slot.event, "the expert rank refused the message");
-  if (body.num_pairs == slot.num_pairs) return {};
-  return rank_error(Code::kCorrupt, rank, slot.event,
-                    "E2A of " + std::to_string(body.num_pairs) + " pairs instead of " + std::to_string(slot.num_pairs));
-}
-
-void Attention::finish_slot(uint32_t rank, Slot& slot, SlotState state) {
-  slot.state = state;
-  local_.peers().entry(rank).num_awaited.fetch_sub(1, std::memory_order_relaxed);
+Status Attention::fault_of(const Answer& answer, uint32_t dest, const EventId& event) const {
+  if (answer.state == AnswerState::kGone) return gone(dest, event);
+  return rank_error(answer.code, dest, event, text_of(answer, dest, outbox_.slot(dest, event.micro_batch)));
 }
 
 Status Attention::gone(uint32_t rank, const EventId& event) const {
@@ -238,14 +270,27 @@ Status Attention::gone(uint32_t rank, const EventId& event) const {
   return {why.code(), event_text(event) + ": " + why.message()};
 }
 
+bool Attention::is_ready(const EventId& event) const {
+  if (event.micro_batch >= kNumMicroBatches || !(flights_[event.micro_batch].event == event)) return false;
+  const Flight& flight = flights_[event.micro_batch];
+  return std::none_of(flight.targets.begin(), flight.targets.begin() + flight.num_targets,
+                      [&](uint32_t target) { return outbox_.is_missing(target, event.micro_batch); });
+}
+
 // ---- view ----
 
 E2aView Attention::view(uint32_t dest, uint8_t micro_batch) const {
   if (dest >= local_.config().max_ranks || micro_batch >= kNumMicroBatches) return {};
-  const Slot& slot = dests_[dest].slots[micro_batch];
-  if (slot.state != SlotState::kAnswered) return {};
-  const std::byte* rows = local_.ctrl().data() + local_.layout().e2a_slot(dest, micro_batch);
-  return {rows, slot.num_pairs, slot.row_bytes};
+  const Flight& flight = flights_[micro_batch];
+  const PartRecord& record = flight.records[dest];
+  const bool is_bundled = roles_.is_trampoline();
+  if (is_bundled && (record.target == kNoRank || !(record.event == flight.event))) return {};
+  const uint32_t target = is_bundled ? record.target : dest;
+  const Outbox::Slot& slot = outbox_.slot(target, micro_batch);
+  if (slot.state != Outbox::SlotState::kAnswered) return {};
+  const std::byte* rows = outbox_.rows(target, micro_batch);
+  if (!is_bundled) return {rows, slot.num_pairs, slot.row_bytes};
+  return {rows + uint64_t{record.pair_base} * slot.row_bytes, record.num_pairs, slot.row_bytes};
 }
 
 }  // namespace switchyard::xccl

@@ -1,59 +1,68 @@
-// The attention half of A2E/E2A (api.h: AttentionEndpoint). Writes into the expert's A2E slot through the link's fabric and
-// waits on the E2A fields in its own segment. One thread at a time.
+// The attention half of A2E/E2A (api.h: AttentionEndpoint). Sends through its outbox, to the experts or to its forwarder, and waits
+// on the E2A fields in its own segment. One thread at a time.
 #pragma once
 
 #include <array>
 
 #include "xccl/api.h"
+#include "xccl/coll/bundle_writer.h"
+#include "xccl/coll/exchange_plan.h"
+#include "xccl/coll/outbox.h"
 #include "xccl/link/local_rank.h"
 
 namespace switchyard::xccl {
 
 class Attention final : public AttentionEndpoint {
  public:
-  explicit Attention(LocalRank& local) : local_(local) {}
+  explicit Attention(LocalRank& local);
 
   Status send(uint32_t dest, const A2eMessage& message, Deadline deadline, OpTiming* timing) override;
+  Status send_all(const A2eBatch& batch, Deadline deadline, WaitReport* report) override;
   Status wait(const EventId& event, std::span<const uint32_t> dests, Deadline deadline, WaitReport* report) override;
+  Status wait_all(const EventId& event, Deadline deadline, WaitReport* report) override;
+  bool is_ready(const EventId& event) const override;
   E2aView view(uint32_t dest, uint8_t micro_batch) const override;
+  ExchangeCounters counters() const override { return outbox_.counters(); }
 
  private:
-  enum class SlotState : uint8_t { kFree, kSent, kAnswered };
-
-  /// One (destination, micro-batch): its slot pair carries one exchange at a time.
-  struct Slot {
-    SlotState state = SlotState::kFree;
-    uint64_t num_sent = 0;  // since the link began: the E2A field's seq when this one is answered
+  /// Where a part's answer lies: in the slot of the rank that it was sent to, from this pair on.
+  struct PartRecord {
     EventId event;
+    uint32_t target = kNoRank;
+    uint32_t pair_base = 0;
     uint32_t num_pairs = 0;
-    uint32_t row_bytes = 0;
   };
-  struct Dest {
-    uint64_t serial = 0;  // of the link that the slots' counts belong to
-    std::array<Slot, kNumMicroBatches> slots;
-  };
-  struct Awaited {
-    uint32_t rank = 0;
-    LinkRef link;
+  /// What send_all() sent for the last event of a micro-batch.
+  struct Flight {
+    EventId event;
+    uint32_t num_targets = 0;
+    std::array<uint32_t, kNumRanksMax> targets{};
+    std::array<PartRecord, kNumRanksMax> records{};  // by rank
   };
 
   Status check_message(uint32_t dest, const A2eMessage& message) const;
-  Status follow_link(uint32_t dest, const LinkRef& link, const EventId& event);
-  Status drain(uint32_t dest, const LinkRef& link, const EventId& next, Deadline deadline);
-  Status write_slot(Fabric& fabric, const A2eMessage& message);
-  Status publish(uint32_t dest, Fabric& fabric, const A2eMessage& message);
+  Status send_message(uint32_t dest, const A2eMessage& message, Deadline deadline);
+  Status send_parts(const A2eBatch& batch, Deadline deadline, uint32_t* blamed_rank);
+  Status send_bundle(const A2eBatch& batch, Deadline deadline);
+  Status complete_parts(const A2eBatch& batch);
+  Status prepare_slot(uint32_t dest, const LinkRef& link, const EventId& event, Deadline deadline);
+  Status drain(uint32_t dest, const EventId& next, Deadline deadline);
+  A2eSlotHeader header_of(MessageKind kind, uint32_t row_bytes, uint64_t placement_version, uint64_t active_mask,
+                          std::span<const TraceRef> traces) const;
+
+  Status wait_for(const EventId& event, std::span<const uint32_t> targets, Deadline deadline, WaitReport* report);
   Status check_awaited(const EventId& event, std::span<const uint32_t> dests) const;
-  Status pin(const EventId& event, std::span<const uint32_t> dests, uint32_t* failed_rank);
-  uint32_t look(const EventId& event, uint32_t num_dests, Status* fault, uint32_t* blamed_rank);
-  Status take_answer(uint32_t rank, const LinkRef& link, Slot& slot, bool* is_missing);
-  Status check_answer(uint32_t rank, const Slot& slot, const PairFieldBody& body) const;
+  uint32_t look(const EventId& event, std::span<const uint32_t> targets, Status* fault, uint32_t* blamed_rank);
+  Status fault_of(const Answer& answer, uint32_t dest, const EventId& event) const;
   Status gone(uint32_t rank, const EventId& event) const;
-  void finish_slot(uint32_t rank, Slot& slot, SlotState state);
-  PairField& answer_field(uint32_t rank, uint32_t micro_batch) { return local_.fixed().pairs[rank].e2a[micro_batch]; }
 
   LocalRank& local_;
-  std::array<Dest, kNumRanksMax> dests_;
-  std::array<Awaited, kNumRanksMax> awaited_;
+  const ExchangeRoles roles_;
+  Outbox outbox_;
+  BundleWriter bundle_;
+  std::array<Flight, kNumMicroBatches> flights_;
+  std::array<A2ePart, kNumRanksMax> parts_;  // of the batch at hand
+  uint32_t num_parts_ = 0;
 };
 
 }  // namespace switchyard::xccl

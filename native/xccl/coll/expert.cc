@@ -1,27 +1,59 @@
 #include "xccl/coll/expert.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "xccl/coll/event_text.h"
 #include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
+namespace {
+
+/// Counters are written by the endpoint's thread alone and read by any.
+void count(std::atomic<uint64_t>& counter) {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Expert::Expert(LocalRank& local) : local_(local), roles_(local.config().exchange_plan), forwarder_(local) {
+  ready_.reserve(kNumRanksMax * kNumMicroBatches);
+}
 
 // ---- Arrivals ----
 
 Status Expert::wait_any(Deadline deadline, std::vector<A2eView>* out) {
-  const auto check = [&]() -> uint32_t { return local_.is_closing() || take_arrivals(out) > 0 ? 0 : 1; };
-  const size_t num_before = out->size();
+  const auto check = [&]() -> uint32_t { return local_.is_closing() ? 0 : poll(); };
   const bool is_done = wait_on(local_.waiter(bell_of(Bell::kA2e)), deadline, check, [this] { local_.progress(); });
   local_.progress();
-  if (out->size() > num_before) return {};
-  return is_done ? Status(Code::kClosed, "the communicator is closed")
-                 : Status(Code::kTimeout, "no A2E before the deadline");
+  if (ready_.empty()) {
+    return is_done ? Status(Code::kClosed, "the communicator is closed")
+                   : Status(Code::kTimeout, "no A2E before the deadline");
+  }
+  for (const Ready& ready : ready_) out->push_back(view_of(ready.sender, slot_of(ready.sender, ready.micro_batch)));
+  ready_.clear();
+  return {};
 }
 
-size_t Expert::take_arrivals(std::vector<A2eView>* out) {
-  const size_t num_before = out->size();
+void Expert::forward() {
+  if (roles_.is_trampoline() && !local_.is_closing()) poll();
+}
+
+/// One look at everything: 0 when something can be delivered, else 1.
+uint32_t Expert::poll() {
+  take_arrivals();
+  if (roles_.is_barrier()) {
+    for (uint32_t m = 0; m < kNumMicroBatches; ++m) pass_gate(m);
+  }
+  if (roles_.is_trampoline()) {
+    forwarder_.progress();
+    for (uint32_t m = 0; m < kNumMicroBatches; ++m) (void)end_bundle(m);
+  }
+  return ready_.empty() ? 1 : 0;
+}
+
+void Expert::take_arrivals() {
   for (uint32_t rank = 0; rank < local_.config().max_ranks; ++rank) {
     const uint64_t serial = local_.peers().entry(rank).live_serial.load(std::memory_order_seq_cst);
     if (serial == 0) continue;
@@ -29,169 +61,282 @@ size_t Expert::take_arrivals(std::vector<A2eView>* out) {
       const uint64_t seq = local_.fixed().pairs[rank].a2e[m].seq.load(std::memory_order_seq_cst);
       // Nearly always nothing new: decided without taking a ref. (A zero is also what a link that is being reset shows.)
       const Sender* known = senders_[rank].get();
-      if (seq == 0 || (known && known->serial == serial && known->slots[m].num_taken == seq)) continue;
-      take_slot(rank, m, local_.peers().acquire(rank), out);
+      if (seq == 0 || (known && known->serial == serial && known->slots[m]->num_taken == seq)) continue;
+      take_slot(rank, m, local_.peers().acquire(rank));
     }
   }
-  return out->size() - num_before;
 }
 
-/// True when a view was appended.
-bool Expert::take_slot(uint32_t rank, uint32_t micro_batch, LinkRef link, std::vector<A2eView>* out) {
-  if (!link) return false;
-  Slot& slot = sender_of(rank, link.serial()).slots[micro_batch];
-  if (slot.link) return false;
+void Expert::take_slot(uint32_t sender, uint32_t micro_batch, LinkRef link) {
+  if (!link) return;
+  Slot& slot = *sender_of(sender, link).slots[micro_batch];
+  if (slot.link) return;
   // Again under the ref: now the slot cannot be reset for another epoch.
-  const uint64_t seq = local_.fixed().pairs[rank].a2e[micro_batch].seq.load(std::memory_order_seq_cst);
-  if (seq == slot.num_taken) return false;
+  const uint64_t seq = local_.fixed().pairs[sender].a2e[micro_batch].seq.load(std::memory_order_seq_cst);
+  if (seq == slot.num_taken) return;
   if (seq != slot.num_taken + 1) {
     local_.report_corrupt(
-        rank, link.serial(),
+        sender, link.serial(),
         "A2E sequence number " + std::to_string(seq) + " instead of " + std::to_string(slot.num_taken + 1));
     slot.num_taken = seq;
-    return false;
+    return;
   }
   slot.num_taken = seq;
+  count(num_received_);
+  const uint64_t sender_epoch = link.target().epoch;
   slot.link = std::move(link);
-  if (read_slot(rank, micro_batch, slot)) {
-    out->push_back(view_of(rank, micro_batch, slot));
-    return true;
+  slot.is_part_done = false;
+  Refusal refusal{Code::kCorrupt, {RefusalReason::kMalformed, local_.config().rank, {}}};
+  if (slot.message.read(local_, sender, sender_epoch, micro_batch)) {
+    refusal = check_message(slot.message.header(), sender);
+    if (refusal.code == Code::kOk) return admit(sender, micro_batch, slot);
   }
-  num_corrupt_.fetch_add(1, std::memory_order_relaxed);
+  if (refusal.code == Code::kCorrupt) num_corrupt_.fetch_add(1, std::memory_order_relaxed);
   // The sender may be gone; it has nothing to lose then.
-  (void)answer(rank, micro_batch, slot, Code::kCorrupt);
-  return false;
+  (void)answer(sender, slot, refusal);
 }
 
-Expert::Sender& Expert::sender_of(uint32_t rank, uint64_t serial) {
+Expert::Sender& Expert::sender_of(uint32_t rank, const LinkRef& link) {
   std::unique_ptr<Sender>& sender = senders_[rank];
-  if (sender && sender->serial == serial) return *sender;
+  if (sender && sender->serial == link.serial()) return *sender;
   // First message of a link: the only place that allocates.
   sender = std::make_unique<Sender>();
-  sender->serial = serial;
-  for (Slot& slot : sender->slots) {
-    slot.counts.resize(local_.layout().exchange().max_local_experts);
-    slot.pairs.resize(local_.layout().exchange().max_pairs());
+  sender->serial = link.serial();
+  const CtrlLayout& layout = link.target().layout;
+  for (uint32_t m = 0; m < kNumMicroBatches; ++m) {
+    sender->slots[m] = std::make_unique<Slot>(local_.layout().exchange());
+    sender->slots[m]->answer =
+        SlotWriter(link.fabric(), layout.e2a_slot(local_.config().rank, m), layout.exchange_layout().e2a_bytes());
   }
   return *sender;
 }
 
-bool Expert::read_slot(uint32_t rank, uint32_t micro_batch, Slot& slot) {
-  const CtrlLayout& layout = local_.layout();
-  const std::byte* base = local_.ctrl().data() + layout.a2e_slot(rank, micro_batch);
-  copy_once(&slot.body, &local_.fixed().pairs[rank].a2e[micro_batch].body, sizeof(slot.body));
-  slot.event = {slot.body.step, slot.body.layer, static_cast<uint8_t>(micro_batch)};
-  if (!check_body(micro_batch, slot.body)) return false;
-  copy_once(&slot.header, base, sizeof(slot.header));
-  if (!check_header(rank, slot)) return false;
-  copy_once(slot.counts.data(), base + layout.counts_offset(), 4ull * slot.body.detail);
-  copy_once(slot.pairs.data(), base + layout.pairs_offset(), 4ull * slot.body.num_pairs);
-  return check_pairs(slot);
+// ---- What is taken ----
+
+/// Whether this rank can serve a message whose sizes are right.
+Refusal Expert::check_message(const A2eSlotHeader& header, uint32_t sender) const {
+  const uint32_t own_rank = local_.config().rank;
+  if (!is_expected_kind(header, sender)) return {Code::kMismatch, {RefusalReason::kMode, own_rank, {}}};
+  if (!has_rank(header.active_mask, header.origin_rank))
+    return {Code::kCorrupt, {RefusalReason::kMask, header.origin_rank, {}}};
+  if (!has_rank(header.active_mask, own_rank)) return {Code::kMismatch, {RefusalReason::kMask, own_rank, {}}};
+  const uint64_t current = placement_.load(std::memory_order_relaxed);
+  const uint64_t next = next_placement_.load(std::memory_order_relaxed);
+  const bool is_served = current == 0 || header.placement_version == current || header.placement_version == next;
+  if (!is_served) return {Code::kMismatch, {RefusalReason::kPlacement, own_rank, {current, next}}};
+  return {};
 }
 
-bool Expert::check_body(uint32_t micro_batch, const PairFieldBody& body) const {
-  const ExchangeShape& shape = local_.layout().exchange();
-  return body.direction == Direction::kA2e && body.micro_batch == micro_batch && body.num_rows <= shape.max_tokens &&
-         body.num_pairs <= shape.max_pairs() && body.detail <= shape.max_local_experts;
+bool Expert::is_expected_kind(const A2eSlotHeader& header, uint32_t sender) const {
+  if (!roles_.is_trampoline())
+    return header.kind == MessageKind::kDirect &&
+           (roles_.attention_mask() == 0 || has_rank(roles_.attention_mask(), sender));
+  if (header.kind == MessageKind::kBundle) return roles_.forwards_for(local_.config().rank) == sender;
+  return header.kind == MessageKind::kForwarded && roles_.forwarder_of(header.origin_rank) == sender;
 }
 
-bool Expert::check_header(uint32_t rank, const Slot& slot) const {
-  const A2eSlotHeader& header = slot.header;
-  return header.sender_rank == rank && header.sender_epoch == slot.link.target().epoch && header.row_bytes > 0 &&
-         header.row_bytes <= local_.layout().exchange().row_bytes && header.num_traces <= kNumTracesMax;
+/// Makes the part for this rank ready, or holds it at the gate.
+void Expert::admit(uint32_t sender, uint32_t micro_batch, Slot& slot) {
+  if (slot.message.is_bundle()) {
+    begin_bundle(slot);
+    if (slot.is_part_done) return;
+  } else {
+    slot.part = slot.message.parts()[0];
+  }
+  if (roles_.is_barrier()) {
+    const A2eSlotHeader& header = slot.message.header();
+    gates_[micro_batch].hold(header.origin_rank, slot.message.event(), header.active_mask);
+  } else {
+    ready_.push_back({sender, micro_batch});
+  }
 }
 
-bool Expert::check_pairs(const Slot& slot) {
-  uint64_t sum = 0;
-  for (uint32_t i = 0; i < slot.body.detail; ++i) sum += slot.counts[i];
-  if (sum != slot.body.num_pairs) return false;
-  return std::all_of(slot.pairs.begin(), slot.pairs.begin() + slot.body.num_pairs,
-                     [&](uint32_t row) { return row < slot.body.num_rows; });
+/// The forwarder takes the parts of others; this rank's pairs name the bundle's rows from now on.
+void Expert::begin_bundle(Slot& slot) {
+  forwarder_.begin(slot.message, slot.answer);
+  slot.is_part_done = true;
+  for (PartLists& part : slot.message.parts()) {
+    if (part.rank != local_.config().rank) continue;
+    for (uint32_t& row : part.pairs) row = part.refs[row];
+    slot.part = part;
+    slot.is_part_done = false;
+  }
 }
 
-A2eView Expert::view_of(uint32_t rank, uint32_t micro_batch, const Slot& slot) const {
+// ---- The barrier ----
+
+void Expert::pass_gate(uint32_t micro_batch) {
+  BarrierGate& gate = gates_[micro_batch];
+  while (!gate.is_empty()) {
+    const BarrierGate::Decision decision = gate.next(roles_.attention_mask(), dead_attention_ranks());
+    if (decision.verdict == BarrierGate::Verdict::kHold) return;
+    for (uint64_t left = decision.ranks; left != 0; left &= left - 1) {
+      const uint32_t sender = sender_for(static_cast<uint32_t>(std::countr_zero(left)));
+      leave_gate(sender, slot_of(sender, micro_batch), decision);
+    }
+  }
+}
+
+/// An empty header has served its purpose now; it is not delivered.
+void Expert::leave_gate(uint32_t sender, Slot& slot, const BarrierGate::Decision& decision) {
+  const uint32_t micro_batch = slot.message.event().micro_batch;
+  if (decision.verdict == BarrierGate::Verdict::kBreak) {
+    const RefusalReason reason = decision.has_other_mask ? RefusalReason::kMask : RefusalReason::kBarrier;
+    const Code code = decision.is_dead ? Code::kPeerDead : Code::kMismatch;
+    (void)end_part(sender, slot, {code, {reason, decision.blamed_rank, {}}});
+  } else if (slot.part.pairs.empty()) {
+    (void)end_part(sender, slot, {});
+  } else {
+    ready_.push_back({sender, micro_batch});
+  }
+}
+
+/// Attention ranks that were linked and are not any more. One that has never been linked may still come.
+uint64_t Expert::dead_attention_ranks() {
+  uint64_t linked = 0;
+  for (uint64_t left = roles_.attention_mask(); left != 0; left &= left - 1) {
+    const auto rank = static_cast<uint32_t>(std::countr_zero(left));
+    if (local_.peers().entry(rank).live_serial.load(std::memory_order_seq_cst) != 0) linked |= left & -left;
+  }
+  was_linked_ |= linked;
+  return was_linked_ & ~linked;
+}
+
+/// The rank whose slot here carries the rows of an attention rank.
+uint32_t Expert::sender_for(uint32_t attention_rank) const {
+  const uint32_t forwarder = roles_.forwarder_of(attention_rank);
+  return forwarder == kNoRank || forwarder == local_.config().rank ? attention_rank : forwarder;
+}
+
+// ---- Views ----
+
+A2eView Expert::view_of(uint32_t sender, const Slot& slot) const {
+  const A2eSlotHeader& header = slot.message.header();
   A2eView view;
-  view.rank = rank;
-  view.rank_epoch = slot.header.sender_epoch;
-  view.event = slot.event;
-  view.placement_version = slot.header.placement_version;
-  view.active_mask = slot.header.active_mask;
-  view.num_rows = slot.body.num_rows;
-  view.row_bytes = slot.header.row_bytes;
-  view.expert_counts = {slot.counts.data(), slot.body.detail};
-  view.pair_rows = {slot.pairs.data(), slot.body.num_pairs};
-  view.rows = local_.ctrl().data() + local_.layout().a2e_slot(rank, micro_batch) + local_.layout().rows_offset();
-  view.traces = {slot.header.traces, slot.header.num_traces};
+  view.rank = header.origin_rank;
+  view.rank_epoch = header.origin_epoch;
+  view.sender = sender;
+  view.event = slot.message.event();
+  view.placement_version = header.placement_version;
+  view.active_mask = header.active_mask;
+  view.num_rows = slot.message.num_rows();
+  view.row_bytes = header.row_bytes;
+  view.expert_counts = slot.part.counts;
+  view.pair_rows = slot.part.pairs;
+  view.rows = slot.message.rows();
+  view.traces = {header.traces, header.num_traces};
   return view;
+}
+
+/// The slot of a view that has not been ended, else null.
+Expert::Slot* Expert::open_slot(const A2eView& view) {
+  if (view.sender >= kNumRanksMax || view.event.micro_batch >= kNumMicroBatches || !senders_[view.sender])
+    return nullptr;
+  Slot& slot = slot_of(view.sender, view.event.micro_batch);
+  const bool is_open = slot.link && !slot.is_part_done && slot.message.event() == view.event &&
+                       slot.message.header().origin_epoch == view.rank_epoch;
+  return is_open ? &slot : nullptr;
 }
 
 // ---- Answers ----
 
-/// The slot of a view that has not been ended, else null.
-Expert::Slot* Expert::open_slot(const A2eView& view) {
-  if (view.rank >= kNumRanksMax || view.event.micro_batch >= kNumMicroBatches || !senders_[view.rank]) return nullptr;
-  Slot& slot = senders_[view.rank]->slots[view.event.micro_batch];
-  return slot.link && slot.event == view.event && slot.header.sender_epoch == view.rank_epoch ? &slot : nullptr;
-}
-
-Status Expert::check_live(uint32_t rank, const Slot& slot) const {
+Status Expert::check_live(uint32_t sender, const Slot& slot) const {
   if (slot.link.is_live()) return {};
   if (local_.is_closing()) return {Code::kClosed, "the communicator is closed"};
-  return local_.explain_unlinked(rank);
+  return local_.explain_unlinked(sender);
 }
 
 Status Expert::reply(const A2eView& view, const std::byte* rows) {
   Slot* slot = open_slot(view);
   if (!slot) return {Code::kInvalidArgument, "reply to an A2E that is not open: " + event_text(view.event)};
-  const uint64_t num_bytes = uint64_t{slot->body.num_pairs} * slot->header.row_bytes;
-  const uint64_t to = local_.layout().e2a_slot(local_.config().rank, view.event.micro_batch);
-  Status status = check_live(view.rank, *slot);
-  if (status.ok()) status = slot->link.fabric().put(Area::kCtrl, to, {rows, num_bytes});
-  if (status.ok()) return answer(view.rank, view.event.micro_batch, *slot, Code::kOk);
-  slot->link.release();
-  return status;
+  const uint64_t row_bytes = slot->message.header().row_bytes;
+  Status status = check_live(view.sender, *slot);
+  if (status.ok())
+    status = slot->answer.write(slot->part.pair_base * row_bytes, {rows, slot->part.pairs.size() * row_bytes});
+  const Status ended = end_part(view.sender, *slot, {});
+  return status.ok() ? ended : status;
 }
 
 Status Expert::reply_row(const A2eView& view, uint32_t pair_idx, const std::byte* row) {
   Slot* slot = open_slot(view);
-  if (!slot || pair_idx >= slot->body.num_pairs) {
+  if (!slot || pair_idx >= slot->part.pairs.size()) {
     return {Code::kInvalidArgument,
             "row " + std::to_string(pair_idx) + " of an A2E that is not open or has fewer: " + event_text(view.event)};
   }
-  SWITCHYARD_RETURN_IF_ERROR(check_live(view.rank, *slot));
-  const uint64_t row_bytes = slot->header.row_bytes;
-  const uint64_t to = local_.layout().e2a_slot(local_.config().rank, view.event.micro_batch) + pair_idx * row_bytes;
-  return slot->link.fabric().put(Area::kCtrl, to, {row, row_bytes});
+  SWITCHYARD_RETURN_IF_ERROR(check_live(view.sender, *slot));
+  const uint64_t row_bytes = slot->message.header().row_bytes;
+  return slot->answer.write((uint64_t{slot->part.pair_base} + pair_idx) * row_bytes, {row, row_bytes});
 }
 
 Status Expert::finish(const A2eView& view) {
   Slot* slot = open_slot(view);
   if (!slot) return {Code::kInvalidArgument, "finish of an A2E that is not open: " + event_text(view.event)};
-  return answer(view.rank, view.event.micro_batch, *slot, Code::kOk);
+  return end_part(view.sender, *slot, {});
 }
 
 Status Expert::fail(const A2eView& view, Code code) {
   if (code == Code::kOk) return {Code::kInvalidArgument, "fail() needs an error code"};
   Slot* slot = open_slot(view);
   if (!slot) return {Code::kInvalidArgument, "fail of an A2E that is not open: " + event_text(view.event)};
-  return answer(view.rank, view.event.micro_batch, *slot, code);
+  return end_part(view.sender, *slot, {code, {RefusalReason::kByCaller, local_.config().rank, {}}});
+}
+
+/// This rank's part is done: the answer of a bundle may have to wait for those of other ranks.
+Status Expert::end_part(uint32_t sender, Slot& slot, const Refusal& refusal) {
+  slot.is_part_done = true;
+  if (!slot.message.is_bundle()) return answer(sender, slot, refusal);
+  const uint32_t micro_batch = slot.message.event().micro_batch;
+  if (refusal.code != Code::kOk) forwarder_.set_refusal(micro_batch, refusal);
+  const Status status = check_live(sender, slot);
+  const Status ended = end_bundle(micro_batch);
+  return status.ok() ? ended : status;
+}
+
+/// Answers a bundle once all its parts are done, or lets it go when its attention rank is dead.
+Status Expert::end_bundle(uint32_t micro_batch) {
+  if (!forwarder_.is_active(micro_batch)) return {};
+  const uint32_t sender = roles_.forwards_for(local_.config().rank);
+  Slot& slot = slot_of(sender, micro_batch);
+  const bool is_over = slot.is_part_done && (forwarder_.is_settled(micro_batch) || !slot.link.is_live());
+  if (!is_over) return {};
+  const Refusal refusal = forwarder_.refusal(micro_batch);
+  forwarder_.end(micro_batch);
+  return answer(sender, slot, refusal);
 }
 
 /// Signals the answer and closes the slot in every case.
-Status Expert::answer(uint32_t rank, uint32_t micro_batch, Slot& slot, Code code) {
+Status Expert::answer(uint32_t sender, Slot& slot, const Refusal& refusal) {
   const LinkRef link = std::move(slot.link);
   if (!link.is_live())
-    return local_.is_closing() ? Status(Code::kClosed, "the communicator is closed") : local_.explain_unlinked(rank);
+    return local_.is_closing() ? Status(Code::kClosed, "the communicator is closed") : local_.explain_unlinked(sender);
+  if (refusal.code != Code::kOk)
+    SWITCHYARD_RETURN_IF_ERROR(slot.answer.write(0, std::as_bytes(std::span(&refusal.detail, 1))));
+  const EventId& event = slot.message.event();
   PairFieldBody body{};
-  body.step = slot.event.step;
-  body.layer = slot.event.layer;
-  body.micro_batch = slot.event.micro_batch;
+  body.step = event.step;
+  body.layer = event.layer;
+  body.micro_batch = event.micro_batch;
   body.direction = Direction::kE2a;
-  body.num_pairs = slot.body.num_pairs;
-  body.detail = static_cast<uint32_t>(code);
-  const uint64_t field = CtrlLayout::e2a_field(local_.config().rank, micro_batch);
-  const Signal signal{field + offsetof(PairField, seq), slot.num_taken, CtrlLayout::bell(bell_of_e2a(micro_batch))};
+  body.num_pairs = slot.message.num_pairs();
+  body.detail = static_cast<uint32_t>(refusal.code);
+  count(num_sent_);
+  // A forwarder's expert half waits for it, an attention rank's attention half.
+  const bool is_forwarded = roles_.is_trampoline() && roles_.forwards_for(local_.config().rank) != sender;
+  const uint32_t bell = is_forwarded ? bell_of(Bell::kA2e) : bell_of_e2a(event.micro_batch);
+  const uint64_t field = CtrlLayout::e2a_field(local_.config().rank, event.micro_batch);
+  const Signal signal{field + offsetof(PairField, seq), slot.num_taken, CtrlLayout::bell(bell)};
   return link.fabric().put_with_signal(field + offsetof(PairField, body), std::as_bytes(std::span(&body, 1)), signal);
+}
+
+void Expert::set_placement(uint64_t version, uint64_t next_version) {
+  next_placement_.store(next_version, std::memory_order_relaxed);
+  placement_.store(version, std::memory_order_relaxed);
+}
+
+ExchangeCounters Expert::counters() const {
+  const ExchangeCounters forwarded = forwarder_.counters();
+  return {num_sent_.load(std::memory_order_relaxed) + forwarded.num_sent,
+          num_received_.load(std::memory_order_relaxed) + forwarded.num_received};
 }
 
 }  // namespace switchyard::xccl

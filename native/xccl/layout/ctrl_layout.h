@@ -6,7 +6,7 @@
 //   192      Doorbell[16]        seq: everybody (read-modify-write); sleeping and target: owner
 //   4096     RobustMutexLine[64] locked by the owner's broker for life; entry r is awaited by rank r's watcher
 //   8192     PairFields[64]      entry r is written by rank r alone (the owner zeroes it between two epochs of r)
-//   16384    A2E and E2A slots   [rank r][micro-batch]: A2E then E2A, each page-aligned; written by rank r alone
+//   16384    A2E and E2A slots   [rank r][micro-batch]: exchange_layout.h, page-aligned; written by rank r alone
 //   then     rings               [rank r]: ring_layout.h; written by rank r alone
 //   then     groups              [group]: group_layout.h; fields by rank r alone, the managed area by the owner alone
 #pragma once
@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "xccl/layout/exchange_layout.h"
 #include "xccl/layout/group_layout.h"
 #include "xccl/layout/ring_layout.h"
 #include "xccl/layout/units.h"
@@ -26,7 +27,7 @@
 namespace switchyard::xccl {
 
 inline constexpr uint64_t kCtrlMagic = 0x4c43434858595753ull;  // "SWYXHCCL"
-inline constexpr uint32_t kLayoutVersion = 2;
+inline constexpr uint32_t kLayoutVersion = 3;
 
 struct CtrlHeader {
   uint64_t magic;
@@ -39,7 +40,7 @@ struct CtrlHeader {
   uint32_t max_ranks;
   uint32_t reserved0;
   Shapes shapes;
-  uint8_t reserved[32];
+  uint8_t reserved[24];
 };
 
 /// Bit 63: busy. Bits 40..62: allowance in ms. Bits 0..39: count, raised at every change.
@@ -80,7 +81,8 @@ struct alignas(kLineBytes) RobustMutexLine {
 
 enum class Direction : uint8_t { kA2e = 1, kE2a = 2 };
 
-/// What a metadata field says besides its sequence number. `detail` is the number of local experts (A2E) or a Code (E2A).
+/// What a metadata field says besides its sequence number. `detail` is the number of counts, or of parts of a bundle (A2E), or
+/// a Code (E2A).
 struct PairFieldBody {
   uint64_t step;
   uint16_t layer;
@@ -104,19 +106,6 @@ struct alignas(kLineBytes) PairFields {
   PairField e2a[kNumMicroBatches];
 };
 
-/// Head of an A2E slot; counts, pairs and rows follow at CtrlLayout's offsets. An E2A slot has no head: rows only.
-struct A2eSlotHeader {
-  uint64_t sender_epoch;
-  uint32_t sender_rank;
-  uint32_t row_bytes;
-  uint64_t placement_version;
-  uint64_t active_mask;
-  uint32_t num_traces;
-  uint32_t reserved0;
-  TraceRef traces[kNumTracesMax];
-  uint8_t reserved[56];
-};
-
 /// The fixed part, at offset 0 of every control segment.
 struct CtrlFixed {
   CtrlHeader header;
@@ -127,11 +116,10 @@ struct CtrlFixed {
   PairFields pairs[kNumRanksMax];
 };
 
-static_assert(sizeof(Shapes) == 40 && sizeof(CtrlHeader) == 128);
+static_assert(sizeof(Shapes) == 48 && sizeof(CtrlHeader) == 128);
 static_assert(sizeof(ProgressLine) == kLineBytes && sizeof(Doorbell) == kLineBytes &&
               sizeof(RobustMutexLine) == kLineBytes);
 static_assert(sizeof(PairFieldBody) == 24 && sizeof(PairField) == 32 && sizeof(PairFields) == 2 * kLineBytes);
-static_assert(sizeof(TraceRef) == 24 && sizeof(A2eSlotHeader) == 192);
 static_assert(offsetof(CtrlFixed, progress) == 128 && offsetof(CtrlFixed, bells) == 192);
 static_assert(offsetof(CtrlFixed, alive) == kPageBytes && offsetof(CtrlFixed, pairs) == 2 * kPageBytes);
 static_assert(sizeof(CtrlFixed) == 4 * kPageBytes);
@@ -147,22 +135,14 @@ struct CtrlLayout {
   bool has_groups() const { return shapes.group.num_groups != 0; }
   const ExchangeShape& exchange() const { return shapes.exchange; }
 
-  // Inside an A2E slot.
-  static constexpr uint64_t counts_offset() { return sizeof(A2eSlotHeader); }
-  uint64_t pairs_offset() const { return round_up(counts_offset() + 4ull * exchange().max_local_experts, kLineBytes); }
-  uint64_t rows_offset() const { return round_up(pairs_offset() + 4ull * exchange().max_pairs(), kLineBytes); }
+  ExchangeLayout exchange_layout() const { return {shapes.exchange}; }
 
-  // Slots in the segment.
-  uint64_t a2e_slot_bytes() const {
-    return round_up(rows_offset() + uint64_t{exchange().max_tokens} * exchange().row_bytes, kPageBytes);
-  }
-  uint64_t e2a_slot_bytes() const { return round_up(exchange().max_pairs() * exchange().row_bytes, kPageBytes); }
-  uint64_t slot_pair_bytes() const { return a2e_slot_bytes() + e2a_slot_bytes(); }
+  // Slots of the exchange.
   uint64_t a2e_slot(uint32_t rank, uint32_t micro_batch) const {
-    return sizeof(CtrlFixed) + (uint64_t{rank} * kNumMicroBatches + micro_batch) * slot_pair_bytes();
+    return sizeof(CtrlFixed) + (uint64_t{rank} * kNumMicroBatches + micro_batch) * exchange_layout().pair_bytes();
   }
   uint64_t e2a_slot(uint32_t rank, uint32_t micro_batch) const {
-    return a2e_slot(rank, micro_batch) + a2e_slot_bytes();
+    return a2e_slot(rank, micro_batch) + exchange_layout().a2e_bytes();
   }
 
   /// The ring that `rank` writes and the segment's owner reads.

@@ -14,8 +14,9 @@ bool is_lines(uint64_t num_bytes) { return num_bytes > 0 && num_bytes % kLineByt
 Status check_exchange(const ExchangeShape& shape) {
   if (shape == ExchangeShape{}) return {};
   if (shape.max_tokens == 0 || shape.row_bytes == 0 || shape.top_k == 0 || shape.max_local_experts == 0) {
-    return invalid("exchange: all four sizes must be above 0, or all 0 for none");
+    return invalid("exchange: all sizes but max_parts must be above 0, or all 0 for none");
   }
+  if (shape.max_parts > kNumRanksMax) return invalid("exchange: at most 64 parts");
   if (shape.max_tokens > 1u << 16 || shape.row_bytes > 1u << 20 || shape.top_k > 256 ||
       shape.max_local_experts > 4096) {
     return invalid("exchange: at most 65536 tokens, 1 MiB a row, top_k 256, 4096 local experts");

@@ -1,0 +1,169 @@
+#include "xccl/coll/outbox.h"
+
+#include "xccl/coll/event_text.h"
+
+namespace switchyard::xccl {
+namespace {
+
+bool is_code(uint32_t value) { return value <= static_cast<uint32_t>(Code::kInternal); }
+
+/// Counters have one writer; an increment need not be one read-modify-write.
+void count(std::atomic<uint64_t>& counter) {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+// ---- Sending ----
+
+Status Outbox::follow_link(uint32_t dest, const LinkRef& link) {
+  Dest& to = dests_[dest];
+  if (to.serial == link.serial()) return {};
+  const CtrlLayout& layout = link.target().layout;
+  if (!layout.has_exchange()) return {Code::kUnsupported, rank_text(dest) + " has no exchange slots"};
+  to = Dest{};
+  to.serial = link.serial();
+  for (uint32_t m = 0; m < kNumMicroBatches; ++m) {
+    to.writers[m] =
+        SlotWriter(link.fabric(), layout.a2e_slot(local_.config().rank, m), layout.exchange_layout().a2e_bytes());
+  }
+  return {};
+}
+
+Status Outbox::send(uint32_t dest, const LinkRef& link, const Message& message) {
+  const SlotWriter& writer = dests_[dest].writers[message.event.micro_batch];
+  SWITCHYARD_RETURN_IF_ERROR(writer.write(0, head_.bytes()));
+  SWITCHYARD_RETURN_IF_ERROR(writer.write_rows(local_.layout().exchange_layout().rows_offset(), message.rows));
+  return publish(dest, link.fabric(), message);
+}
+
+Status Outbox::publish(uint32_t dest, Fabric& fabric, const Message& message) {
+  const EventId& event = message.event;
+  PairFieldBody body{};
+  body.step = event.step;
+  body.layer = event.layer;
+  body.micro_batch = event.micro_batch;
+  body.direction = Direction::kA2e;
+  body.num_rows = static_cast<uint32_t>(message.rows.index.size());
+  body.num_pairs = message.num_pairs;
+  body.detail = message.detail;
+  // The slot's state first: from the signal on the answer may come.
+  Slot& slot = dests_[dest].slots[event.micro_batch];
+  slot = {SlotState::kSent,          slot.num_sent + 1, event,
+          message.placement_version, message.num_pairs, message.rows.row_bytes};
+  local_.peers().entry(dest).num_awaited.fetch_add(1, std::memory_order_relaxed);
+  count(num_sent_);
+  const uint64_t field = CtrlLayout::a2e_field(local_.config().rank, event.micro_batch);
+  const Signal signal{field + offsetof(PairField, seq), slot.num_sent, CtrlLayout::bell(bell_of(Bell::kA2e))};
+  return fabric.put_with_signal(field + offsetof(PairField, body), std::as_bytes(std::span(&body, 1)), signal);
+}
+
+// ---- Answers ----
+
+bool Outbox::is_missing(uint32_t dest, uint32_t micro_batch) const {
+  const Dest& to = dests_[dest];
+  const Slot& slot = to.slots[micro_batch];
+  if (slot.state != SlotState::kSent) return false;
+  const uint64_t seq = answer_field(dest, micro_batch).seq.load(std::memory_order_seq_cst);
+  return seq + 1 == slot.num_sent &&
+         local_.peers().entry(dest).live_serial.load(std::memory_order_seq_cst) == to.serial;
+}
+
+Answer Outbox::take(uint32_t dest, uint32_t micro_batch) {
+  Slot& slot = dests_[dest].slots[micro_batch];
+  if (slot.state == SlotState::kAnswered) return {.state = AnswerState::kComplete};
+  if (is_missing(dest, micro_batch)) return {};
+  const Answer answer = take_published(dest, slot);
+  slot.state = answer.is_fault() ? SlotState::kFree : SlotState::kAnswered;
+  return answer;
+}
+
+/// Under a ref, so that the field is not reset for another epoch meanwhile, and the broker's count is this link's.
+Answer Outbox::take_published(uint32_t dest, Slot& slot) {
+  const LinkRef link = local_.peers().acquire(dest);
+  if (!link || link.serial() != dests_[dest].serial) return {.state = AnswerState::kGone, .code = Code::kPeerDead};
+  local_.peers().entry(dest).num_awaited.fetch_sub(1, std::memory_order_relaxed);
+  const uint64_t seq = answer_field(dest, slot.event.micro_batch).seq.load(std::memory_order_seq_cst);
+  if (seq != slot.num_sent) {
+    const Answer answer{.state = AnswerState::kSequence, .code = Code::kCorrupt, .value = seq};
+    local_.report_corrupt(dest, link.serial(), text_of(answer, dest, slot));
+    return answer;
+  }
+  count(num_received_);
+  return check_answer(dest, slot);
+}
+
+Answer Outbox::check_answer(uint32_t dest, const Slot& slot) const {
+  PairFieldBody body;
+  copy_once(&body, &answer_field(dest, slot.event.micro_batch).body, sizeof(body));
+  if (body.direction != Direction::kE2a || !is_code(body.detail))
+    return {.state = AnswerState::kMalformed, .code = Code::kCorrupt};
+  const EventId answered{body.step, body.layer, body.micro_batch};
+  if (!(answered == slot.event)) return {.state = AnswerState::kOtherEvent, .code = Code::kMismatch, .event = answered};
+  const auto code = static_cast<Code>(body.detail);
+  if (code != Code::kOk) {
+    Answer refused{.state = AnswerState::kRefused, .code = code};
+    copy_once(&refused.refusal, rows(dest, slot.event.micro_batch), sizeof(refused.refusal));
+    return refused;
+  }
+  if (body.num_pairs != slot.num_pairs)
+    return {.state = AnswerState::kPairCount, .code = Code::kCorrupt, .value = body.num_pairs};
+  return {.state = AnswerState::kComplete};
+}
+
+// ---- What faults say ----
+
+uint32_t blamed_rank_of(const Answer& answer, uint32_t dest) {
+  const bool is_told = answer.state == AnswerState::kRefused && answer.refusal.blamed_rank < kNumRanksMax;
+  return is_told ? answer.refusal.blamed_rank : dest;
+}
+
+namespace {
+
+std::string refusal_text(const E2aRefusal& refusal, const Outbox::Slot& slot) {
+  switch (refusal.reason) {
+    case RefusalReason::kMalformed:
+      return "found impossible sizes or pairs in the message";
+    case RefusalReason::kPlacement: {
+      const std::string next =
+          refusal.details[1] == refusal.details[0] ? "" : " and " + std::to_string(refusal.details[1]);
+      return "serves placement version " + std::to_string(refusal.details[0]) + next + ", not the message's " +
+             std::to_string(slot.placement_version);
+    }
+    case RefusalReason::kMask:
+      return "is not in the active mask of the message, or the masks of one barrier step differ";
+    case RefusalReason::kMode:
+      return "is not set up for such a message from that sender";
+    case RefusalReason::kBarrier:
+      return "keeps the barrier from being completed: it is dead or has moved on";
+    case RefusalReason::kDead:
+      return "is dead";
+    case RefusalReason::kByCaller:
+      break;
+  }
+  return "the expert rank refused the message";
+}
+
+}  // namespace
+
+std::string text_of(const Answer& answer, uint32_t dest, const Outbox::Slot& slot) {
+  switch (answer.state) {
+    case AnswerState::kSequence:
+      return "E2A sequence number " + std::to_string(answer.value) + " instead of " + std::to_string(slot.num_sent);
+    case AnswerState::kMalformed:
+      return "malformed E2A field";
+    case AnswerState::kOtherEvent:
+      return "answered " + event_text(answer.event);
+    case AnswerState::kPairCount:
+      return "E2A of " + std::to_string(answer.value) + " pairs instead of " + std::to_string(slot.num_pairs);
+    case AnswerState::kRefused: {
+      const uint32_t blamed_rank = blamed_rank_of(answer, dest);
+      const std::string who = blamed_rank == dest ? "" : rank_text(blamed_rank) + " (told by " + rank_text(dest) + ") ";
+      return who + refusal_text(answer.refusal, slot);
+    }
+    default:
+      return "the link has ended";
+  }
+}
+
+}  // namespace switchyard::xccl

@@ -1,0 +1,65 @@
+// Writes into one slot of a peer's control segment: straight into its memory where the fabric maps it (resolved once a link), by
+// put otherwise. Used by both halves of the exchange. The callers have checked sizes against the shape that the slot was made for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "base/status.h"
+#include "xccl/transport/fabric.h"
+
+namespace switchyard::xccl {
+
+/// Rows rows + index[i] * row_bytes, in the order of the index.
+struct RowGather {
+  const std::byte* rows = nullptr;
+  uint32_t row_bytes = 0;
+  std::span<const uint32_t> index;
+};
+
+/// copy(offset, from, num_bytes) for each run of rows that lie side by side in source and destination.
+template <class Copy>
+void for_each_run(const RowGather& gather, Copy&& copy) {
+  const size_t num_rows = gather.index.size();
+  for (size_t first = 0; first < num_rows;) {
+    size_t end = first + 1;
+    while (end < num_rows && gather.index[end] == gather.index[end - 1] + 1) ++end;
+    copy(uint64_t{first} * gather.row_bytes, gather.rows + uint64_t{gather.index[first]} * gather.row_bytes,
+         uint64_t{end - first} * gather.row_bytes);
+    first = end;
+  }
+}
+
+class SlotWriter {
+ public:
+  SlotWriter() = default;
+  SlotWriter(Fabric& fabric, uint64_t base, uint64_t num_bytes)
+      : fabric_(&fabric), base_(base), mapped_(fabric.map(Area::kCtrl, base, num_bytes)) {}
+
+  Status write(uint64_t offset, std::span<const std::byte> src) const {
+    if (!mapped_) return fabric_->put(Area::kCtrl, base_ + offset, src);
+    if (!src.empty()) std::memcpy(mapped_ + offset, src.data(), src.size());
+    return {};
+  }
+
+  Status write_rows(uint64_t offset, const RowGather& gather) const {
+    Status status;
+    for_each_run(gather, [&](uint64_t at, const std::byte* from, uint64_t num_bytes) {
+      if (mapped_) {
+        std::memcpy(mapped_ + offset + at, from, num_bytes);
+      } else if (status.ok()) {
+        status = fabric_->put(Area::kCtrl, base_ + offset + at, {from, num_bytes});
+      }
+    });
+    return status;
+  }
+
+ private:
+  Fabric* fabric_ = nullptr;
+  uint64_t base_ = 0;
+  std::byte* mapped_ = nullptr;
+};
+
+}  // namespace switchyard::xccl
