@@ -1,18 +1,13 @@
-// What XCCL's tests share: a private folder, communicators in it, linked pairs, a seeded generator, forked peers.
+// What XCCL's tests share: communicators in a private folder, linked pairs, a seeded generator.
 #pragma once
-
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "test/test.h"
 #include "xccl/api.h"
+#include "xccl/process_support.h"
 
 namespace switchyard::xccl::testing {
 
@@ -21,22 +16,10 @@ using Member = std::shared_ptr<Communicator>;
 
 inline constexpr ExchangeShape kShape{8, 48, 4, 6};
 
-/// A new folder of mode 0700, removed at the end (it must be empty by then: sockets are unlinked by close()).
-class Folder {
+/// A private folder that must be empty at the end: close() unlinks the sockets.
+class Folder : public PrivateFolder {
  public:
-  Folder() {
-    char name[] = "/tmp/switchyard-xccl-XXXXXX";
-    path_ = mkdtemp(name);
-  }
-  ~Folder() { CHECK(rmdir(path_.c_str()) == 0); }
-  Folder(const Folder&) = delete;
-  std::string socket(uint32_t rank, uint64_t epoch = 1) const {
-    return path_ + "/r" + std::to_string(rank) + "e" + std::to_string(epoch);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
+  ~Folder() { CHECK(rmdir(path().c_str()) == 0); }
 };
 
 inline CommunicatorConfig config_of(const Folder& folder, uint32_t rank, uint64_t epoch = 1) {
@@ -52,14 +35,6 @@ inline CommunicatorConfig config_of(const Folder& folder, uint32_t rank, uint64_
   config.max_ranks = 8;
   config.exchange = kShape;
   return config;
-}
-
-inline PeerSpec peer_of(const Folder& folder, uint32_t rank, uint64_t epoch = 1) {
-  PeerSpec spec;
-  spec.rank = rank;
-  spec.epoch = epoch;
-  spec.socket_path = folder.socket(rank, epoch);
-  return spec;
 }
 
 /// Null after a failed CHECK.
@@ -103,31 +78,6 @@ class Random {
 
  private:
   uint64_t state_;
-};
-
-/// A forked peer, killed and reaped at the end. Fork before this process has threads.
-class ForkedPeer {
- public:
-  template <class Body>
-  explicit ForkedPeer(Body&& body) {
-    std::fflush(stdout);
-    pid_ = fork();
-    if (pid_ != 0) return;
-    body();
-    _exit(0);
-  }
-  ~ForkedPeer() { kill_now(); }
-  ForkedPeer(const ForkedPeer&) = delete;
-  void signal(int number) const { ::kill(pid_, number); }
-  void kill_now() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    pid_ = -1;
-  }
-
- private:
-  pid_t pid_;
 };
 
 inline double ms_since(std::chrono::steady_clock::time_point start) {

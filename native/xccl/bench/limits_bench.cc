@@ -1,0 +1,116 @@
+// The limits that XCCL's figures are held against: what a cache line takes from core to core, and one memcpy of each payload size,
+// hot (the buffers that a ping-pong uses again and again) and cold (never the same bytes within 256 MiB).
+#include <atomic>
+#include <cstring>
+
+#include "xccl/bench/harness.h"
+
+namespace switchyard::xccl::bench {
+
+namespace {
+
+constexpr uint64_t kKiB = 1024;
+constexpr uint64_t kColdBytes = 256ull << 20;
+
+/// Two words in cache lines of their own, one for each direction.
+struct Lines {
+  alignas(128) std::atomic<uint64_t> word[2];
+  alignas(128) std::byte end;
+};
+
+/// Plain spinning, with nothing between the looks but a pause: false after the deadline.
+bool await_value(const std::atomic<uint64_t>& word, uint64_t value, Deadline deadline) {
+  for (uint64_t num_looks = 1; word.load(std::memory_order_acquire) != value; ++num_looks) {
+    spin_pause();
+    if (num_looks % 1'000'000 == 0 && std::chrono::steady_clock::now() >= deadline) return false;
+  }
+  return true;
+}
+
+Lines& lines_of(const Rank& rank) { return *reinterpret_cast<Lines*>(rank.shared().data()); }
+
+/// `act` runs on rank 0, then on rank 1, and so on in turns: `num_turns` on each rank.
+template <class Act>
+Status take_turns(const Rank& rank, uint64_t num_turns, Act&& act) {
+  Lines& lines = lines_of(rank);
+  std::atomic<uint64_t>& mine = lines.word[1 - rank.rank()];
+  const std::atomic<uint64_t>& theirs = lines.word[rank.rank()];
+  const Status late{Code::kTimeout, "the other rank's turn did not end"};
+  for (uint64_t i = 0; i < num_turns; ++i) {
+    const uint64_t turn = mine.load(std::memory_order_relaxed) + 1;
+    if (rank.rank() == 1 && !await_value(theirs, turn, rank.deadline())) return late;
+    act();
+    mine.store(turn, std::memory_order_release);
+    if (rank.rank() == 0 && !await_value(theirs, turn, rank.deadline())) return late;
+  }
+  return {};
+}
+
+Status run_cache_line(const Options& options, Report* report) {
+  return run_group({.shared_bytes = sizeof(Lines)}, options, report, [](Rank& rank) {
+    return rank.measure({.scale = 0.5}, [&](Batch& batch) { return take_turns(rank, batch.num_iterations, [] {}); });
+  });
+}
+
+uint64_t timed_copy_ns(std::byte* to, const std::byte* from, uint64_t num_bytes) {
+  const auto start = std::chrono::steady_clock::now();
+  std::memcpy(to, from, num_bytes);
+  keep(*to);
+  const auto span = std::chrono::steady_clock::now() - start;
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(span).count());
+}
+
+/// As a zero-copy ping-pong: each rank copies from its own buffer into the other one's, and nobody looks at the bytes.
+Status run_hot_copy(uint64_t num_bytes, const Options& options, Report* report) {
+  const uint64_t shared_bytes = sizeof(Lines) + 4 * num_bytes;
+  return run_group({.shared_bytes = shared_bytes}, options, report, [num_bytes](Rank& rank) {
+    std::byte* buffers = rank.shared().data() + sizeof(Lines);
+    const std::byte* from = buffers + rank.rank() * num_bytes;
+    std::byte* to = buffers + (2 + rank.rank()) * num_bytes;
+    std::memset(buffers + rank.rank() * num_bytes, 1, num_bytes);
+    return rank.measure({.sample_ns_min = 20'000}, [&](Batch& batch) {
+      return take_turns(rank, batch.num_iterations, [&] { batch.own_ns += timed_copy_ns(to, from, num_bytes); });
+    });
+  });
+}
+
+/// One rank walks over source and destination, so that no byte is in a cache when its turn comes.
+Status run_cold_copy(uint64_t num_bytes, const Options& options, Report* report) {
+  return run_group({.num_ranks = 1, .shared_bytes = 2 * kColdBytes}, options, report, [num_bytes](Rank& rank) {
+    std::byte* from = rank.shared().data();
+    std::byte* to = from + kColdBytes;
+    std::memset(from, 1, 2 * kColdBytes);
+    uint64_t at = 0;
+    return rank.measure({.sample_ns_min = 20'000}, [&](Batch& batch) -> Status {
+      for (uint64_t i = 0; i < batch.num_iterations; ++i) {
+        batch.own_ns += timed_copy_ns(to + at, from + at, num_bytes);
+        at = at + 2 * num_bytes <= kColdBytes ? at + num_bytes : 0;
+      }
+      return {};
+    });
+  });
+}
+
+Case hot_copy(const char* name, uint64_t num_bytes) {
+  return {name,
+          [num_bytes](const Options& options, Report* report) { return run_hot_copy(num_bytes, options, report); }};
+}
+
+Case cold_copy(const char* name, uint64_t num_bytes) {
+  return {name,
+          [num_bytes](const Options& options, Report* report) { return run_cold_copy(num_bytes, options, report); }};
+}
+
+const CaseTable table{
+    {"limit-cacheline", run_cache_line},
+    hot_copy("limit-memcpy-36KiB", 36 * kKiB),
+    hot_copy("limit-memcpy-1152KiB", 1152 * kKiB),
+    hot_copy("limit-memcpy-9MiB", 9216 * kKiB),
+    cold_copy("limit-memcpy-36KiB-cold", 36 * kKiB),
+    cold_copy("limit-memcpy-1152KiB-cold", 1152 * kKiB),
+    cold_copy("limit-memcpy-9MiB-cold", 9216 * kKiB),
+};
+
+}  // namespace
+
+}  // namespace switchyard::xccl::bench
