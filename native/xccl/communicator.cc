@@ -8,6 +8,7 @@
 #include "xccl/coll/event_text.h"
 #include "xccl/coll/expert.h"
 #include "xccl/coll/op_timer.h"
+#include "xccl/p2p/messenger_impl.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -43,6 +44,7 @@ class CommunicatorImpl final : public Communicator {
 
   AttentionEndpoint* attention() override { return local_->layout().has_exchange() ? &attention_ : nullptr; }
   ExpertEndpoint* expert() override { return local_->layout().has_exchange() ? &expert_ : nullptr; }
+  Messenger* messenger() override { return local_->layout().has_rings() ? &messenger_ : nullptr; }
 
  private:
   Status explain_unlinked(uint32_t rank) const;
@@ -54,6 +56,7 @@ class CommunicatorImpl final : public Communicator {
   Broker broker_;
   Attention attention_;
   Expert expert_;
+  MessengerImpl messenger_;
   std::mutex close_mutex_;
 };
 
@@ -62,7 +65,8 @@ CommunicatorImpl::CommunicatorImpl(std::unique_ptr<LocalRank> local)
       book_(local_->config().rank, local_->config().epoch, local_->config().max_ranks),
       broker_(*local_, book_),
       attention_(*local_),
-      expert_(*local_) {
+      expert_(*local_),
+      messenger_(*local_) {
   local_->explain_unlinked = [this](uint32_t rank) { return explain_unlinked(rank); };
   local_->report_corrupt = [this](uint32_t rank, uint64_t serial, std::string reason) {
     broker_.report_corrupt(rank, serial, std::move(reason));
