@@ -10,6 +10,7 @@
 #include "xccl/coll/expert.h"
 #include "xccl/coll/op_timer.h"
 #include "xccl/group/group_impl.h"
+#include "xccl/p2p/messenger_impl.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -48,6 +49,7 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
 
   AttentionEndpoint* attention() override { return local_->layout().has_exchange() ? &attention_ : nullptr; }
   ExpertEndpoint* expert() override { return local_->layout().has_exchange() ? &expert_ : nullptr; }
+  Messenger* messenger() override { return local_->layout().has_rings() ? &messenger_ : nullptr; }
 
  private:
   Status explain_unlinked(uint32_t rank) const;
@@ -60,6 +62,7 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
   Attention attention_;
   Expert expert_;
   GroupGenerations group_generations_;
+  MessengerImpl messenger_;
   std::mutex close_mutex_;
 };
 
@@ -68,7 +71,8 @@ CommunicatorImpl::CommunicatorImpl(std::unique_ptr<LocalRank> local)
       book_(local_->config().rank, local_->config().epoch, local_->config().max_ranks),
       broker_(*local_, book_),
       attention_(*local_),
-      expert_(*local_) {
+      expert_(*local_),
+      messenger_(*local_) {
   local_->explain_unlinked = [this](uint32_t rank) { return explain_unlinked(rank); };
   local_->report_corrupt = [this](uint32_t rank, uint64_t serial, std::string reason) {
     broker_.report_corrupt(rank, serial, std::move(reason));
