@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "xccl/telemetry/report.h"
 #include "xccl/types.h"
 
 namespace switchyard::xccl {
@@ -69,6 +70,11 @@ class Communicator {
   /// Binds the calling thread, a worker of this rank, to config().pin_cores[worker_idx modulo their number]; nothing without any.
   /// InvalidArgument when this process may not run there.
   virtual Status pin_worker(uint32_t worker_idx) const = 0;
+
+  /// Counting of calls by primitive and peer, and records of the last ones; off unless config().telemetry. The report keeps what was
+  /// counted while it was on.
+  virtual void switch_telemetry(bool on) = 0;
+  virtual TelemetryReport telemetry() const = 0;
 
   /// The two halves of the exchange; null when config().exchange is all zero. They live as long as this object.
   virtual AttentionEndpoint* attention() = 0;
