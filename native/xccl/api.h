@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "xccl/telemetry/report.h"
 #include "xccl/types.h"
 
 namespace switchyard::xccl {
@@ -77,6 +78,10 @@ class Communicator {
   /// this id was opened with this generation or a higher one, InvalidArgument for an impossible spec, Unsupported where a
   /// member has no groups, or why a member is not linked. The group keeps this object alive.
   virtual Status open_group(const GroupSpec& spec, std::shared_ptr<Group>* out) = 0;
+  /// Counting of calls by primitive and peer, and records of the last ones; off unless config().telemetry. The report keeps what was
+  /// counted while it was on.
+  virtual void switch_telemetry(bool on) = 0;
+  virtual TelemetryReport telemetry() const = 0;
 
   /// The two halves of the exchange; null when config().exchange is all zero. They live as long as this object.
   virtual AttentionEndpoint* attention() = 0;

@@ -11,6 +11,7 @@
 #include "xccl/coll/op_timer.h"
 #include "xccl/group/group_impl.h"
 #include "xccl/p2p/messenger_impl.h"
+#include "xccl/telemetry/scope.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -46,6 +47,8 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
 
   Status pin_worker(uint32_t worker_idx) const override;
   Status open_group(const GroupSpec& spec, std::shared_ptr<Group>* out) override;
+  void switch_telemetry(bool on) override { local_->recorder().switch_to(on); }
+  TelemetryReport telemetry() const override { return local_->recorder().report(); }
 
   AttentionEndpoint* attention() override { return local_->layout().has_exchange() ? &attention_ : nullptr; }
   ExpertEndpoint* expert() override { return local_->layout().has_exchange() ? &expert_ : nullptr; }
@@ -53,6 +56,7 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
 
  private:
   Status explain_unlinked(uint32_t rank) const;
+  Status copy_app(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst, Deadline deadline);
   Status get_piece(const LinkRef& link, uint32_t rank, uint64_t offset, std::span<std::byte> dst, Deadline deadline);
 
   // The order matters: the endpoints hold refs, the broker unmaps what nobody holds, the local rank's memory goes last.
@@ -116,7 +120,19 @@ Status CommunicatorImpl::explain_unlinked(uint32_t rank) const {
 
 Status CommunicatorImpl::get(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst,
                              Deadline deadline, OpTiming* timing) {
-  const OpTimer timer(timing);
+  const OpTimer op_timer(timing);
+  CallScope scope(local_->recorder(), Primitive::kGet, rank);
+  Status status;
+  {
+    const PartTimer timer(scope, CallPart::kCopy);
+    status = copy_app(rank, epoch, offset, dst, deadline);
+  }
+  scope.note(status, dst.size());
+  return status;
+}
+
+Status CommunicatorImpl::copy_app(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst,
+                                  Deadline deadline) {
   if (rank >= config().max_ranks) return {Code::kInvalidArgument, rank_text(rank) + " is not below max_ranks"};
   const LinkRef link = local_->peers().acquire(rank);
   if (!link) return explain_unlinked(rank);

@@ -50,6 +50,7 @@ Status LocalRank::create(CommunicatorConfig config, std::unique_ptr<LocalRank>* 
   SWITCHYARD_RETURN_IF_ERROR(made->make_segments());
   SWITCHYARD_RETURN_IF_ERROR(made->init_ctrl());
   SWITCHYARD_RETURN_IF_ERROR(made->link_to_self());
+  made->recorder().switch_to(made->config().telemetry);
   *out = std::move(made);
   return {};
 }

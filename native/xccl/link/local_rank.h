@@ -11,6 +11,7 @@
 #include "xccl/layout/ctrl_layout.h"
 #include "xccl/link/peer_table.h"
 #include "xccl/segment/segment.h"
+#include "xccl/telemetry/recorder.h"
 #include "xccl/types.h"
 #include "xccl/wait/cores.h"
 #include "xccl/wait/waiter.h"
@@ -32,6 +33,8 @@ class LocalRank {
   /// What wait_on takes: the bell, this communicator's waiting policy, and what earlier waits on it have taught.
   Waiter& waiter(uint32_t bell_idx) { return waiters_[bell_idx]; }
   PeerTable& peers() { return peers_; }
+
+  Recorder& recorder() { return recorder_; }
 
   void progress();
   void set_busy(bool busy);
@@ -70,6 +73,7 @@ class LocalRank {
   Segment zc_;
   PeerTable peers_;
   std::unique_ptr<Fabric> self_fabric_;
+  Recorder recorder_;
   std::atomic<bool> is_closing_{false};
   std::atomic<bool> is_crowded_{false};
   std::array<Waiter, kNumBells> waiters_;

@@ -1,0 +1,180 @@
+#include "xccl/telemetry/recorder.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "base/clock.h"
+#include "xccl/telemetry/scope.h"
+
+namespace switchyard::xccl {
+namespace {
+
+constexpr const char* kNames[] = {
+    "get",      "put",      "put_signal", "wait_signal", "send",           "recv",
+    "a2e_send", "a2e_take", "e2a_reply",  "e2a_wait",    "all_to_all",     "dispatch",
+    "combine",  "barrier",  "broadcast",  "all_gather",  "reduce_scatter", "all_reduce",
+};
+static_assert(std::size(kNames) == kNumPrimitives);
+static_assert(static_cast<uint32_t>(Primitive::kAllReduce) + 1 == kNumPrimitives);
+
+/// The sums of one (primitive, peer).
+struct Sums {
+  std::atomic<uint64_t> num_calls{0};
+  std::atomic<uint64_t> num_errors{0};
+  std::atomic<uint64_t> bytes{0};
+  std::atomic<uint64_t> duration_ns{0};
+  std::atomic<uint64_t> wait_ns{0};
+  std::atomic<uint64_t> copy_ns{0};
+  std::array<std::atomic<uint64_t>, kNumDurationBuckets> buckets{};
+};
+
+void add(std::atomic<uint64_t>& sum, uint64_t value) { sum.fetch_add(value, std::memory_order_relaxed); }
+uint64_t read(const std::atomic<uint64_t>& sum) { return sum.load(std::memory_order_relaxed); }
+
+uint32_t bucket_of(uint64_t duration_ns) {
+  const auto log2 = static_cast<uint32_t>(std::bit_width(duration_ns | 1)) - 1;
+  return std::min(log2, kNumDurationBuckets - 1);
+}
+
+/// One record of the ring. `turn` is odd while it is written; a reader that finds it changed drops what it read.
+struct RecordSlot {
+  std::atomic<uint64_t> turn{0};
+  std::array<std::atomic<uint64_t>, 5> words{};
+};
+
+std::array<uint64_t, 5> pack(const FinishedCall& call, uint64_t start_unix_ns) {
+  const uint64_t what = uint64_t{static_cast<uint8_t>(call.primitive)} |
+                        uint64_t{static_cast<uint8_t>(call.code)} << 8 | uint64_t{call.peer & 0xffff} << 16 |
+                        uint64_t{call.event.layer} << 32 | uint64_t{call.event.micro_batch} << 48;
+  return {what, call.event.step, start_unix_ns, call.duration_ns, call.bytes};
+}
+
+CallRecord unpack(const std::array<uint64_t, 5>& words) {
+  CallRecord record;
+  record.primitive = static_cast<Primitive>(words[0] & 0xff);
+  record.code = static_cast<Code>((words[0] >> 8) & 0xff);
+  record.peer = (words[0] >> 16) & 0xffff;
+  record.event = {words[1], static_cast<uint16_t>(words[0] >> 32), static_cast<uint8_t>(words[0] >> 48)};
+  record.start_unix_ns = words[2];
+  record.duration_ns = words[3];
+  record.bytes = words[4];
+  return record;
+}
+
+}  // namespace
+
+const char* primitive_name(Primitive primitive) { return kNames[static_cast<size_t>(primitive)]; }
+
+struct CallCounters {
+  /// Wall clock minus steady clock, read once: a call then needs one clock only.
+  const int64_t unix_offset_ns = unix_now_ns() - monotonic_now_ns();
+  std::array<std::array<Sums, kNumPrimitives>, kNumRanksMax + 1> sums;
+  std::atomic<uint64_t> num_recorded{0};
+  std::array<RecordSlot, kNumCallRecords> ring;
+
+  void sum_up(const FinishedCall& call);
+  void append(const FinishedCall& call);
+  void collect_stats(std::vector<PrimitiveStats>* out) const;
+  void collect_calls(std::vector<CallRecord>* out) const;
+};
+
+void CallCounters::sum_up(const FinishedCall& call) {
+  Sums& to = sums[std::min(call.peer, kAllPeers)][static_cast<size_t>(call.primitive)];
+  add(to.num_calls, 1);
+  if (call.code != Code::kOk) add(to.num_errors, 1);
+  add(to.bytes, call.bytes);
+  add(to.duration_ns, call.duration_ns);
+  add(to.wait_ns, call.wait_ns);
+  add(to.copy_ns, call.copy_ns);
+  add(to.buckets[bucket_of(call.duration_ns)], 1);
+}
+
+/// The slot is claimed before it is written: of two writers a whole ring apart (one was suspended meanwhile) the later gives up.
+void CallCounters::append(const FinishedCall& call) {
+  const uint64_t idx = num_recorded.fetch_add(1, std::memory_order_relaxed);
+  RecordSlot& slot = ring[idx % kNumCallRecords];
+  uint64_t turn = slot.turn.load(std::memory_order_relaxed);
+  const bool is_free = turn % 2 == 0 && turn / 2 <= idx / kNumCallRecords;
+  if (!is_free || !slot.turn.compare_exchange_strong(turn, turn | 1, std::memory_order_acq_rel)) return;
+  const int64_t start_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(call.start.time_since_epoch()).count();
+  const auto words = pack(call, static_cast<uint64_t>(start_ns + unix_offset_ns));
+  // Released each, so that who sees a word of this record also sees the odd turn before it.
+  for (size_t i = 0; i < words.size(); ++i) slot.words[i].store(words[i], std::memory_order_release);
+  slot.turn.store(2 * (idx / kNumCallRecords + 1), std::memory_order_release);
+}
+
+void CallCounters::collect_stats(std::vector<PrimitiveStats>* out) const {
+  for (uint32_t peer = 0; peer < sums.size(); ++peer) {
+    for (uint32_t i = 0; i < kNumPrimitives; ++i) {
+      const Sums& from = sums[peer][i];
+      if (read(from.num_calls) == 0) continue;
+      PrimitiveStats stats{static_cast<Primitive>(i),
+                           peer,
+                           read(from.num_calls),
+                           read(from.num_errors),
+                           read(from.bytes),
+                           read(from.duration_ns),
+                           read(from.wait_ns),
+                           read(from.copy_ns),
+                           {}};
+      for (uint32_t b = 0; b < kNumDurationBuckets; ++b) stats.duration_buckets[b] = read(from.buckets[b]);
+      out->push_back(stats);
+    }
+  }
+}
+
+void CallCounters::collect_calls(std::vector<CallRecord>* out) const {
+  const uint64_t end = num_recorded.load(std::memory_order_acquire);
+  for (uint64_t idx = end > kNumCallRecords ? end - kNumCallRecords : 0; idx < end; ++idx) {
+    const RecordSlot& slot = ring[idx % kNumCallRecords];
+    const uint64_t turn = slot.turn.load(std::memory_order_acquire);
+    if (turn != 2 * (idx / kNumCallRecords + 1)) continue;
+    std::array<uint64_t, 5> words;
+    for (size_t i = 0; i < words.size(); ++i) words[i] = slot.words[i].load(std::memory_order_acquire);
+    if (slot.turn.load(std::memory_order_relaxed) == turn) out->push_back(unpack(words));
+  }
+}
+
+Recorder::Recorder() = default;
+Recorder::~Recorder() = default;
+
+void Recorder::switch_to(bool on) {
+  const std::lock_guard lock(mutex_);
+  if (on && !owned_) {
+    owned_ = std::make_unique<CallCounters>();
+    counters_.store(owned_.get(), std::memory_order_release);
+  }
+  is_on_.store(on, std::memory_order_release);
+}
+
+void Recorder::record(const FinishedCall& call) {
+  CallCounters* counters = counters_.load(std::memory_order_acquire);
+  if (!counters) return;
+  counters->sum_up(call);
+  counters->append(call);
+}
+
+TelemetryReport Recorder::report() const {
+  TelemetryReport report;
+  report.is_on = is_on();
+  const CallCounters* counters = counters_.load(std::memory_order_acquire);
+  if (!counters) return report;
+  counters->collect_stats(&report.stats);
+  counters->collect_calls(&report.last_calls);
+  return report;
+}
+
+// ---- Scopes, their slow half ----
+
+void CallScope::begin(Primitive primitive, uint32_t peer, const EventId& event) {
+  call_ = {primitive, Code::kInternal, peer, event, std::chrono::steady_clock::now(), 0, 0, 0, 0};
+}
+
+void CallScope::finish() {
+  const std::chrono::nanoseconds spent = std::chrono::steady_clock::now() - call_.start;
+  call_.duration_ns = static_cast<uint64_t>(spent.count());
+  recorder_->record(call_);
+}
+
+}  // namespace switchyard::xccl

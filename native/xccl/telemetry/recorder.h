@@ -1,0 +1,50 @@
+// Recorder: counts the calls of one communicator, from any thread, while telemetry is on. Off (the default) it has no memory
+// of its own and a call costs one relaxed load (scope.h). Owned by LocalRank.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+
+#include "xccl/telemetry/report.h"
+
+namespace switchyard::xccl {
+
+/// A finished call as its scope saw it.
+struct FinishedCall {
+  Primitive primitive;
+  Code code;
+  uint32_t peer;
+  EventId event;
+  std::chrono::steady_clock::time_point start;
+  uint64_t duration_ns;
+  uint64_t wait_ns;
+  uint64_t copy_ns;
+  uint64_t bytes;
+};
+
+/// The memory behind a recorder: made when telemetry is first switched on.
+struct CallCounters;
+
+class Recorder {
+ public:
+  Recorder();
+  ~Recorder();
+  Recorder(const Recorder&) = delete;
+
+  /// Switching on for the first time allocates; switching off keeps what was counted.
+  void switch_to(bool on);
+  bool is_on() const { return is_on_.load(std::memory_order_relaxed); }
+  /// Called by scopes that began while it was on.
+  void record(const FinishedCall& call);
+  TelemetryReport report() const;
+
+ private:
+  std::atomic<bool> is_on_{false};
+  std::atomic<CallCounters*> counters_{nullptr};
+  mutable std::mutex mutex_;  // switch_to alone
+  std::unique_ptr<CallCounters> owned_;
+};
+
+}  // namespace switchyard::xccl

@@ -1,0 +1,78 @@
+// What the data plane's telemetry reports: sums and histograms per peer and primitive, and records of the last calls. Values only:
+// filled by recorder.cc, returned by Communicator::telemetry(), turned into metrics and spans by the control plane.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "base/status.h"
+#include "xccl/types.h"
+
+namespace switchyard::xccl {
+
+/// The calls that move bytes or wait for a peer. kNames in recorder.cc has one name for each.
+enum class Primitive : uint8_t {
+  kGet,
+  kPut,
+  kPutSignal,
+  kWaitSignal,
+  kSend,
+  kRecv,
+  kA2eSend,
+  kA2eTake,
+  kE2aReply,
+  kE2aWait,
+  kAllToAll,
+  kDispatch,
+  kCombine,
+  kBarrier,
+  kBroadcast,
+  kAllGather,
+  kReduceScatter,
+  kAllReduce,
+};
+inline constexpr uint32_t kNumPrimitives = 18;
+
+/// The name that metrics carry: "get", "a2e_send", ...
+const char* primitive_name(Primitive primitive);
+
+/// Stands for the peer of calls with several.
+inline constexpr uint32_t kAllPeers = kNumRanksMax;
+
+/// Bucket i counts calls of [2^i, 2^(i+1)) ns; bucket 0 also has what is shorter, the last what is longer.
+inline constexpr uint32_t kNumDurationBuckets = 36;
+
+/// All calls of one primitive with one peer since telemetry was first switched on, whatever epoch the peer had.
+struct PrimitiveStats {
+  Primitive primitive = Primitive::kGet;
+  uint32_t peer = kAllPeers;
+  uint64_t num_calls = 0;
+  uint64_t num_errors = 0;
+  uint64_t bytes = 0;  // payload of the calls that succeeded
+  uint64_t duration_ns = 0;
+  uint64_t wait_ns = 0;  // part of duration_ns: for arrivals, free slots, answers
+  uint64_t copy_ns = 0;  // part of duration_ns: moving payload
+  std::array<uint64_t, kNumDurationBuckets> duration_buckets{};
+};
+
+/// One call, for traces.
+struct CallRecord {
+  Primitive primitive = Primitive::kGet;
+  Code code = Code::kOk;
+  uint32_t peer = kAllPeers;
+  EventId event;  // zero where the primitive has none
+  uint64_t start_unix_ns = 0;
+  uint64_t duration_ns = 0;
+  uint64_t bytes = 0;
+};
+
+/// Calls that end while the report is made may be in only some of its figures.
+struct TelemetryReport {
+  bool is_on = false;
+  std::vector<PrimitiveStats> stats;   // those with calls
+  std::vector<CallRecord> last_calls;  // the last kNumCallRecords, oldest first
+};
+inline constexpr uint32_t kNumCallRecords = 1024;
+
+}  // namespace switchyard::xccl

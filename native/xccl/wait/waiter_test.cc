@@ -1,0 +1,152 @@
+// Waiters: the course of a wait by policy and crowding, and what it learns; cores and pinning.
+#include <sched.h>
+
+#include <thread>
+
+#include "xccl/test_support.h"
+#include "xccl/wait/cores.h"
+#include "xccl/wait/wait_on.h"
+
+namespace {
+
+using namespace switchyard;
+using namespace switchyard::xccl;
+using namespace switchyard::xccl::testing;
+
+struct Bench {
+  explicit Bench(WaitPolicy policy, bool crowded) : is_crowded(crowded), waiter(bell, policy, is_crowded) {}
+  Doorbell bell{};
+  std::atomic<bool> is_crowded;
+  Waiter waiter;
+};
+
+using Steps = std::vector<WaitStep>;
+
+/// The steps of a wait of which nothing ever arrives, until it sleeps or `span` has passed.
+Steps steps_of(Bench& bench, std::chrono::nanoseconds span) {
+  Steps steps;
+  WaitCourse course(bench.waiter);
+  const Deadline end = course.now() + span;
+  while (course.now() < end) {
+    const WaitStep step = course.next();
+    if (steps.empty() || steps.back() != step) steps.push_back(step);
+    if (step == WaitStep::kSleep) break;
+  }
+  return steps;
+}
+
+Steps steps_of(WaitPolicy policy, bool is_crowded, std::chrono::nanoseconds span) {
+  Bench bench(policy, is_crowded);
+  return steps_of(bench, span);
+}
+
+/// A wait that lasts at least this long, without an arrival.
+void wait_in_vain(Waiter& waiter, std::chrono::nanoseconds span) {
+  CHECK(!wait_on(
+      waiter, deadline_in(span), [] { return 1u; }, [] {}));
+}
+
+TEST(xccl_waiter_steps_follow_the_policy) {
+  CHECK(steps_of(WaitPolicy::kSpin, false, 1ms) == Steps{WaitStep::kLook});
+  CHECK(steps_of(WaitPolicy::kYield, false, 1ms) == Steps{WaitStep::kYield});
+  CHECK(steps_of(WaitPolicy::kFutex, false, 1ms) == Steps{WaitStep::kSleep});
+}
+
+TEST(xccl_waiter_auto_spins_only_where_every_rank_has_a_core) {
+  const Steps roomy = steps_of(WaitPolicy::kAuto, false, 10s);
+  // A loaded machine may take the core away while it looks, which ends the awake phases.
+  CHECK(roomy == (Steps{WaitStep::kLook, WaitStep::kYield, WaitStep::kSleep}) ||
+        roomy == (Steps{WaitStep::kLook, WaitStep::kSleep}));
+  CHECK(steps_of(WaitPolicy::kAuto, true, 10s) == (Steps{WaitStep::kYield, WaitStep::kSleep}));
+}
+
+TEST(xccl_waiter_sleeps_at_once_after_vain_waits_until_one_is_short) {
+  Bench bench(WaitPolicy::kAuto, false);
+  CHECK(bench.waiter.may_spin());
+  for (int i = 0; i < 3; ++i) wait_in_vain(bench.waiter, 2ms);
+  CHECK(!bench.waiter.may_spin() && steps_of(bench, 10s) == Steps{WaitStep::kSleep});
+  // An arrival right after the first look: the wait sleeps, and being awake would have paid. (A loaded machine may make any one
+  // of these sleeps long.)
+  for (int i = 0; i < 200 && !bench.waiter.may_spin(); ++i) {
+    int num_looks = 0;
+    CHECK(wait_on(
+        bench.waiter, deadline_in(5s), [&] { return ++num_looks < 2 ? 1u : 0u; }, [] {}));
+  }
+  CHECK(bench.waiter.may_spin());
+}
+
+TEST(xccl_waiter_sleeps_for_a_while_when_somebody_else_has_the_core) {
+  Bench bench(WaitPolicy::kAuto, false);
+  {
+    WaitCourse course(bench.waiter);
+    CHECK(course.next() == WaitStep::kLook);
+    std::this_thread::sleep_for(1ms);
+    CHECK(course.next() == WaitStep::kSleep);
+  }
+  CHECK(!bench.waiter.may_spin());
+  std::this_thread::sleep_for(3ms);
+  CHECK(steps_of(bench, 10s).front() == WaitStep::kLook);
+}
+
+TEST(xccl_wait_that_may_only_look_looks_once) {
+  Bench bench(WaitPolicy::kAuto, false);
+  int num_looks = 0;
+  const auto check = [&] { return ++num_looks, 1u; };
+  CHECK(!wait_on(bench.waiter, kOnlyLook, check, [] {}) && num_looks == 1);
+}
+
+TEST(xccl_wait_awake_for_long_still_makes_progress) {
+  Bench bench(WaitPolicy::kYield, true);
+  int num_wakes = 0;
+  CHECK(!wait_on(
+      bench.waiter, deadline_in(50ms), [] { return 1u; }, [&] { ++num_wakes; }, 5ms));
+  CHECK(num_wakes >= 1);
+}
+
+TEST(xccl_cores_tell_crowding) {
+  const CoreMask both = core_bit(0) | core_bit(1);
+  const auto crowded = [](CoreMask own, std::vector<CoreMask> peers, uint32_t num_ranks_min = 0) {
+    return is_crowded(own, peers, num_ranks_min);
+  };
+  CHECK(!crowded(both, {}) && !crowded(both, {both}) && crowded(both, {both, both}));
+  CHECK(!crowded(core_bit(0), {core_bit(1)}) && crowded(core_bit(0), {core_bit(0)}));
+  CHECK(crowded(core_bit(0), {core_bit(0), core_bit(1), core_bit(1)}));
+  // Three ranks on four cores, two of them on one: the third has room.
+  const CoreMask rest = core_bit(1) | core_bit(2) | core_bit(3);
+  CHECK(crowded(core_bit(0), {core_bit(0), rest}) && !crowded(rest, {core_bit(0), core_bit(0)}));
+  CHECK(crowded(both, {core_bit(0), core_bit(1)}) && crowded(both, {both}, 3));
+  // Who does not say where it runs counts as a rank, and who does not know its own cores spins.
+  CHECK(crowded(core_bit(0), {0}) && !crowded(0, {both, both, both}));
+}
+
+TEST(xccl_pinning_plan_pairs_attention_with_expert) {
+  const uint32_t two[] = {4, 5};
+  const PinningPlan pairs = plan_pinning(2, 2, two);
+  CHECK(pairs.attention == (std::vector<uint32_t>{4, 5}) && pairs.expert == pairs.attention);
+  const PinningPlan uneven = plan_pinning(3, 5, two);
+  CHECK(uneven.attention == (std::vector<uint32_t>{4, 5, 4}));
+  CHECK(uneven.expert == (std::vector<uint32_t>{4, 5, 4, 5, 4}));
+  const uint32_t four[] = {0, 1, 2, 3};
+  const PinningPlan roomy = plan_pinning(1, 3, four);
+  CHECK(roomy.attention == std::vector<uint32_t>{0} && roomy.expert == (std::vector<uint32_t>{1, 2, 3}));
+}
+
+TEST(xccl_worker_runs_where_it_is_pinned) {
+  const Folder folder;
+  cpu_set_t allowed;
+  REQUIRE(sched_getaffinity(0, sizeof(allowed), &allowed) == 0);
+  uint32_t core = 0;
+  while (!CPU_ISSET(core, &allowed)) ++core;
+  CommunicatorConfig config = config_of(folder, 0);
+  config.pin_cores = {core, 100'000};
+  const Member member = make_member(config);
+  std::thread worker([&] {
+    CHECK(member->pin_worker(0).ok() && allowed_cores() == core_bit(core));
+    CHECK(member->pin_worker(2).ok());
+    CHECK(is_code(member->pin_worker(1), Code::kInvalidArgument));
+  });
+  worker.join();
+  CHECK(allowed_cores() != 0);
+}
+
+}  // namespace
