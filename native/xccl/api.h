@@ -18,6 +18,8 @@ namespace switchyard::xccl {
 
 class AttentionEndpoint;
 class ExpertEndpoint;
+class Group;
+struct GroupSpec;
 
 /// One rank's membership in a communicator: its three segments, its broker thread, its links to the peers.
 class Communicator {
@@ -69,6 +71,11 @@ class Communicator {
   /// Binds the calling thread, a worker of this rank, to config().pin_cores[worker_idx modulo their number]; nothing without any.
   /// InvalidArgument when this process may not run there.
   virtual Status pin_worker(uint32_t worker_idx) const = 0;
+
+  /// Opens a group (group.h); its first call waits until all members have opened it. Every member must be linked. Stale when
+  /// this id was opened with this generation or a higher one, InvalidArgument for an impossible spec, Unsupported where a
+  /// member has no groups, or why a member is not linked. The group keeps this object alive.
+  virtual Status open_group(const GroupSpec& spec, std::shared_ptr<Group>* out) = 0;
 
   /// The two halves of the exchange; null when config().exchange is all zero. They live as long as this object.
   virtual AttentionEndpoint* attention() = 0;

@@ -8,6 +8,7 @@
 #include "xccl/coll/event_text.h"
 #include "xccl/coll/expert.h"
 #include "xccl/coll/op_timer.h"
+#include "xccl/group/group_impl.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 /// get() looks at deadline and death between pieces of this size.
 constexpr uint64_t kGetPieceBytes = 1 << 20;
 
-class CommunicatorImpl final : public Communicator {
+class CommunicatorImpl final : public Communicator, public std::enable_shared_from_this<CommunicatorImpl> {
  public:
   explicit CommunicatorImpl(std::unique_ptr<LocalRank> local);
   ~CommunicatorImpl() override { close(); }
@@ -42,6 +43,7 @@ class CommunicatorImpl final : public Communicator {
   void allow(std::chrono::milliseconds span) override { local_->allow(span); }
 
   Status pin_worker(uint32_t worker_idx) const override;
+  Status open_group(const GroupSpec& spec, std::shared_ptr<Group>* out) override;
 
   AttentionEndpoint* attention() override { return local_->layout().has_exchange() ? &attention_ : nullptr; }
   ExpertEndpoint* expert() override { return local_->layout().has_exchange() ? &expert_ : nullptr; }
@@ -56,6 +58,7 @@ class CommunicatorImpl final : public Communicator {
   Broker broker_;
   Attention attention_;
   Expert expert_;
+  GroupGenerations group_generations_;
   std::mutex close_mutex_;
 };
 
@@ -136,6 +139,13 @@ Status CommunicatorImpl::get_piece(const LinkRef& link, uint32_t rank, uint64_t 
     return {Code::kTimeout, "get from " + rank_text(rank) + ": the deadline passed"};
   local_->progress();
   return link.fabric().get(Area::kApp, offset, dst);
+}
+
+Status CommunicatorImpl::open_group(const GroupSpec& spec, std::shared_ptr<Group>* out) {
+  std::unique_ptr<Rounds> rounds;
+  SWITCHYARD_RETURN_IF_ERROR(Rounds::open(*local_, group_generations_, spec, &rounds));
+  *out = std::make_shared<GroupImpl>(shared_from_this(), std::move(rounds));
+  return {};
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ namespace switchyard::xccl {
 inline constexpr uint32_t kNumRanksMax = 64;
 /// Messages in flight from one attention rank to one expert rank at most: event.micro_batch is 0 or 1.
 inline constexpr uint32_t kNumMicroBatches = 2;
+inline constexpr uint32_t kNumGroupsMax = 16;
 inline constexpr uint32_t kNumTracesMax = 4;
 inline constexpr uint32_t kNonceBytes = 16;
 

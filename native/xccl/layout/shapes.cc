@@ -35,7 +35,7 @@ Status check_ring(const RingShape& shape) {
 
 Status check_group(const GroupShape& shape) {
   if (shape == GroupShape{}) return {};
-  if (shape.num_groups == 0 || shape.num_groups > 16 || shape.reserved != 0)
+  if (shape.num_groups == 0 || shape.num_groups > kNumGroupsMax || shape.reserved != 0)
     return invalid("group: num_groups must be 1 to 16");
   if (!is_lines(shape.partition_bytes) || shape.partition_bytes > 1ull << 30)
     return invalid("group: partition_bytes must be a multiple of 64, at most 1 GiB");

@@ -128,8 +128,10 @@ void LocalRank::reset_ring(uint32_t rank) {
 
 void LocalRank::reset_groups(uint32_t rank) {
   for (uint32_t id = 0; id < layout_.shapes.group.num_groups; ++id) {
-    std::byte* field = ctrl_.data() + layout_.group(id) + GroupLayout::field(rank);
-    reinterpret_cast<GroupField*>(field)->seq.store(0, std::memory_order_release);
+    std::byte* at = ctrl_.data() + layout_.group(id) + GroupLayout::fields(rank);
+    auto& fields = *reinterpret_cast<GroupFields*>(at);
+    fields.control.word.store(0, std::memory_order_release);
+    for (GroupField& field : fields.halves) field.seq.store(0, std::memory_order_release);
   }
 }
 

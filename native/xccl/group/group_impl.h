@@ -1,0 +1,28 @@
+// GroupImpl: a group's operations, each in a file of its own, behind the public interface. Made by the communicator.
+#pragma once
+
+#include <memory>
+
+#include "xccl/group.h"
+#include "xccl/group/fence.h"
+#include "xccl/group/rounds.h"
+
+namespace switchyard::xccl {
+
+class GroupImpl final : public Group {
+ public:
+  /// `owner` keeps the memory that the rounds use.
+  GroupImpl(std::shared_ptr<void> owner, std::unique_ptr<Rounds> rounds)
+      : owner_(std::move(owner)), rounds_(std::move(rounds)) {}
+
+  const GroupSpec& spec() const override { return rounds_->spec(); }
+  uint32_t member_idx() const override { return rounds_->self(); }
+
+  Status fence(Deadline deadline) override { return group_fence(*rounds_, deadline); }
+
+ private:
+  std::shared_ptr<void> owner_;
+  std::unique_ptr<Rounds> rounds_;
+};
+
+}  // namespace switchyard::xccl

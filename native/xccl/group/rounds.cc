@@ -1,0 +1,343 @@
+#include "xccl/group/rounds.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "xccl/coll/event_text.h"
+#include "xccl/wait/wait_on.h"
+
+namespace switchyard::xccl {
+namespace {
+
+/// A pull looks at deadline and death between pieces of this size.
+constexpr uint64_t kPullPieceBytes = 1 << 20;
+
+constexpr uint64_t generation_of(uint64_t word) { return word >> kGroupGenerationShift; }
+constexpr uint64_t code_of(uint64_t word) { return word & ((1ull << kGroupGenerationShift) - 1); }
+
+Area area_of(GroupSource source) {
+  if (source == GroupSource::kApp) return Area::kApp;
+  return source == GroupSource::kZc ? Area::kZc : Area::kCtrl;
+}
+
+/// The first member at or after `start`, round the circle, of a set that is not empty: members begin with different peers.
+uint32_t first_from(uint64_t members, uint32_t start) {
+  const uint64_t behind = members & (~0ull << start);
+  return static_cast<uint32_t>(std::countr_zero(behind != 0 ? behind : members));
+}
+
+bool is_inside(std::span<const std::byte> bytes, std::span<const std::byte> area) {
+  return bytes.data() >= area.data() && bytes.data() + bytes.size() <= area.data() + area.size();
+}
+
+}  // namespace
+
+// ---- Open, enter, leave ----
+
+Rounds::Rounds(LocalRank& local, GroupGenerations& generations)
+    : local_(local), generations_(generations), layout_(local.layout().group_layout()) {}
+
+Status Rounds::open(LocalRank& local, GroupGenerations& generations, GroupSpec spec, std::unique_ptr<Rounds>* out) {
+  std::unique_ptr<Rounds> made(new Rounds(local, generations));
+  SWITCHYARD_RETURN_IF_ERROR(Members::open(local, std::move(spec), &made->members_));
+  made->all_ = ~0ull >> (64 - made->size());
+  const uint32_t last = generations.current(made->spec().id);
+  if (!generations.raise(made->spec().id, made->spec().generation)) {
+    return {Code::kStale, made->call_text() + " cannot be opened: generation " + std::to_string(last) + " was"};
+  }
+  Status status = made->members_.hold(local);
+  if (status.ok()) made->announce(Code::kOk);
+  made->members_.let_go();
+  SWITCHYARD_RETURN_IF_ERROR(status);
+  *out = std::move(made);
+  return {};
+}
+
+Status Rounds::enter(const CallTag& tag, Deadline deadline) {
+  SWITCHYARD_RETURN_IF_ERROR(broken_);
+  tag_ = tag;
+  deadline_ = deadline;
+  if (generations_.current(spec().id) != spec().generation)
+    return {Code::kStale, call_text() + ": the group was opened again"};
+  SWITCHYARD_RETURN_IF_ERROR(members_.hold(local_));
+  return has_met_ ? Status() : meet();
+}
+
+Status Rounds::leave(Status status) {
+  if (!status.ok() && broken_.ok()) {
+    broken_ = status;
+    const bool is_current = generations_.current(spec().id) == spec().generation;
+    if (is_current && !local_.is_closing()) announce(status.code());
+  }
+  members_.let_go();
+  return status;
+}
+
+/// Tells all members the generation and, if it is one, the failure. No arrival that a sleeper counts: so each is rung as often
+/// as a sleeper may miss arrivals.
+void Rounds::announce(Code code) {
+  const uint64_t word = seq_of(static_cast<uint64_t>(code));
+  for (uint32_t member = 0; member < size(); ++member) {
+    if (!members_.link(member)) continue;
+    const Signal signal{peer_base(member) + GroupLayout::control(rank(self())), word,
+                        CtrlLayout::bell(bell_of_group(spec().id))};
+    // A peer that cannot be told is found dead by its own link.
+    for (uint32_t ring = 0; ring < size(); ++ring) (void)members_.link(member).fabric().put_with_signal(0, {}, signal);
+  }
+}
+
+/// Before the first round: all members have opened this generation, so nobody reads what earlier ones left in this rank's halves.
+Status Rounds::meet() {
+  missing_ = all_;
+  SWITCHYARD_RETURN_IF_ERROR(wait_for([this](Status* fault) -> uint32_t {
+    for (uint64_t left = missing_; left != 0; left &= left - 1) {
+      const auto member = static_cast<uint32_t>(std::countr_zero(left));
+      const uint64_t word = fields_of(member).control.word.load(std::memory_order_seq_cst);
+      if (word == seq_of(0)) {
+        missing_ &= ~(1ull << member);
+      } else if (*fault = judge_control(member, word, false); !fault->ok()) {
+        return 0;
+      }
+    }
+    return static_cast<uint32_t>(std::popcount(missing_));
+  }));
+  has_met_ = true;
+  return {};
+}
+
+// ---- Publish ----
+
+std::span<std::byte> Rounds::half() {
+  std::byte* base = local_.ctrl().data() + local_.layout().group(spec().id);
+  return {base + layout_.half(half_of(round_ + 1)), layout_.half_bytes()};
+}
+
+bool Rounds::zero_copy(std::span<const std::byte> bytes, uint64_t detail, Outgoing* out) const {
+  for (const GroupSource source : {GroupSource::kApp, GroupSource::kZc}) {
+    const std::span<const std::byte> area = source == GroupSource::kApp ? local_.app().span() : local_.zc().span();
+    if (!is_inside(bytes, area)) continue;
+    *out = {source, static_cast<uint64_t>(bytes.data() - area.data()), bytes.size(), nullptr, detail};
+    return true;
+  }
+  return false;
+}
+
+Status Rounds::publish(std::span<const Outgoing> outgoing) {
+  if (missing_ != 0 || outgoing.size() != size()) return {Code::kInternal, call_text() + ": publish out of turn"};
+  round_ += 1;
+  missing_ = all_;
+  for (uint32_t i = 1; i <= size(); ++i) {
+    const uint32_t member = (self() + i) % size();
+    SWITCHYARD_RETURN_IF_ERROR(publish_to(member, outgoing[member]));
+  }
+  return {};
+}
+
+Status Rounds::publish_to(uint32_t member, const Outgoing& outgoing) {
+  GroupFieldBody body{};
+  body.event = tag_.event;
+  body.operation = static_cast<uint16_t>(tag_.operation);
+  body.source = outgoing.source;
+  body.num_bytes = outgoing.num_bytes;
+  body.agreed = tag_.agreed;
+  body.detail = outgoing.detail;
+  if (outgoing.source != GroupSource::kInline) {
+    body.offset = outgoing.offset;
+  } else if (outgoing.num_bytes <= kGroupInlineBytesMax) {
+    std::copy_n(reinterpret_cast<const uint8_t*>(outgoing.payload), outgoing.num_bytes, body.payload);
+  } else {
+    return {Code::kInternal, call_text() + ": an inline contribution of " + std::to_string(outgoing.num_bytes)};
+  }
+  const uint64_t field = peer_base(member) + GroupLayout::field(half_of(round_), rank(self()));
+  return members_.link(member).fabric().put_with_signal(
+      field + offsetof(GroupField, body), std::as_bytes(std::span(&body, 1)),
+      {field + offsetof(GroupField, seq), seq_of(round_), CtrlLayout::bell(bell_of_group(spec().id))});
+}
+
+// ---- Wait and take ----
+
+GroupFields& Rounds::fields_of(uint32_t member) {
+  const uint64_t at = local_.layout().group(spec().id) + GroupLayout::fields(rank(member));
+  return *reinterpret_cast<GroupFields*>(local_.ctrl().data() + at);
+}
+
+/// look(Status* fault) returns how many arrivals are missing at least; 0 when there is something to do, or a fault.
+template <class Look>
+Status Rounds::wait_for(Look&& look) {
+  Status fault;
+  const bool is_done = wait_on(
+      local_.waiter(bell_of_group(spec().id)), deadline_, [&] { return look(&fault); },
+      [this] { local_.progress(); });
+  if (!fault.ok()) return fault;
+  return is_done ? Status() : timed_out();
+}
+
+Status Rounds::next(const Arrival** out) {
+  *out = nullptr;
+  if (missing_ == 0) return {};
+  uint32_t found = 0;
+  // Whoever sleeps here sleeps until all that is missing has come, though it takes whatever comes while it is awake.
+  SWITCHYARD_RETURN_IF_ERROR(wait_for([&](Status* fault) -> uint32_t {
+    if (find_arrival(&found)) return 0;
+    *fault = find_fault();
+    return fault->ok() ? static_cast<uint32_t>(std::popcount(missing_)) : 0;
+  }));
+  return take(found, out);
+}
+
+bool Rounds::find_arrival(uint32_t* found) {
+  const uint64_t seq = seq_of(round_);
+  for (uint64_t left = missing_; left != 0; left &= ~(1ull << *found)) {
+    *found = first_from(left, self());
+    if (fields_of(*found).halves[half_of(round_)].seq.load(std::memory_order_seq_cst) == seq) return true;
+  }
+  return false;
+}
+
+/// Why some missing contribution will never come, if that shows.
+Status Rounds::find_fault() {
+  if (local_.is_closing()) return {Code::kClosed, "the communicator is closed"};
+  for (uint64_t left = missing_; left != 0; left &= left - 1) {
+    const auto member = static_cast<uint32_t>(std::countr_zero(left));
+    GroupFields& fields = fields_of(member);
+    SWITCHYARD_RETURN_IF_ERROR(judge_seq(member, fields.halves[half_of(round_)].seq.load(std::memory_order_seq_cst)));
+    SWITCHYARD_RETURN_IF_ERROR(judge_control(member, fields.control.word.load(std::memory_order_seq_cst), true));
+  }
+  return {};
+}
+
+/// What a line may hold before the round's publication: an older generation's, or the round before the last.
+Status Rounds::judge_seq(uint32_t member, uint64_t seq) {
+  if (seq < seq_of(0) || seq == seq_of(round_)) return {};
+  if (round_ > kNumHalves && seq == seq_of(round_ - kNumHalves)) return {};
+  if (generation_of(seq) > spec().generation)
+    return error(Code::kStale, member, "has opened generation " + std::to_string(generation_of(seq)));
+  return corrupt(member, "sequence word " + std::to_string(seq) + " instead of " + std::to_string(seq_of(round_)));
+}
+
+Status Rounds::judge_control(uint32_t member, uint64_t word, bool is_met) {
+  const uint64_t generation = generation_of(word);
+  if (generation > spec().generation)
+    return error(Code::kStale, member, "has opened generation " + std::to_string(generation));
+  // The link is looked at after the word: what a rank published before it died counts.
+  if (!members_.link(member).is_live()) return unlinked(member);
+  if (word == seq_of(0) || (generation < spec().generation && !is_met)) return {};
+  if (generation < spec().generation || code_of(word) > static_cast<uint64_t>(Code::kInternal))
+    return corrupt(member, "control word " + std::to_string(word));
+  return error(static_cast<Code>(code_of(word)), member, "gave up with code " + std::to_string(code_of(word)));
+}
+
+Status Rounds::take(uint32_t member, const Arrival** out) {
+  GroupFieldBody body;
+  copy_once(&body, &fields_of(member).halves[half_of(round_)].body, sizeof(body));
+  SWITCHYARD_RETURN_IF_ERROR(check_body(member, body));
+  missing_ &= ~(1ull << member);
+  Arrival& arrival = arrivals_[member];
+  arrival.member = member;
+  arrival.source = body.source;
+  arrival.offset = body.source == GroupSource::kInline ? 0 : body.offset;
+  arrival.num_bytes = body.num_bytes;
+  arrival.detail = body.detail;
+  if (body.source == GroupSource::kInline) std::memcpy(arrival.payload.data(), body.payload, sizeof(body.payload));
+  *out = &arrival;
+  return {};
+}
+
+Status Rounds::check_body(uint32_t member, const GroupFieldBody& body) {
+  if (body.operation != static_cast<uint16_t>(tag_.operation))
+    return mismatch(member, std::string("is in ") + operation_name(body.operation));
+  if (body.event != tag_.event) return mismatch(member, "has event " + std::to_string(body.event));
+  if (body.agreed != tag_.agreed)
+    return mismatch(member, "has " + agreed_text(body.agreed) + " where this rank has " + agreed_text(tag_.agreed));
+  if (body.source > GroupSource::kZc) return corrupt(member, "malformed field");
+  if (body.source == GroupSource::kInline && body.num_bytes > kGroupInlineBytesMax)
+    return corrupt(member, std::to_string(body.num_bytes) + " bytes inside a field");
+  const uint64_t half_bytes = layout_.half_bytes();
+  if (body.source == GroupSource::kManaged &&
+      (body.num_bytes > half_bytes || body.offset > half_bytes - body.num_bytes)) {
+    return corrupt(member, std::to_string(body.num_bytes) + " bytes at " + std::to_string(body.offset) +
+                               " in a half of " + std::to_string(half_bytes));
+  }
+  return {};
+}
+
+// ---- Pull ----
+
+uint64_t Rounds::area_offset(const Arrival& arrival) const {
+  if (arrival.source != GroupSource::kManaged) return arrival.offset;
+  return peer_base(arrival.member) + layout_.half(half_of(round_)) + arrival.offset;
+}
+
+Status Rounds::pull(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst) {
+  if (dst.size() > arrival.num_bytes || offset > arrival.num_bytes - dst.size()) {
+    return corrupt(arrival.member, "contributed " + std::to_string(arrival.num_bytes) + " bytes, needed are " +
+                                       std::to_string(dst.size()) + " at " + std::to_string(offset));
+  }
+  if (arrival.source == GroupSource::kInline) {
+    std::copy_n(arrival.payload.begin() + static_cast<ptrdiff_t>(offset), dst.size(), dst.begin());
+    return {};
+  }
+  for (uint64_t done = 0; done < dst.size(); done += kPullPieceBytes) {
+    const uint64_t num_bytes = std::min<uint64_t>(kPullPieceBytes, dst.size() - done);
+    SWITCHYARD_RETURN_IF_ERROR(pull_piece(arrival, offset + done, dst.subspan(done, num_bytes)));
+  }
+  return {};
+}
+
+Status Rounds::pull_piece(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst) {
+  const LinkRef& link = members_.link(arrival.member);
+  if (offset != 0) {
+    if (!link.is_live()) return unlinked(arrival.member);
+    if (std::chrono::steady_clock::now() >= deadline_)
+      return error(Code::kTimeout, arrival.member, "pulling takes long");
+    local_.progress();
+  }
+  const Status status = link.fabric().get(area_of(arrival.source), area_offset(arrival) + offset, dst);
+  return status.ok() ? Status() : corrupt(arrival.member, status.message());
+}
+
+const std::byte* Rounds::map(const Arrival& arrival) {
+  if (arrival.source == GroupSource::kInline) return arrivals_[arrival.member].payload.data();
+  return members_.link(arrival.member).fabric().map(area_of(arrival.source), area_offset(arrival), arrival.num_bytes);
+}
+
+// ---- Errors ----
+
+std::string Rounds::call_text() const {
+  return "group " + std::to_string(spec().id) + " generation " + std::to_string(spec().generation) + ", " +
+         operation_name(static_cast<uint16_t>(tag_.operation)) + " event " + std::to_string(tag_.event) + " round " +
+         std::to_string(round_);
+}
+
+std::string Rounds::agreed_text(uint64_t agreed) const {
+  return tag_.agreed_text ? tag_.agreed_text(agreed) : std::to_string(agreed);
+}
+
+Status Rounds::error(Code code, uint32_t member, const std::string& text) const {
+  return {code, call_text() + ": " + rank_text(rank(member)) + " " + text};
+}
+
+Status Rounds::mismatch(uint32_t member, const std::string& text) const { return error(Code::kMismatch, member, text); }
+
+Status Rounds::corrupt(uint32_t member, const std::string& text) {
+  Status status = error(Code::kCorrupt, member, text);
+  local_.report_corrupt(rank(member), members_.link(member).serial(), status.message());
+  return status;
+}
+
+Status Rounds::unlinked(uint32_t member) const {
+  if (local_.is_closing()) return {Code::kClosed, "the communicator is closed"};
+  const Status why = local_.explain_unlinked(rank(member));
+  return {why.code(), call_text() + ": " + why.message()};
+}
+
+Status Rounds::timed_out() const {
+  std::string ranks;
+  for (uint32_t member = 0; member < size(); ++member) {
+    if ((missing_ >> member & 1) != 0) ranks += (ranks.empty() ? "" : ", ") + std::to_string(rank(member));
+  }
+  return {Code::kTimeout, call_text() + ": no contribution from ranks " + ranks};
+}
+
+}  // namespace switchyard::xccl
