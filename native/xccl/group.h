@@ -23,6 +23,22 @@ struct GroupSpec {
   std::vector<uint32_t> ranks;  // ascending, this rank among them
 };
 
+/// Room for what one member sends, and how much it was.
+struct RecvPart {
+  std::span<std::byte> into;
+  uint64_t num_bytes = 0;  // received
+};
+
+struct AllToAllArgs {
+  uint32_t event = 0;                                 // equal in all members
+  std::span<const std::span<const std::byte>> parts;  // [num_members]: what each is sent; empty ones are allowed
+  std::span<RecvPart> received;  // [num_members]: a larger part than there is room for is a Mismatch
+  /// False: parts are copied, and may be changed when the call returns; larger ones than partition_bytes take several rounds.
+  /// True: all parts lie in app() or zc(), members pull them from there, and they may be changed only when the group's next
+  /// call has returned (fence() at the latest).
+  bool is_zero_copy = false;
+};
+
 class Group {
  public:
   virtual ~Group() = default;
@@ -34,6 +50,9 @@ class Group {
 
   /// After it all members have finished all earlier calls: zero-copy sources of those may be changed.
   virtual Status fence(Deadline deadline) = 0;
+
+  /// Each member sends each member a part. Returns when this rank has received all of its own.
+  virtual Status all_to_all(const AllToAllArgs& args, Deadline deadline) = 0;
 };
 
 }  // namespace switchyard::xccl

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "xccl/group.h"
+#include "xccl/group/all_to_all.h"
 #include "xccl/group/fence.h"
 #include "xccl/group/rounds.h"
 
@@ -19,6 +20,9 @@ class GroupImpl final : public Group {
   uint32_t member_idx() const override { return rounds_->self(); }
 
   Status fence(Deadline deadline) override { return group_fence(*rounds_, deadline); }
+  Status all_to_all(const AllToAllArgs& args, Deadline deadline) override {
+    return xccl::all_to_all(*rounds_, args, deadline);
+  }
 
  private:
   std::shared_ptr<void> owner_;

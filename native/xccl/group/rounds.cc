@@ -167,8 +167,7 @@ template <class Look>
 Status Rounds::wait_for(Look&& look) {
   Status fault;
   const bool is_done = wait_on(
-      local_.bell(bell_of_group(spec().id)), local_.config().wait_policy, deadline_, [&] { return look(&fault); },
-      [this] { local_.progress(); });
+      local_.waiter(bell_of_group(spec().id)), deadline_, [&] { return look(&fault); }, [this] { local_.progress(); });
   if (!fault.ok()) return fault;
   return is_done ? Status() : timed_out();
 }

@@ -1,0 +1,130 @@
+#include "xccl/group/all_to_all.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "xccl/coll/event_text.h"
+
+namespace switchyard::xccl {
+namespace {
+
+/// What a member may ask for at most: a larger number was made up.
+constexpr uint64_t kNumRoundsMax = 1ull << 32;
+
+Status invalid(const std::string& text) { return {Code::kInvalidArgument, "all-to-all: " + text}; }
+
+/// One call. Every round carries the next piece of each part; the number of rounds is what the member with the largest part
+/// needs, which all learn from the first.
+class AllToAll {
+ public:
+  AllToAll(Rounds& rounds, const AllToAllArgs& args) : rounds_(rounds), args_(args) {}
+
+  Status check();
+  Status run();
+
+ private:
+  uint64_t piece_bytes_max() const { return args_.is_zero_copy ? ~0ull : rounds_.partition_bytes(); }
+  uint64_t num_rounds_needed() const;
+  Outgoing next_piece(uint32_t member, std::byte* half);
+  Status run_round(uint64_t* num_rounds);
+  Status take(const Arrival& arrival);
+  void copy_to_self();
+
+  Rounds& rounds_;
+  const AllToAllArgs& args_;
+  uint64_t num_needed_ = 1;
+  std::array<uint64_t, kNumRanksMax> num_sent_{};  // bytes of each part
+  std::array<Outgoing, kNumRanksMax> outgoing_;
+};
+
+Status AllToAll::check() {
+  if (args_.parts.size() != rounds_.size() || args_.received.size() != rounds_.size())
+    return invalid("one part and one place to receive for each of " + std::to_string(rounds_.size()) + " members");
+  const uint32_t self = rounds_.self();
+  if (args_.parts[self].size() > args_.received[self].into.size()) {
+    return invalid("the part for this rank itself has " + std::to_string(args_.parts[self].size()) +
+                   " bytes, the place for it " + std::to_string(args_.received[self].into.size()));
+  }
+  for (uint32_t member = 0; member < rounds_.size() && args_.is_zero_copy; ++member) {
+    Outgoing unused;
+    if (args_.parts[member].empty() || rounds_.zero_copy(args_.parts[member], 0, &unused)) continue;
+    return invalid("the part for " + rank_text(rounds_.rank(member)) + " is neither in app() nor in zc()");
+  }
+  num_needed_ = num_rounds_needed();
+  return num_needed_ <= kNumRoundsMax ? Status() : invalid("over 2^32 rounds of partition_bytes");
+}
+
+uint64_t AllToAll::num_rounds_needed() const {
+  uint64_t num_bytes_max = 1;
+  for (uint32_t member = 0; member < rounds_.size(); ++member) {
+    if (member != rounds_.self()) num_bytes_max = std::max<uint64_t>(num_bytes_max, args_.parts[member].size());
+  }
+  return (num_bytes_max - 1) / piece_bytes_max() + 1;
+}
+
+Status AllToAll::run() {
+  for (RecvPart& part : args_.received) part.num_bytes = 0;
+  uint64_t num_rounds = 1;
+  for (uint64_t round = 0; round < num_rounds; ++round) SWITCHYARD_RETURN_IF_ERROR(run_round(&num_rounds));
+  return {};
+}
+
+Status AllToAll::run_round(uint64_t* num_rounds) {
+  std::byte* half = rounds_.half().data();
+  for (uint32_t member = 0; member < rounds_.size(); ++member) outgoing_[member] = next_piece(member, half);
+  SWITCHYARD_RETURN_IF_ERROR(rounds_.publish({outgoing_.data(), rounds_.size()}));
+  copy_to_self();
+  return rounds_.take_each([&](const Arrival& arrival) -> Status {
+    if (arrival.detail == 0 || arrival.detail > kNumRoundsMax)
+      return rounds_.corrupt(arrival.member, "needs " + std::to_string(arrival.detail) + " rounds");
+    *num_rounds = std::max(*num_rounds, arrival.detail);
+    return take(arrival);
+  });
+}
+
+Outgoing AllToAll::next_piece(uint32_t member, std::byte* half) {
+  const auto left =
+      member == rounds_.self() ? std::span<const std::byte>() : args_.parts[member].subspan(num_sent_[member]);
+  const auto piece = left.first(std::min<uint64_t>(left.size(), piece_bytes_max()));
+  num_sent_[member] += piece.size();
+  if (piece.size() <= kGroupInlineBytesMax) return Outgoing::inline_bytes(piece, num_needed_);
+  Outgoing outgoing = Outgoing::managed(rounds_.partition(member), piece.size(), num_needed_);
+  if (args_.is_zero_copy) {
+    (void)rounds_.zero_copy(piece, num_needed_, &outgoing);  // check() has seen that it can
+  } else {
+    std::memcpy(half + outgoing.offset, piece.data(), piece.size());
+  }
+  return outgoing;
+}
+
+void AllToAll::copy_to_self() {
+  const std::span<const std::byte> part = args_.parts[rounds_.self()];
+  RecvPart& received = args_.received[rounds_.self()];
+  if (received.num_bytes == part.size()) return;
+  std::memcpy(received.into.data(), part.data(), part.size());
+  received.num_bytes = part.size();
+}
+
+Status AllToAll::take(const Arrival& arrival) {
+  if (arrival.num_bytes == 0) return {};
+  RecvPart& part = args_.received[arrival.member];
+  const uint64_t room = part.into.size() - part.num_bytes;
+  if (arrival.num_bytes > room) {
+    return rounds_.mismatch(arrival.member, "sends " + std::to_string(part.num_bytes) + " + " +
+                                                std::to_string(arrival.num_bytes) + " bytes where there is room for " +
+                                                std::to_string(part.into.size()));
+  }
+  SWITCHYARD_RETURN_IF_ERROR(rounds_.pull(arrival, 0, part.into.subspan(part.num_bytes, arrival.num_bytes)));
+  part.num_bytes += arrival.num_bytes;
+  return {};
+}
+
+}  // namespace
+
+Status all_to_all(Rounds& rounds, const AllToAllArgs& args, Deadline deadline) {
+  AllToAll call(rounds, args);
+  SWITCHYARD_RETURN_IF_ERROR(call.check());
+  return rounds.call({Operation::kAllToAll, args.event}, deadline, [&] { return call.run(); });
+}
+
+}  // namespace switchyard::xccl
