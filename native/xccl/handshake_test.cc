@@ -226,7 +226,7 @@ TEST(xccl_handshake_refuses_foreign_descriptors) {
                                        return std::vector<int>{p.ctrl().fd(), p.app().fd()};
                                      }),
                  "descriptors instead of 3"));
-  const FileDescriptor unsealed = memfd(segment_bytes(100'000));
+  const FileDescriptor unsealed = memfd(round_up(100'000, kPageBytes));
   CHECK(contains(refusal_of_segments(folder, *a, 4,
                                      [&](const LocalRank& p) {
                                        return std::vector<int>{p.ctrl().fd(), unsealed.get(), p.zc().fd()};

@@ -71,6 +71,10 @@ struct Shapes {
 /// cores, yields up to 300 us; then futex sleeps of at most 100 ms. It drops what did not pay lately (wait/waiter.h).
 enum class WaitPolicy : uint8_t { kAuto, kSpin, kYield, kFutex };
 
+/// Whether large segments (from 16 MiB on) may lie in pages of the system's huge page pool. kAuto: if it has enough for the
+/// whole segment, which are then taken at once.
+enum class HugePages : uint8_t { kAuto, kOff };
+
 enum class PeerState : uint8_t {
   kExpected,  // known, not linked yet
   kLinked,    // segments swapped; may be sent to
@@ -114,6 +118,7 @@ struct CommunicatorConfig {
   WaitPolicy wait_policy = WaitPolicy::kAuto;
   std::vector<uint32_t> pin_cores;  // where this rank's worker threads run (pin_worker()); empty: anywhere
   uint32_t num_local_ranks = 0;  // ranks on this machine, when known from the start; else those that are linked count
+  HugePages huge_pages = HugePages::kAuto;
   /// Called from the broker thread when a peer becomes kLinked, kDead or kRefused; must not block, and must not call close().
   std::function<void(const PeerInfo&)> on_peer_change;
 };

@@ -55,10 +55,13 @@ Status LocalRank::create(CommunicatorConfig config, std::unique_ptr<LocalRank>* 
 }
 
 Status LocalRank::make_segments() {
-  SWITCHYARD_RETURN_IF_ERROR(
-      Segment::create("switchyard-ctrl", layout_.total_bytes(), SegmentAccess::kPeersWrite, &ctrl_));
-  SWITCHYARD_RETURN_IF_ERROR(Segment::create("switchyard-app", config_.app_bytes, SegmentAccess::kPeersRead, &app_));
-  return Segment::create("switchyard-zc", config_.zc_bytes, SegmentAccess::kPeersWrite, &zc_);
+  const PageChoice pages = config_.huge_pages == HugePages::kAuto ? PageChoice::kHugeIfAny : PageChoice::kSmall;
+  const auto make = [pages](const char* label, uint64_t num_bytes, SegmentAccess access, Segment* out) {
+    return Segment::create(label, num_bytes, access, out, pages);
+  };
+  SWITCHYARD_RETURN_IF_ERROR(make("switchyard-ctrl", layout_.total_bytes(), SegmentAccess::kPeersWrite, &ctrl_));
+  SWITCHYARD_RETURN_IF_ERROR(make("switchyard-app", config_.app_bytes, SegmentAccess::kPeersRead, &app_));
+  return make("switchyard-zc", config_.zc_bytes, SegmentAccess::kPeersWrite, &zc_);
 }
 
 Status LocalRank::init_ctrl() {

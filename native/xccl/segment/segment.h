@@ -15,8 +15,13 @@ enum class SegmentAccess : uint8_t {
   kPeersRead,   // app: F_SEAL_FUTURE_WRITE, so that no later mapping can write
 };
 
-/// Bytes that a segment of this content really has: whole pages, at least one.
-uint64_t segment_bytes(uint64_t content_bytes);
+enum class PageChoice : uint8_t {
+  kSmall,
+  /// From kHugeContentBytesMin on: pages of the system's huge page pool if it has enough for the whole segment, else small
+  /// pages that the kernel may join where its policy for shared memory allows.
+  kHugeIfAny,
+};
+inline constexpr uint64_t kHugeContentBytesMin = 16ull << 20;
 
 class Segment {
  public:
@@ -26,10 +31,13 @@ class Segment {
   Segment(const Segment&) = delete;
   ~Segment();
 
-  /// memfd_create, ftruncate, map, then all seals in one call. Pages are touched lazily. Io when the system refuses.
-  static Status create(const char* label, uint64_t content_bytes, SegmentAccess access, Segment* out);
+  /// memfd_create, ftruncate, map, then all seals in one call. Small pages are touched lazily, huge ones taken from the pool
+  /// at once. Io when the system refuses.
+  static Status create(const char* label, uint64_t content_bytes, SegmentAccess access, Segment* out,
+                       PageChoice pages = PageChoice::kSmall);
 
-  /// Checks size and seals of a peer's descriptor and maps it; takes the descriptor over in every case. Corrupt when they are wrong.
+  /// Checks kind, size and seals of a peer's descriptor and maps it, whatever pages it has; takes the descriptor over in every
+  /// case. Corrupt when they are wrong.
   static Status adopt(int fd, uint64_t content_bytes, SegmentAccess access, Segment* out);
 
   std::byte* data() const { return data_; }
@@ -38,14 +46,19 @@ class Segment {
   std::span<std::byte> span() const { return {data_, content_bytes_}; }
   /// Of an own segment, for sending; -1 for an adopted one.
   int fd() const { return fd_; }
+  /// Bytes of the pages that this segment asked its system for; 0 when empty.
+  uint64_t page_bytes() const { return page_bytes_; }
 
  private:
   void reset();
+  static Status create_of(int fd, uint64_t content_bytes, SegmentAccess access, Segment* out);
+  Status map(uint64_t content_bytes, int protection);
 
   int fd_ = -1;
   std::byte* data_ = nullptr;
   uint64_t content_bytes_ = 0;
   uint64_t mapped_bytes_ = 0;
+  uint64_t page_bytes_ = 0;
 };
 
 }  // namespace switchyard::xccl
