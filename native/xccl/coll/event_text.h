@@ -3,11 +3,10 @@
 
 #include <string>
 
+#include "xccl/link/rank_text.h"
 #include "xccl/types.h"
 
 namespace switchyard::xccl {
-
-inline std::string rank_text(uint32_t rank) { return "rank " + std::to_string(rank); }
 
 inline std::string event_text(const EventId& event) {
   return "step " + std::to_string(event.step) + " layer " + std::to_string(event.layer) + " micro-batch " +

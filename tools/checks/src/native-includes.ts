@@ -1,10 +1,11 @@
 // Who may include whom in the C++ part: base <- kernels, base <- xccl, executor joins them, addon sits on top and is the
 // only one to see N-API. Unit tests (*_test.cc) and their support (test_*.h) follow the rule of their folder, and
-// may include the test registry.
+// may include the test registry. The order inside xccl is xccl-parts.ts.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Finding } from './finding.js';
 import { listFiles } from './source-tree.js';
+import { judgeXcclInclude, readXcclParts, type XcclParts } from './xccl-parts.js';
 
 const allowedFolders: Record<string, readonly string[]> = {
   base: ['base'],
@@ -19,14 +20,18 @@ const napiHeader = /^(napi|napi-inl|node_api|node_api_types|js_native_api|js_nat
 
 /** `root` is the repository's absolute path; native/ lies below it. */
 export function checkNativeIncludes(root: string): Finding[] {
-  return listFiles(root, 'native', ['.h', '.cc']).flatMap((path) => checkFile(root, path));
+  const xcclParts = readXcclParts(root);
+  return listFiles(root, 'native', ['.h', '.cc']).flatMap((path) => checkFile(root, path, xcclParts));
 }
 
-function checkFile(root: string, path: string): Finding[] {
+function checkFile(root: string, path: string, xcclParts: XcclParts): Finding[] {
   const lines = readFileSync(join(root, path), 'utf8').split('\n');
   return lines.flatMap((text, lineIdx) => {
     const included = text.match(/^\s*#\s*include\s*["<]([^">]+)[">]/)?.[1];
-    const what = included === undefined ? undefined : judge(path, included, text.includes('"'));
+    const what =
+      included === undefined
+        ? undefined
+        : (judge(path, included, text.includes('"')) ?? judgeInsideXccl(path, included, xcclParts));
     return what === undefined ? [] : [{ where: `${path}:${lineIdx + 1}`, what }];
   });
 }
@@ -43,4 +48,9 @@ function judge(path: string, included: string, isQuoted: boolean): string | unde
   return allowed.includes(target) || isTestRegistry
     ? undefined
     : `${folder} must not include ${target} ('${included}')`;
+}
+
+function judgeInsideXccl(path: string, included: string, parts: XcclParts): string | undefined {
+  if (!path.startsWith('native/xccl/') || !included.startsWith('xccl/')) return undefined;
+  return judgeXcclInclude(path.slice('native/xccl/'.length), included.slice('xccl/'.length), parts);
 }

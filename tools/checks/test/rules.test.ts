@@ -86,3 +86,47 @@ test('includes downwards, of the system and of the test registry are allowed', (
   });
   expect(checkNativeIncludes(root)).toEqual([]);
 });
+
+const xcclTable = `text\n
+| folder | what | may include |
+| --- | --- | --- |
+| \`types.h\` | values | base |
+| \`api.h\`, \`group.h\` | surface | \`types.h\` |
+| \`layout/\` | offsets | \`types.h\` |
+| \`wait/\` | waits | \`layout/\` |
+| \`communicator.cc\` | joins them | all |
+
+| \`layout/\` | another table | \`wait/\` |
+`;
+
+test.each([
+  ['layout/ring.h', 'wait/doorbell.h', "xccl's layout/ must not include wait/"],
+  ['types.h', 'api.h', "xccl's types.h must not include api.h"],
+  ['wait/doorbell.cc', 'group.h', "xccl's wait/ must not include group.h"],
+  ['cellar/wine.cc', 'types.h', "'cellar/' is not in the table of docs/xccl.md"],
+  ['layout/ring.h', 'cellar/wine.h', "'cellar/' is not in the table"],
+])('native/xccl/%s must not include %s', (path, included, what) => {
+  const root = plantFiles({
+    'docs/xccl.md': xcclTable,
+    [`native/xccl/${path}`]: `#include "base/status.h"\n#include "xccl/${included}"\n`,
+  });
+  expect(checkNativeIncludes(root)).toEqual([{ where: `native/xccl/${path}:2`, what: expect.stringContaining(what) }]);
+});
+
+test('inside xccl, includes down the table, of tests and of benches are allowed', () => {
+  const root = plantFiles({
+    'docs/xccl.md': xcclTable,
+    'native/xccl/wait/doorbell.cc': '#include "xccl/wait/doorbell.h"\n#include "xccl/types.h"\n',
+    'native/xccl/communicator.cc': '#include "xccl/group.h"\n#include "xccl/wait/doorbell.h"\n',
+    'native/xccl/layout/layout_test.cc': '#include "xccl/wait/doorbell.h"\n',
+    'native/xccl/test_support.h': '#include "xccl/api.h"\n',
+    'native/xccl/bench/harness.h': '#include "xccl/test_support.h"\n',
+    'native/executor/loop.cc': '#include "xccl/wait/doorbell.h"\n',
+  });
+  expect(checkNativeIncludes(root)).toEqual([]);
+});
+
+test('without its table in the document, xccl has no allowed include of its own', () => {
+  const root = plantFiles({ 'native/xccl/wait/doorbell.cc': '#include "xccl/layout/ring.h"\n' });
+  expect(checkNativeIncludes(root)).toHaveLength(1);
+});
