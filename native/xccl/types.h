@@ -141,7 +141,7 @@ struct CommunicatorConfig {
   std::vector<uint32_t> pin_cores;  // where this rank's worker threads run (pin_worker()); empty: anywhere
   uint32_t num_local_ranks = 0;  // ranks on this machine, when known from the start; else those that are linked count
   HugePages huge_pages = HugePages::kAuto;
-  bool telemetry = false;        // count calls from the start (Communicator::switch_telemetry)
+  bool telemetry = false;  // count calls from the start (Communicator::switch_telemetry)
   /// Called from the broker thread when a peer becomes kLinked, kDead or kRefused; must not block, and must not call close().
   std::function<void(const PeerInfo&)> on_peer_change;
 };
