@@ -1,16 +1,17 @@
 // Builds the native part with the machine's C++ compiler alone: no node-gyp, no CMake, no downloaded headers.
 // Called by `npm run build -w native` (nx target build). Output: build/<variant>/{switchyard.node,native_tests}.
-// Usage: node build.mjs [--variant release|asan|tsan] [--tests-only] [--bench] [--layers base,xccl]
+// Usage: node build.mjs [--variant release|asan|tsan|fuzz] [--tests-only] [--bench] [--soak] [--layers base,xccl]
 //
 // A file's role and flags follow from its name: *_avx2.cc and *_avx512.cc get that instruction set (and nothing else does),
-// *_test.cc goes into native_tests, *_bench.cc into native_bench (only with --bench), addon/*.cc into switchyard.node,
-// everything else into all of them. --layers leaves out the other layers, and with them the addon: quicker while working on one.
+// *_test.cc goes into native_tests, *_bench.cc into native_bench (only with --bench), *_soak.cc into native_soak (only with
+// --soak), addon/*.cc into switchyard.node, everything else into all of them. --layers leaves out the other layers, and with them
+// the addon: quicker while working on one. --variant fuzz needs clang and makes one program of each fuzz_*.cc and nothing else.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(import.meta.url));
@@ -21,6 +22,13 @@ const variants = {
   release: ['-O3'],
   asan: ['-O1', '-g1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
   tsan: ['-O1', '-g1', '-fsanitize=thread', '-fno-omit-frame-pointer'],
+  fuzz: [
+    '-O1',
+    '-g1',
+    '-fsanitize=fuzzer-no-link,address,undefined',
+    '-fno-sanitize-recover=all',
+    '-fno-omit-frame-pointer',
+  ],
 };
 
 const common = [
@@ -51,12 +59,23 @@ function parseArgs(argv) {
   const variant = at < 0 ? 'release' : argv[at + 1];
   if (!(variant in variants))
     throw new Error(`unknown variant '${variant}'; known: ${Object.keys(variants).join(', ')}`);
-  return {
-    variant,
-    bench: argv.includes('--bench'),
-    layers: chosenLayers(argv),
-    testsOnly: variant !== 'release' || argv.includes('--tests-only') || argv.includes('--layers'),
-  };
+  return { variant, roles: chosenRoles(argv, variant), layers: chosenLayers(argv) };
+}
+
+/** What is built: 'library' stands for the files that are in every output. */
+function chosenRoles(argv, variant) {
+  if (variant === 'fuzz') return ['library', 'fuzz'];
+  const testsOnly = variant !== 'release' || argv.includes('--tests-only') || argv.includes('--layers');
+  const optional = ['bench', 'soak'].filter((role) => argv.includes(`--${role}`));
+  return ['library', 'test', ...(testsOnly ? [] : ['addon']), ...optional];
+}
+
+function roleOf(source) {
+  const path = relative(root, source);
+  if (path.startsWith('addon/')) return 'addon';
+  if (path.startsWith('test/')) return 'test';
+  if (/(^|\/)fuzz_\w+\.cc$/.test(path)) return 'fuzz';
+  return path.match(/_(test|bench|soak)\.cc$/)?.[1] ?? 'library';
 }
 
 function chosenLayers(argv) {
@@ -68,8 +87,9 @@ function chosenLayers(argv) {
   return [...chosen, 'test'];
 }
 
-function findCompiler() {
-  const candidates = process.env.CXX ? [process.env.CXX] : ['g++', 'clang++', 'c++'];
+function findCompiler(variant) {
+  const usual = variant === 'fuzz' ? ['clang++'] : ['g++', 'clang++', 'c++'];
+  const candidates = process.env.CXX && variant !== 'fuzz' ? [process.env.CXX] : usual;
   const dirs = (process.env.PATH ?? '').split(':');
   const found = candidates.find((c) => (c.includes('/') ? existsSync(c) : dirs.some((d) => existsSync(join(d, c)))));
   if (!found)
@@ -84,11 +104,12 @@ function listSources(options) {
     .flatMap((dir) => readdirSync(dir, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile() && entry.name.endsWith('.cc'))
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .filter((source) => options.roles.includes(roleOf(source)))
     .sort();
 }
 
 function compileArgs(source, options) {
-  const isAddon = relative(root, source).startsWith('addon/');
+  const isAddon = roleOf(source) === 'addon';
   const includes = isAddon
     ? [dirname(require.resolve('node-addon-api/napi.h')), require('node-api-headers').include_dir].flatMap((d) => [
         '-isystem',
@@ -167,41 +188,38 @@ async function link(compiler, output, objects, flags) {
   writeFileSync(`${output}.cmd`, hash);
 }
 
+/** The outputs of the chosen roles: name, the objects' sources, extra flags. */
+function listOutputs(options, sources) {
+  const withRole = (role) => sources.filter((source) => ['library', role].includes(roleOf(source)));
+  const fuzzers = sources.filter((source) => roleOf(source) === 'fuzz');
+  const outputs = [
+    { name: 'native_tests', role: 'test' },
+    { name: 'native_bench', role: 'bench' },
+    { name: 'native_soak', role: 'soak' },
+    { name: 'switchyard.node', role: 'addon', flags: ['-shared', '-Wl,-z,relro,-z,now'] },
+  ];
+  return [
+    ...outputs
+      .filter(({ role }) => options.roles.includes(role))
+      .map(({ name, role, flags = [] }) => ({ name, flags, sources: withRole(role) })),
+    ...fuzzers.map((fuzzer) => ({
+      name: basename(fuzzer, '.cc'),
+      flags: ['-fsanitize=fuzzer'],
+      sources: [...withRole('library'), fuzzer],
+    })),
+  ];
+}
+
 async function main() {
   const options = parseArgs(process.argv.slice(2));
-  const compiler = findCompiler();
+  const compiler = findCompiler(options.variant);
   const buildDir = join(root, 'build', options.variant);
   mkdirSync(join(buildDir, 'obj'), { recursive: true });
-  const inLayer = (layer) => (source) => relative(root, source).startsWith(`${layer}/`);
-  const isBench = (source) => source.endsWith('_bench.cc');
-  const isTest = (source) => source.endsWith('_test.cc') || inLayer('test')(source);
-  const sources = listSources(options)
-    .filter((source) => !(options.testsOnly && inLayer('addon')(source)))
-    .filter((source) => options.bench || !isBench(source));
+  const sources = listSources(options);
   const { jobs, numCompiled } = await compileAll(compiler, sources, buildDir, options);
-  const objectsOf = (keep) => jobs.filter((job) => keep(job.source)).map((job) => job.object);
-  const variantFlags = variants[options.variant];
-  await link(
-    compiler,
-    join(buildDir, 'native_tests'),
-    objectsOf((s) => !inLayer('addon')(s) && !isBench(s)),
-    variantFlags,
-  );
-  if (options.bench) {
-    await link(
-      compiler,
-      join(buildDir, 'native_bench'),
-      objectsOf((s) => !inLayer('addon')(s) && !isTest(s)),
-      variantFlags,
-    );
-  }
-  if (!options.testsOnly) {
-    await link(
-      compiler,
-      join(buildDir, 'switchyard.node'),
-      objectsOf((s) => !isTest(s) && !isBench(s)),
-      ['-shared', '-Wl,-z,relro,-z,now', ...variantFlags],
-    );
+  for (const { name, flags, sources: parts } of listOutputs(options, sources)) {
+    const objects = jobs.filter((job) => parts.includes(job.source)).map((job) => job.object);
+    await link(compiler, join(buildDir, name), objects, [...flags, ...variants[options.variant]]);
   }
   console.log(`native ${options.variant}: ${numCompiled} of ${jobs.length} files compiled with ${compiler}`);
 }

@@ -1,0 +1,12 @@
+#include "xccl/soak/traffic.h"
+
+namespace switchyard::xccl::soak {
+
+const TrafficKind kTrafficKinds[] = {
+    {"get", make_get_traffic},
+    {"exchange", make_exchange_traffic},
+};
+const uint32_t kNumTrafficKinds = static_cast<uint32_t>(std::size(kTrafficKinds));
+static_assert(std::size(kTrafficKinds) <= kNumKindsMax);
+
+}  // namespace switchyard::xccl::soak
