@@ -25,6 +25,28 @@ struct Routing {
   std::vector<std::byte> expected;  // [num_pairs][row_bytes]
 };
 
+/// The lists of one part from its tokens by local expert, ascending.
+inline Routing routing_of(const std::vector<std::byte>& rows, uint32_t row_bytes, uint32_t num_tokens,
+                          const std::vector<std::vector<uint32_t>>& tokens_of_expert) {
+  constexpr uint32_t kNotThere = ~0u;
+  Routing routing;
+  std::vector<uint32_t> row_of(num_tokens, kNotThere);
+  for (uint32_t expert = 0; expert < tokens_of_expert.size(); ++expert) {
+    routing.expert_counts.push_back(static_cast<uint32_t>(tokens_of_expert[expert].size()));
+    for (const uint32_t token : tokens_of_expert[expert]) {
+      if (row_of[token] == kNotThere) {
+        row_of[token] = static_cast<uint32_t>(routing.row_index.size());
+        routing.row_index.push_back(token);
+      }
+      routing.pair_rows.push_back(row_of[token]);
+      const size_t at = routing.expected.size();
+      routing.expected.resize(at + row_bytes);
+      toy_expert(expert, rows.data() + token * row_bytes, routing.expected.data() + at, row_bytes);
+    }
+  }
+  return routing;
+}
+
 /// Every chosen row visits 1 to top_k experts; `num_rows` may be 0.
 inline Routing random_routing(Random& random, const std::vector<std::byte>& rows, uint32_t row_bytes, uint32_t num_rows,
                               uint32_t num_experts) {

@@ -84,7 +84,7 @@ TEST(xccl_handshake_pairs_an_empty_numeric_class_with_any) {
   const Member b = make_member(other);
   CHECK(link_members(folder, *a, *b));
   CHECK(b->attention() == nullptr && b->expert() == nullptr);
-  const A2eMessage empty{{1, 0, 0}, 0, 1, {}, {}, nullptr, 16, {}, {}};
+  const A2eMessage empty{{1, 0, 0}, 0, 3, {}, {}, nullptr, 16, {}, {}};
   CHECK(is_code(a->attention()->send(1, empty, deadline_in(1s)), Code::kUnsupported));
 }
 
