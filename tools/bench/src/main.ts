@@ -1,25 +1,28 @@
-// The one driver of all benches: `npm run bench -- SUITE [--runs N] [--json FILE]`. Prints a table, writes JSON when asked.
+// The one driver of all benches: `npm run bench -- SUITE [options]`. Prints a table, writes JSON when asked.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeCommit, describeMachine } from './machine.js';
 import { findSuite, SUITES } from './registry.js';
 import { type Report, rowOf } from './row.js';
+import type { BenchContext } from './suite.js';
 import { tableOf } from './table.js';
 
 const REPO_ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const USAGE = `npm run bench -- SUITE [--runs N] [--json FILE]
+const USAGE = `npm run bench -- SUITE [--runs N] [--only REGEX] [--json FILE]
 
 suites:
 ${SUITES.map((suite) => `  ${suite.name.padEnd(8)} ${suite.summary}`).join('\n')}
 
 options:
-  --runs N     measure each case N times (default 3)
-  --json FILE  also write the report as JSON (format: CONTRIBUTING.md)`;
+  --runs N      measure each case N times (default 3)
+  --only REGEX  only rows whose case matches
+  --json FILE   also write the report as JSON (format: CONTRIBUTING.md)`;
 
 async function main(argv: string[]): Promise<void> {
   const options = {
     json: { type: 'string' },
+    only: { type: 'string', default: '' },
     runs: { type: 'string', default: '3' },
     help: { type: 'boolean' },
   } as const;
@@ -31,8 +34,14 @@ async function main(argv: string[]): Promise<void> {
     return;
   }
   const suite = findSuite(name);
-  const progress = (line: string) => console.error(line);
-  const measurements = await suite.run({ repoRoot: REPO_ROOT, numRuns: parseRuns(values.runs), progress });
+  const only = new RegExp(values.only);
+  const context: BenchContext = {
+    repoRoot: REPO_ROOT,
+    numRuns: parseRuns(values.runs),
+    isWanted: (caseName) => only.test(caseName),
+    progress: (line) => console.error(line),
+  };
+  const measurements = (await suite.run(context)).filter((measurement) => context.isWanted(measurement.case));
   const report: Report = {
     suite: suite.name,
     commit: describeCommit(REPO_ROOT),

@@ -1,8 +1,9 @@
 // The suites that there are.
 import type { Suite } from './suite.js';
 import { serve } from './suites/serve/serve.js';
+import { xccl } from './suites/xccl/xccl.js';
 
-export const SUITES: readonly Suite[] = [serve];
+export const SUITES: readonly Suite[] = [serve, xccl];
 
 /** Throws, naming the suites that it knows, for any other name. */
 export function findSuite(name: string): Suite {

@@ -10,6 +10,12 @@ export interface Yardstick {
   value: number;
 }
 
+/** What a figure has to reach: at most (where lower is better) or at least `bound` times the yardstick. */
+export interface Bar {
+  against: 'peer' | 'limit' | Yardstick;
+  bound: number;
+}
+
 /** What a suite hands over: one value a run. */
 export interface Measurement {
   case: string;
@@ -18,6 +24,19 @@ export interface Measurement {
   values: number[];
   peer?: Yardstick;
   limit?: Yardstick;
+  bars?: Bar[];
+  /** Further figures of the case by name, medians already. */
+  extras?: Record<string, number>;
+  /** What a reader has to know about this row, such as why it has no peer. */
+  notes?: string[];
+}
+
+/** A bar and whether it holds; null without its yardstick. */
+export interface JudgedBar {
+  against: string;
+  bound: number;
+  ratio: number | null;
+  holds: boolean | null;
 }
 
 /** As written to JSON. `ours` is the median of the runs, ratios are ours / theirs, `spread` is (max - min) / median. */
@@ -32,6 +51,9 @@ export interface Row {
   ratioToLimit: number | null;
   runs: number;
   spread: number;
+  bars: JudgedBar[];
+  extras: Record<string, number>;
+  notes: string[];
 }
 
 export interface Report {
@@ -55,7 +77,18 @@ export function rowOf(measurement: Measurement): Row {
     ratioToLimit: ratio(ours, limit),
     runs: measurement.values.length,
     spread: spread(measurement.values),
+    bars: (measurement.bars ?? []).map((bar) => judge(bar, ours, measurement)),
+    extras: measurement.extras ?? {},
+    notes: measurement.notes ?? [],
   };
+}
+
+function judge({ against, bound }: Bar, ours: number, { peer, limit, better }: Measurement): JudgedBar {
+  const yardstick = typeof against === 'object' ? against : against === 'peer' ? peer : limit;
+  const reached = ratio(ours, yardstick ?? null);
+  const name = typeof against === 'object' ? against.name : against;
+  if (reached === null) return { against: name, bound, ratio: null, holds: null };
+  return { against: name, bound, ratio: reached, holds: better === 'lower' ? reached <= bound : reached >= bound };
 }
 
 function ratio(ours: number, yardstick: Yardstick | null): number | null {

@@ -5,6 +5,8 @@ export interface BenchContext {
   repoRoot: string;
   /** How often each case is measured. */
   numRuns: number;
+  /** False for a case whose row the caller does not want; a suite may save itself the measurement. */
+  isWanted(caseName: string): boolean;
   /** Tells the person who waits how far it is; never part of the report. */
   progress(line: string): void;
 }

@@ -1,7 +1,7 @@
 // A report as a table for people. Pure.
-import type { Report, Row, Yardstick } from './row.js';
+import type { JudgedBar, Report, Row, Yardstick } from './row.js';
 
-const HEADINGS = ['case', 'unit', 'better', 'ours', 'peer', 'limit', 'runs', 'spread'];
+const HEADINGS = ['case', 'unit', 'better', 'ours', 'peer', 'limit', 'runs', 'spread', 'bars'];
 
 export function tableOf(report: Report): string {
   const lines = [HEADINGS, ...report.rows.map(cellsOf)];
@@ -12,7 +12,26 @@ export function tableOf(report: Report): string {
       .join('  ')
       .trimEnd(),
   );
-  return [`suite ${report.suite}, commit ${report.commit}, ${report.machine}`, '', ...text].join('\n');
+  const title = `suite ${report.suite}, commit ${report.commit}, ${report.machine}`;
+  return [title, '', ...text, ...footnotesOf(report.rows), ...summaryOf(report.rows)].join('\n');
+}
+
+function footnotesOf(rows: readonly Row[]): string[] {
+  const lines = rows.flatMap((row) => {
+    const extras = Object.entries(row.extras).map(([name, value]) => `${name} ${figure(value)}`);
+    return [...(extras.length > 0 ? [extras.join(', ')] : []), ...row.notes].map((text) => `${row.case}: ${text}`);
+  });
+  return lines.length > 0 ? ['', ...lines] : [];
+}
+
+function summaryOf(rows: readonly Row[]): string[] {
+  const bars = rows.flatMap((row) => row.bars.map((bar) => ({ name: row.case, holds: bar.holds })));
+  if (bars.length === 0) return [];
+  const missed = bars.filter((bar) => bar.holds === false).map((bar) => bar.name);
+  const numHeld = bars.filter((bar) => bar.holds === true).length;
+  const numOpen = bars.length - numHeld - missed.length;
+  const names = missed.length > 0 ? ` (${missed.join(', ')})` : '';
+  return ['', `bars: ${numHeld} held, ${missed.length} missed${names}, ${numOpen} without a yardstick`];
 }
 
 function cellsOf(row: Row): string[] {
@@ -25,7 +44,14 @@ function cellsOf(row: Row): string[] {
     against(row.limit, row.ratioToLimit),
     String(row.runs),
     `${(row.spread * 100).toFixed(0)}%`,
+    row.bars.map((bar) => barText(bar, row.better)).join('; '),
   ];
+}
+
+function barText({ against, bound, ratio, holds }: JudgedBar, better: Row['better']): string {
+  const rule = `${better === 'lower' ? '<=' : '>='} ${bound} of ${against}`;
+  if (ratio === null) return `${rule}: not judged`;
+  return `${rule}: ${holds ? 'held' : 'MISSED'} (${ratio.toFixed(2)})`;
 }
 
 function against(yardstick: Yardstick | null, ratio: number | null): string {

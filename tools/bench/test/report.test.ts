@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { findSuite } from '../src/registry.js';
-import { rowOf } from '../src/row.js';
+import { type Bar, type Better, rowOf } from '../src/row.js';
 import { median, spread } from '../src/stats.js';
 import { figuresOf } from '../src/suites/serve/load.js';
 import { tableOf } from '../src/table.js';
@@ -31,6 +31,9 @@ test('a row has exactly the fields of the format, with null for what there is no
     ratioToLimit: null,
     runs: 3,
     spread: 0.4,
+    bars: [],
+    extras: {},
+    notes: [],
   });
 });
 
@@ -45,6 +48,50 @@ test('ratios are ours over theirs', () => {
   });
   expect(row.ratioToPeer).toBe(2);
   expect(row.ratioToLimit).toBe(0.8);
+});
+
+test('a bar is an upper bound where lower is better, else a lower one, and open without its yardstick', () => {
+  const base = { case: 'c', unit: 'us', values: [5], peer: { name: 'other', value: 10 } };
+  const against = { name: 'third', value: 4 };
+  const bars: Bar[] = [
+    { against: 'peer', bound: 0.5 },
+    { against: 'peer', bound: 0.4 },
+    { against: 'limit', bound: 2 },
+    { against, bound: 1 },
+  ];
+  const holds = (better: Better) => rowOf({ ...base, better, bars }).bars.map((bar) => bar.holds);
+  expect(holds('lower')).toEqual([true, false, null, false]);
+  expect(holds('higher')).toEqual([true, true, null, true]);
+  expect(rowOf({ ...base, better: 'lower', bars }).bars[3]).toEqual({
+    against: 'third',
+    bound: 1,
+    ratio: 1.25,
+    holds: false,
+  });
+});
+
+test('the table tells bars, extras and notes, and counts the bars', () => {
+  const rows = [
+    rowOf({
+      case: 'quick',
+      unit: 'us',
+      better: 'lower',
+      values: [1],
+      peer: { name: 'other', value: 4 },
+      bars: [
+        { against: 'peer', bound: 0.5 },
+        { against: 'peer', bound: 0.2 },
+        { against: 'limit', bound: 2 },
+      ],
+      extras: { messages: 5 },
+      notes: ['something is not installed'],
+    }),
+  ];
+  const table = tableOf({ suite: 's', commit: 'c', machine: 'm', rows });
+  expect(table).toContain('<= 0.5 of peer: held (0.25); <= 0.2 of peer: MISSED (0.25); <= 2 of limit: not judged');
+  expect(table).toContain('quick: messages 5.00');
+  expect(table).toContain('quick: something is not installed');
+  expect(table).toContain('bars: 1 held, 1 missed (quick), 1 without a yardstick');
 });
 
 test('figures of a load: medians over streams, tokens of all over the time of all', () => {
@@ -67,5 +114,5 @@ test('the table shows every row and its yardsticks', () => {
 });
 
 test('an unknown suite is refused with the names of those that there are', () => {
-  expect(() => findSuite('speed')).toThrow('no suite "speed"; there are: serve');
+  expect(() => findSuite('speed')).toThrow('no suite "speed"; there are: serve, xccl');
 });

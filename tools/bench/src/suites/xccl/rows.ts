@@ -1,0 +1,116 @@
+// The rows of the suite, as data: what is measured, whom it is compared with, and the bars of the issue "XCCL".
+import type { Better } from '../../row.js';
+import { type FigureRef, type MpiSource, type NativeSource, type UcxSource, VALUE } from './source.js';
+
+export interface BarSpec {
+  against: 'peer' | 'limit' | FigureRef;
+  bound: number;
+}
+
+export interface RowSpec {
+  case: string;
+  unit: string;
+  better: Better;
+  ours: FigureRef;
+  peer?: FigureRef;
+  limit?: FigureRef;
+  bars: BarSpec[];
+}
+
+const native = (name: string, figure = VALUE): FigureRef => ({
+  source: { from: 'native', case: name } satisfies NativeSource,
+  figure,
+});
+
+const ucx = (test: UcxSource['test'], numBytes: number, numIterations: number): FigureRef => ({
+  source: { from: 'ucx', test, numBytes, numIterations } satisfies UcxSource,
+  figure: VALUE,
+});
+
+const mpi = (numRanks: number, ...work: string[]): FigureRef => ({
+  source: { from: 'mpi', numRanks, work } satisfies MpiSource,
+  figure: VALUE,
+});
+
+const KIB = 1_024;
+const CACHE_LINE = native('limit-cacheline');
+const oneCopy = (size: string) => native(`limit-memcpy-${size}`);
+const tag36KiB = ucx('tag_lat', 36 * KIB, 30_000);
+const tag1152KiB = ucx('tag_lat', 1_152 * KIB, 3_000);
+const tag9MiB = ucx('tag_lat', 9_216 * KIB, 200);
+
+const latency = (name: string, rest: Pick<RowSpec, 'peer' | 'limit' | 'bars'>): RowSpec => ({
+  case: name,
+  unit: 'us',
+  better: 'lower',
+  ours: native(name),
+  ...rest,
+});
+
+const atMost = (bound: number, against: BarSpec['against'] = 'peer'): BarSpec => ({ against, bound });
+
+const pointToPoint: RowSpec[] = [
+  latency('p2p-8B', {
+    peer: ucx('tag_lat', 8, 1_000_000),
+    limit: CACHE_LINE,
+    bars: [atMost(0.5), atMost(2, 'limit')],
+  }),
+  latency('put-8B', { peer: ucx('ucp_put_lat', 8, 2_000_000), limit: CACHE_LINE, bars: [atMost(1.1)] }),
+  latency('p2p-36KiB', { peer: tag36KiB, limit: oneCopy('36KiB'), bars: [atMost(0.5)] }),
+  latency('p2p-1152KiB', { peer: tag1152KiB, limit: oneCopy('1152KiB'), bars: [atMost(0.9)] }),
+  latency('p2p-zerocopy-1152KiB', { peer: tag1152KiB, limit: oneCopy('1152KiB'), bars: [atMost(1.1, 'limit')] }),
+  latency('p2p-9MiB', { peer: tag9MiB, limit: oneCopy('9MiB'), bars: [atMost(0.6)] }),
+  latency('p2p-zerocopy-9MiB', { peer: tag9MiB, limit: oneCopy('9MiB'), bars: [atMost(1.1, 'limit')] }),
+  latency('get-1152KiB', { limit: oneCopy('1152KiB'), bars: [] }),
+];
+
+const PAIR_SIZES: readonly (readonly [name: string, numBytes: number])[] = [
+  ['8B', 8],
+  ['7KiB', 7 * KIB],
+  ['28KiB', 28 * KIB],
+  ['112KiB', 112 * KIB],
+  ['448KiB', 448 * KIB],
+];
+
+const allToAll: RowSpec[] = [4, 8].flatMap((numRanks) =>
+  PAIR_SIZES.map(([size, numBytes]) =>
+    latency(`a2a-${numRanks}r-${size}`, { peer: mpi(numRanks, 'pairs', `${numBytes}`), bars: [atMost(0.5)] }),
+  ),
+);
+
+const dispatchRow = (batch: number, type: 'bf16' | 'int8', bars: BarSpec[]): RowSpec =>
+  latency(`dc-8r-b${batch}-${type}`, { peer: mpi(8, 'dispatch', `${batch}`, type), bars: [atMost(0.5), ...bars] });
+
+const dispatchCombine: RowSpec[] = [4, 32, 128].flatMap((batch) => [
+  dispatchRow(batch, 'bf16', []),
+  dispatchRow(batch, 'int8', batch > 32 ? [atMost(0.7, native(`dc-8r-b${batch}-bf16`))] : []),
+]);
+
+const loop = (name: string, bars: BarSpec[]): RowSpec => ({
+  case: name,
+  unit: 'steps/s',
+  better: 'higher',
+  ours: native(name),
+  peer: native('loop-colocated-b8'),
+  bars,
+});
+
+const atLeast = atMost; // which of the two a bound is follows from the row's `better`
+
+const loops: RowSpec[] = [
+  loop('loop-1x1-b8-2mb', [atLeast(0.75)]),
+  loop('loop-2x2-b8', [atLeast(0.6)]),
+  loop('loop-3x5-b8', [atLeast(0.36)]),
+  loop('loop-2x2-b8-noisy', [atLeast(0.3, native('loop-2x2-b8'))]),
+  {
+    case: 'loop-2x2-b8-noisy p99',
+    unit: 'us',
+    better: 'lower',
+    ours: native('loop-2x2-b8-noisy', 'p99'),
+    bars: [atMost(5, native('loop-2x2-b8', 'p99'))],
+  },
+];
+
+const unequalGroups: RowSpec[] = [latency('a2e-3x5-direct', { bars: [] }), latency('a2e-3x5-trampoline', { bars: [] })];
+
+export const ROWS: readonly RowSpec[] = [...pointToPoint, ...allToAll, ...dispatchCombine, ...loops, ...unequalGroups];

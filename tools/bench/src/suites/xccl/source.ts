@@ -1,0 +1,58 @@
+// Where the suite's figures come from: a program, what it is told, and which of its figures counts. Plain data.
+
+/** A case of our native_bench. */
+export interface NativeSource {
+  from: 'native';
+  case: string;
+}
+
+/** ucx_perftest between two pinned processes. */
+export interface UcxSource {
+  from: 'ucx';
+  test: 'tag_lat' | 'ucp_put_lat';
+  numBytes: number;
+  numIterations: number;
+}
+
+/** mpi/alltoall.c under mpirun; `work` as in its usage. */
+export interface MpiSource {
+  from: 'mpi';
+  numRanks: number;
+  work: readonly string[];
+}
+
+export type Source = NativeSource | UcxSource | MpiSource;
+
+/** What one measurement gave: `value` is the figure that counts, in the unit of its row. */
+export interface Figures {
+  value: number;
+  others: Record<string, number>;
+}
+
+/** One figure of a source: its value, or one of the others by name. */
+export interface FigureRef {
+  source: Source;
+  figure: string;
+}
+
+/** Measures one kind of source. */
+export interface Meter<S extends Source> {
+  measure(source: S): Promise<Figures>;
+  /** What a reader is told, with version and flags. */
+  describe(source: S): string;
+}
+
+/** A program that is not on this machine, and the Debian package that has it. */
+export class MissingProgram extends Error {
+  constructor(program: string, debianPackage: string) {
+    super(`${program} is not installed (Debian: ${debianPackage})`);
+  }
+}
+
+export const VALUE = 'value';
+
+export const figureOf = (figures: Figures, name: string): number | undefined =>
+  name === VALUE ? figures.value : figures.others[name];
+
+/** The same for equal sources, so that what several rows need is measured once a run. */
+export const keyOf = (source: Source): string => JSON.stringify(source);

@@ -1,0 +1,67 @@
+// Suite `xccl`: the communication library on shared memory against UCX, Open MPI and the machine's own limits, in one run and
+// alternating. What is measured stands in rows.ts; our side is native_bench (native/xccl/bench).
+import { readFileSync } from 'node:fs';
+import type { Measurement } from '../../row.js';
+import type { BenchContext, Suite } from '../../suite.js';
+import { Collection, type Meters, refsOf } from './collect.js';
+import { MpiMeter } from './mpi-meter.js';
+import { NativeMeter } from './native-meter.js';
+import { ROWS, type RowSpec } from './rows.js';
+import { UcxMeter } from './ucx-meter.js';
+
+export const xccl: Suite = {
+  name: 'xccl',
+  summary:
+    'XCCL against UCX, Open MPI, and the limits of cache line and memcpy: latency, all-to-all, dispatch, A2E loop',
+  run,
+};
+
+async function run(context: BenchContext): Promise<Measurement[]> {
+  const rows = ROWS.filter((row) => context.isWanted(row.case));
+  const native = new NativeMeter(context.repoRoot);
+  await native.build();
+  await native.checkCases(nativeCasesOf(rows));
+  const mpi = new MpiMeter(context.repoRoot);
+  try {
+    const collection = new Collection(metersOf(native, new UcxMeter(twoCores()), mpi));
+    for (let runIdx = 0; runIdx < context.numRuns; runIdx++) {
+      await collection.run(rows, (name) => context.progress(`run ${runIdx + 1} of ${context.numRuns}: ${name}`));
+    }
+    return rows.map((row) => collection.measurementOf(row));
+  } finally {
+    mpi.close();
+  }
+}
+
+function nativeCasesOf(rows: readonly RowSpec[]): string[] {
+  const sources = rows.flatMap(refsOf).map((ref) => ref.source);
+  return [...new Set(sources.flatMap((source) => (source.from === 'native' ? [source.case] : [])))];
+}
+
+function metersOf(native: NativeMeter, ucx: UcxMeter, mpi: MpiMeter): Meters {
+  return {
+    measure: (source) => {
+      if (source.from === 'native') return native.measure(source);
+      return source.from === 'ucx' ? ucx.measure(source) : mpi.measure(source);
+    },
+    describe: (source) => {
+      if (source.from === 'native') return native.describe(source);
+      return source.from === 'ucx' ? ucx.describe(source) : mpi.describe(source);
+    },
+  };
+}
+
+/** The first two cores that this process may use (the same one twice where there is just one), as native_bench takes them. */
+function twoCores(): [number, number] {
+  const [first = 0, second = first] = parseCoreList(readFileSync('/proc/self/status', 'utf8'));
+  return [first, second];
+}
+
+/** The cores in a line such as "Cpus_allowed_list: 0-3,8". */
+export function parseCoreList(status: string): number[] {
+  const ranges = status.match(/^Cpus_allowed_list:\s*(\S+)/m)?.[1]?.split(',') ?? [];
+  return ranges.flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+}
