@@ -19,6 +19,7 @@ namespace switchyard::xccl {
 class AttentionEndpoint;
 class ExpertEndpoint;
 class Group;
+class Messenger;
 struct GroupSpec;
 
 /// One rank's membership in a communicator: its three segments, its broker thread, its links to the peers.
@@ -80,6 +81,8 @@ class Communicator {
   /// The two halves of the exchange; null when config().exchange is all zero. They live as long as this object.
   virtual AttentionEndpoint* attention() = 0;
   virtual ExpertEndpoint* expert() = 0;
+  /// Point to point (messenger.h); null when config().ring is all zero. It lives as long as this object.
+  virtual Messenger* messenger() = 0;
 };
 
 /// Attention half. An event is sent to some ranks, then awaited from the same ranks. Up to two events (micro-batches 0 and 1)

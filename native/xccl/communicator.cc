@@ -7,8 +7,9 @@
 #include "xccl/coll/attention.h"
 #include "xccl/coll/event_text.h"
 #include "xccl/coll/expert.h"
-#include "xccl/coll/op_timer.h"
 #include "xccl/group/group_impl.h"
+#include "xccl/link/op_timer.h"
+#include "xccl/p2p/messenger_impl.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -47,6 +48,7 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
 
   AttentionEndpoint* attention() override { return local_->layout().has_exchange() ? &attention_ : nullptr; }
   ExpertEndpoint* expert() override { return local_->layout().has_exchange() ? &expert_ : nullptr; }
+  Messenger* messenger() override { return local_->layout().has_rings() ? &messenger_ : nullptr; }
 
  private:
   Status explain_unlinked(uint32_t rank) const;
@@ -59,6 +61,7 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
   Attention attention_;
   Expert expert_;
   GroupGenerations group_generations_;
+  MessengerImpl messenger_;
   std::mutex close_mutex_;
 };
 
@@ -67,7 +70,8 @@ CommunicatorImpl::CommunicatorImpl(std::unique_ptr<LocalRank> local)
       book_(local_->config().rank, local_->config().epoch, local_->config().max_ranks),
       broker_(*local_, book_),
       attention_(*local_),
-      expert_(*local_) {
+      expert_(*local_),
+      messenger_(*local_) {
   local_->explain_unlinked = [this](uint32_t rank) { return explain_unlinked(rank); };
   local_->report_corrupt = [this](uint32_t rank, uint64_t serial, std::string reason) {
     broker_.report_corrupt(rank, serial, std::move(reason));

@@ -17,21 +17,55 @@ namespace switchyard::xccl {
 
 inline constexpr uint32_t kInlineBytesMax = 16;
 
-/// The paper's 32-byte metadata field, one a slot: everything else first, then seq with release. Chunk number n (from 1 since
-/// the link began) lies in slot (n - 1) mod num_slots.
-struct RingField {
-  std::atomic<uint64_t> seq;
-  uint32_t event;      // the caller's event id (tag)
-  uint32_t num_bytes;  // of this chunk
+/// What a ring's field announces. 0 is none of them, so that zeroed memory is never a message.
+enum class RingKind : uint32_t {
+  kInline = 1,  // a whole message of at most 16 bytes, in the field
+  kChunk = 2,   // the next part of a message, in the slot
+  kRegion = 3,  // a whole message that the receiver is to pull from the sender's app (detail) or zc area
+  kGivenUp = 4  // the message begun before ends here: its sender gave up
+};
+
+/// Everything of a field but its sequence number.
+struct RingBody {
+  uint32_t event;  // the caller's event id (tag)
+  uint32_t head;   // RingHead
   union {
-    uint8_t payload[kInlineBytesMax];  // of a message of at most 16 bytes
+    uint8_t payload[kInlineBytesMax];
     struct {
       uint64_t total_bytes;  // of the message
       uint64_t offset;       // of this chunk in it
     } chunk;
+    struct {
+      uint64_t num_bytes;
+      uint64_t offset;  // in the area
+    } region;
   };
 };
-static_assert(sizeof(RingField) == 32);
+
+/// The packed second word of a body: bits 0..27 num_bytes (kInline, kChunk) or the area (kRegion); 28..30 kind; 31: the sender
+/// wants the acknowledgement at once.
+struct RingHead {
+  static constexpr uint32_t kKindShift = 28;
+  static constexpr uint32_t kValueMask = (1u << kKindShift) - 1;
+  static constexpr uint32_t kAckBit = 1u << 31;
+
+  uint32_t bits = 0;
+
+  static RingHead of(RingKind kind, uint32_t value, bool wants_ack) {
+    return {(wants_ack ? kAckBit : 0) | static_cast<uint32_t>(kind) << kKindShift | value};
+  }
+  RingKind kind() const { return static_cast<RingKind>((bits & ~kAckBit) >> kKindShift); }
+  uint32_t value() const { return bits & kValueMask; }
+  bool wants_ack() const { return (bits & kAckBit) != 0; }
+};
+
+/// The paper's 32-byte metadata field, one a slot: the body first, then seq with release. Chunk number n (from 1 since the link
+/// began) lies in slot (n - 1) mod num_slots.
+struct RingField {
+  std::atomic<uint64_t> seq;
+  RingBody body;
+};
+static_assert(sizeof(RingBody) == 24 && sizeof(RingField) == 32);
 
 struct RingLayout {
   RingShape shape;

@@ -15,11 +15,12 @@ namespace switchyard::xccl {
 
 enum class Area : uint8_t { kCtrl, kApp, kZc };
 
-/// What follows a put in the target's control segment: the word is exchanged, seq_cst, after the data, then the bell is rung.
+/// What follows a put: the word is exchanged, seq_cst, after the data, then the bell in the control segment is rung.
 struct Signal {
   uint64_t word_offset;  // of an aligned uint64 with this rank as its only writer
   uint64_t value;
   uint64_t bell_offset;
+  Area area = Area::kCtrl;  // of the data and the word: kCtrl or kZc
 };
 
 class Fabric {
@@ -31,7 +32,7 @@ class Fabric {
   virtual Status put(Area area, uint64_t offset, std::span<const std::byte> src) = 0;
   /// Copies from the target's area into dst. InvalidArgument out of bounds. A get is not reordered with a later get.
   virtual Status get(Area area, uint64_t offset, std::span<std::byte> dst) = 0;
-  /// put into kCtrl, then the signal; who sees the signal's value sees this and all earlier puts.
+  /// put into the signal's area, then the signal; who sees the signal's value sees this and all earlier puts.
   virtual Status put_with_signal(uint64_t offset, std::span<const std::byte> src, const Signal& signal) = 0;
   /// Earlier puts are visible before later ones.
   virtual Status fence() = 0;

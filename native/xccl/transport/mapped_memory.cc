@@ -49,11 +49,16 @@ Status MappedMemory::get(Area area, uint64_t offset, std::span<std::byte> dst) c
   return {};
 }
 
-Status MappedMemory::signal(const Signal& signal) const {
-  std::byte* word = at(Area::kCtrl, signal.word_offset, sizeof(uint64_t));
+/// The shortest messages come this way: everything is checked first, then stored at once.
+Status MappedMemory::put_with_signal(uint64_t offset, std::span<const std::byte> src, const Signal& signal) const {
+  if (signal.area == Area::kApp) return {Code::kInvalidArgument, "peers cannot write the app area"};
+  std::byte* to = at(signal.area, offset, src.size());
+  std::byte* word = at(signal.area, signal.word_offset, sizeof(uint64_t));
   std::byte* bell = at(Area::kCtrl, signal.bell_offset, sizeof(Doorbell));
-  if (!word || !bell)
-    return out_of_bounds(Area::kCtrl, word ? signal.bell_offset : signal.word_offset, sizeof(uint64_t));
+  if (!to) return out_of_bounds(signal.area, offset, src.size());
+  if (!word) return out_of_bounds(signal.area, signal.word_offset, sizeof(uint64_t));
+  if (!bell) return out_of_bounds(Area::kCtrl, signal.bell_offset, sizeof(Doorbell));
+  if (!src.empty()) std::memcpy(to, src.data(), src.size());
   reinterpret_cast<std::atomic<uint64_t>*>(word)->exchange(signal.value, std::memory_order_seq_cst);
   doorbell_ring(*reinterpret_cast<Doorbell*>(bell));
   return {};

@@ -13,7 +13,7 @@ class MappedMemory {
   std::byte* at(Area area, uint64_t offset, uint64_t num_bytes) const;
   Status put(Area area, uint64_t offset, std::span<const std::byte> src) const;
   Status get(Area area, uint64_t offset, std::span<std::byte> dst) const;
-  Status signal(const Signal& signal) const;
+  Status put_with_signal(uint64_t offset, std::span<const std::byte> src, const Signal& signal) const;
 
  private:
   TargetMemory memory_;

@@ -16,8 +16,7 @@ class SelfFabric final : public Fabric {
   Status get(Area area, uint64_t offset, std::span<std::byte> dst) override { return own_.get(area, offset, dst); }
 
   Status put_with_signal(uint64_t offset, std::span<const std::byte> src, const Signal& signal) override {
-    SWITCHYARD_RETURN_IF_ERROR(own_.put(Area::kCtrl, offset, src));
-    return own_.signal(signal);
+    return own_.put_with_signal(offset, src, signal);
   }
 
   Status fence() override {

@@ -17,8 +17,7 @@ class ShmFabric final : public Fabric {
   Status get(Area area, uint64_t offset, std::span<std::byte> dst) override { return peer_.get(area, offset, dst); }
 
   Status put_with_signal(uint64_t offset, std::span<const std::byte> src, const Signal& signal) override {
-    SWITCHYARD_RETURN_IF_ERROR(peer_.put(Area::kCtrl, offset, src));
-    return peer_.signal(signal);
+    return peer_.put_with_signal(offset, src, signal);
   }
 
   Status fence() override {

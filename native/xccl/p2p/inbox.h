@@ -1,0 +1,68 @@
+// The reading end of one ring, in this rank's own segment: which chunks of a peer were taken and acknowledged. Used by Receiver,
+// under a LinkRef. Every field is copied once and checked before its values are used.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "xccl/link/local_rank.h"
+
+namespace switchyard::xccl {
+
+class Inbox {
+ public:
+  enum class Look { kNothing, kThere, kImpossible };
+
+  uint64_t serial() const { return serial_; }
+  /// A new link begins with an empty ring on both sides.
+  void begin(LocalRank& local, uint32_t src, const LinkRef& link);
+
+  /// Is the next chunk there?
+  Look look() const {
+    const uint64_t seq = field().seq.load(std::memory_order_seq_cst);
+    if (seq == num_taken_ + 1) return Look::kThere;
+    return seq == (num_taken_ < num_slots_ ? 0 : num_taken_ + 1 - num_slots_) ? Look::kNothing : Look::kImpossible;
+  }
+  /// A private copy of the next chunk's field; look() said that it is there.
+  RingBody read() const {
+    RingBody body;
+    copy_once(&body, &field().body, sizeof(body));
+    return body;
+  }
+  /// What was found instead of the next chunk's number.
+  std::string impossible_text() const;
+
+  /// The next chunk's bytes: untrusted, and still the sender's to write if it breaks the protocol.
+  const std::byte* slot() const { return slots_ + slot_idx() * uint64_t{slot_bytes_}; }
+  uint32_t slot_bytes() const { return slot_bytes_; }
+
+  /// Lets go of the next chunk. Acknowledged at once if wanted, else when a quarter of the ring is to be acknowledged.
+  Status take(Fabric& fabric, bool wants_ack) {
+    num_taken_ += 1;
+    if (!wants_ack && num_taken_ - num_acked_ < ack_stride_) return {};
+    return acknowledge(fabric);
+  }
+  /// Acknowledges all that was taken, if anything is open.
+  Status acknowledge(Fabric& fabric);
+
+  /// The rest of a message that was given up half received is dropped as it arrives: its total and what has come of it.
+  bool is_dropping = false;
+  uint64_t drop_total = 0;
+  uint64_t num_dropped = 0;
+
+ private:
+  uint32_t slot_idx() const { return static_cast<uint32_t>(num_taken_) & (num_slots_ - 1); }
+  const RingField& field() const { return fields_[slot_idx()]; }
+
+  uint64_t serial_ = 0;
+  uint64_t num_taken_ = 0;
+  uint64_t num_acked_ = 0;
+  uint32_t num_slots_ = 0;
+  uint32_t slot_bytes_ = 0;
+  uint32_t ack_stride_ = 0;
+  uint64_t ack_offset_ = 0;  // in the peer's control segment
+  const RingField* fields_ = nullptr;
+  const std::byte* slots_ = nullptr;
+};
+
+}  // namespace switchyard::xccl

@@ -1,0 +1,65 @@
+// The Messenger behind messenger.h: joins sender, receiver, one-sided calls and the table of asynchronous operations. Made by the
+// communicator when it has rings.
+#pragma once
+
+#include "xccl/p2p/one_sided.h"
+#include "xccl/p2p/receiver.h"
+#include "xccl/p2p/sender.h"
+
+namespace switchyard::xccl {
+
+class MessengerImpl final : public Messenger {
+ public:
+  explicit MessengerImpl(LocalRank& local)
+      : local_(local), sender_(local, table_), receiver_(local, table_), one_sided_(local) {}
+
+  Status send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline, SendMode mode,
+              OpTiming* timing) override;
+  Status try_send(uint32_t dest, uint32_t event, std::span<const std::byte> payload) override {
+    return sender_.try_send(dest, event, payload);
+  }
+  Status send_zero_copy(uint32_t dest, uint32_t event, const Region& region, Deadline deadline,
+                        OpTiming* timing) override;
+  Status recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes, Deadline deadline,
+              OpTiming* timing) override;
+
+  Status send_async(uint32_t dest, uint32_t event, std::span<const std::byte> payload, uint64_t user_data,
+                    OperationId* id, SendMode mode) override;
+  Status send_zero_copy_async(uint32_t dest, uint32_t event, const Region& region, uint64_t user_data,
+                              OperationId* id) override;
+  Status recv_async(uint32_t src, uint32_t event, std::span<std::byte> into, uint64_t user_data,
+                    OperationId* id) override;
+  size_t poll(std::span<Completion> out) override;
+  Status wait(OperationId id, Deadline deadline, Completion* out) override;
+  Status cancel(OperationId id) override;
+
+  Status register_region(RegionArea area, uint64_t offset, uint64_t num_bytes, Region* out) const override {
+    return one_sided_.register_region(area, offset, num_bytes, out);
+  }
+  Status put(uint32_t dest, uint64_t zc_offset, std::span<const std::byte> payload) override {
+    return one_sided_.put(dest, zc_offset, payload);
+  }
+  Status put_with_signal(uint32_t dest, uint64_t zc_offset, std::span<const std::byte> payload, uint64_t signal_offset,
+                         uint64_t value) override {
+    return one_sided_.put_with_signal(dest, zc_offset, payload, signal_offset, value);
+  }
+  Status wait_signal(uint32_t src, uint64_t signal_offset, uint64_t value, Deadline deadline) override {
+    return one_sided_.wait_signal(src, signal_offset, value, deadline);
+  }
+  Status get(const Region& region, std::span<std::byte> dst, Deadline deadline) override {
+    return one_sided_.get(region, dst, deadline);
+  }
+
+ private:
+  Status submit_send(const SendOp& send, uint64_t user_data, OperationId* id);
+  Status open_operation(uint64_t user_data, AsyncOp** out);
+  void advance();
+
+  LocalRank& local_;
+  OpTable table_;
+  Sender sender_;
+  Receiver receiver_;
+  OneSided one_sided_;
+};
+
+}  // namespace switchyard::xccl

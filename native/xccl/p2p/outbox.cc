@@ -1,0 +1,31 @@
+#include "xccl/p2p/outbox.h"
+
+#include <string>
+
+namespace switchyard::xccl {
+
+void Outbox::begin(const LocalRank& local, uint32_t dest, const LinkRef& link) {
+  *this = Outbox{};
+  serial_ = link.serial();
+  const CtrlLayout& theirs = link.target().layout;
+  const uint64_t ring = theirs.ring(local.config().rank);
+  num_slots_ = theirs.shapes.ring.num_slots;
+  slot_bytes_ = theirs.shapes.ring.slot_bytes;
+  fields_ = ring + RingLayout::field(0);
+  slots_ = ring + theirs.ring_layout().slot(0);
+  const std::byte* ack = local.ctrl().data() + local.layout().ring(dest) + RingLayout::ack_offset();
+  ack_ = reinterpret_cast<const std::atomic<uint64_t>*>(ack);
+}
+
+Status Outbox::refresh() {
+  const uint64_t acked = ack_->load(std::memory_order_seq_cst);
+  if (acked < num_acked_ || acked > num_published_) {
+    return {Code::kCorrupt, "acknowledgement of chunk " + std::to_string(acked) + " when " +
+                                std::to_string(num_acked_) + " to " + std::to_string(num_published_) +
+                                " were possible"};
+  }
+  num_acked_ = acked;
+  return {};
+}
+
+}  // namespace switchyard::xccl

@@ -1,0 +1,55 @@
+// The writing end of one ring: which chunks this rank has published to a peer and how many of them were acknowledged. Used by
+// Sender, under a LinkRef. Writes by the link's fabric alone; trusts nothing that it reads.
+#pragma once
+
+#include <span>
+
+#include "xccl/link/local_rank.h"
+
+namespace switchyard::xccl {
+
+class Outbox {
+ public:
+  uint64_t serial() const { return serial_; }
+  /// A new link begins with an empty ring on both sides.
+  void begin(const LocalRank& local, uint32_t dest, const LinkRef& link);
+
+  uint64_t num_published() const { return num_published_; }
+  /// Of the chunk that is published next, from 1.
+  uint64_t next_chunk() const { return num_published_ + 1; }
+  bool is_taken(uint64_t chunk) const { return num_acked_ >= chunk; }
+  uint32_t num_free() const { return num_slots_ - static_cast<uint32_t>(num_published_ - num_acked_); }
+  uint32_t slot_bytes() const { return slot_bytes_; }
+
+  /// Looks at the acknowledgements. Corrupt when the word is impossible.
+  Status refresh();
+
+  /// Copies into the next slot; publish() follows.
+  Status fill(Fabric& fabric, std::span<const std::byte> chunk) const {
+    return fabric.put(Area::kCtrl, slots_ + slot_idx() * uint64_t{slot_bytes_}, chunk);
+  }
+  /// Publishes the next field. There must be a free slot.
+  Status publish(Fabric& fabric, const RingBody& body) {
+    const uint64_t field = fields_ + slot_idx() * uint64_t{sizeof(RingField)};
+    num_published_ += 1;
+    const Signal signal{field + offsetof(RingField, seq), num_published_, CtrlLayout::bell(bell_of(Bell::kRing))};
+    return fabric.put_with_signal(field + offsetof(RingField, body), std::as_bytes(std::span(&body, 1)), signal);
+  }
+
+  /// A message was given up after some of its chunks: the receiver is to be told before the next one.
+  bool owes_end = false;
+
+ private:
+  uint32_t slot_idx() const { return static_cast<uint32_t>(num_published_) & (num_slots_ - 1); }
+
+  uint64_t serial_ = 0;
+  uint64_t num_published_ = 0;
+  uint64_t num_acked_ = 0;
+  uint64_t fields_ = 0;  // offsets in the peer's control segment
+  uint64_t slots_ = 0;
+  uint32_t num_slots_ = 0;
+  uint32_t slot_bytes_ = 0;
+  const std::atomic<uint64_t>* ack_ = nullptr;  // in this rank's own segment; that peer writes
+};
+
+}  // namespace switchyard::xccl

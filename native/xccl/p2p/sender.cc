@@ -1,0 +1,244 @@
+#include "xccl/p2p/sender.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "xccl/p2p/pair_text.h"
+#include "xccl/p2p/small_copy.h"
+#include "xccl/wait/wait_on.h"
+
+namespace switchyard::xccl {
+namespace {
+
+RingBody inline_body(uint32_t event, std::span<const std::byte> payload, bool wants_ack) {
+  RingBody body{};
+  body.event = event;
+  body.head = RingHead::of(RingKind::kInline, static_cast<uint32_t>(payload.size()), wants_ack).bits;
+  small_copy(body.payload, payload.data(), payload.size());
+  return body;
+}
+
+uint64_t num_chunks(uint64_t num_bytes, uint32_t slot_bytes) {
+  return num_bytes <= kInlineBytesMax ? 1 : (num_bytes + slot_bytes - 1) / slot_bytes;
+}
+
+}  // namespace
+
+Status Sender::open(uint32_t dest, LinkRef* link) {
+  if (dest >= local_.config().max_ranks)
+    return {Code::kInvalidArgument, "send: rank " + std::to_string(dest) + " is not below max_ranks"};
+  *link = local_.peers().acquire(dest);
+  if (!*link) return local_.explain_unlinked(dest);
+  if (boxes_[dest].serial() == link->serial()) return {};
+  if (!link->target().layout.has_rings())
+    return {Code::kUnsupported, "send: rank " + std::to_string(dest) + " has no rings"};
+  boxes_[dest].begin(local_, dest, *link);
+  return {};
+}
+
+// ---- Blocking form ----
+
+Status Sender::send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline,
+                    SendMode mode) {
+  LinkRef link;
+  SWITCHYARD_RETURN_IF_ERROR(open(dest, &link));
+  Outbox& box = boxes_[dest];
+  const bool is_plain = payload.size() <= kInlineBytesMax && mode == SendMode::kBuffered && !box.owes_end;
+  if (is_plain && box.num_free() > 0 && queues_[dest].is_empty())
+    return box.publish(link.fabric(), inline_body(event, payload, false));
+  link.release();
+  SendOp op = SendOp::of(dest, event, payload, mode);
+  return run(op, deadline);
+}
+
+Status Sender::try_send(uint32_t dest, uint32_t event, std::span<const std::byte> payload) {
+  LinkRef link;
+  SWITCHYARD_RETURN_IF_ERROR(open(dest, &link));
+  advance_queue(dest, link);
+  Outbox& box = boxes_[dest];
+  SWITCHYARD_RETURN_IF_ERROR(refresh(dest, event, link));
+  const uint64_t num_needed = num_chunks(payload.size(), box.slot_bytes()) + (box.owes_end ? 1 : 0);
+  if (!queues_[dest].unpublished.is_empty() || num_needed > box.num_free()) {
+    return pair_error(Code::kResourceExhausted, dest, event,
+                      "ring full: " + std::to_string(num_needed) + " slots needed, " +
+                          std::to_string(queues_[dest].unpublished.is_empty() ? box.num_free() : 0) + " free");
+  }
+  SendOp op = SendOp::of(dest, event, payload, SendMode::kBuffered);
+  Status fault;
+  publish_all(op, link, &fault);
+  return fault;
+}
+
+Status Sender::run(SendOp& op, Deadline deadline) {
+  LinkRef link;
+  SWITCHYARD_RETURN_IF_ERROR(open(op.dest, &link));
+  Status fault;
+  const auto check = [&]() -> uint32_t {
+    if (!queues_[op.dest].is_empty()) advance_queue(op.dest, link);
+    // What was queued before goes first.
+    if (!queues_[op.dest].unpublished.is_empty()) return check_live(op, link, &fault) ? 1 : 0;
+    return advance(op, link, &fault) ? 0 : 1;
+  };
+  if (wait_on(local_.waiter(bell_of(Bell::kRingAck)), deadline, check, [&] { local_.progress(); })) return fault;
+  give_up(op);
+  if (op.last_chunk != 0)
+    return pair_error(Code::kTimeout, op.dest, op.event, "the message was not acknowledged before the deadline");
+  return pair_error(Code::kTimeout, op.dest, op.event,
+                    "ring full: " + std::to_string(op.num_sent) + " of " + std::to_string(op.size) +
+                        " bytes were sent before the deadline");
+}
+
+// ---- One operation ----
+
+/// True when the operation is over; *fault says how.
+bool Sender::advance(SendOp& op, const LinkRef& link, Status* fault) {
+  if (op.last_chunk == 0 && !publish_all(op, link, fault)) return false;
+  return !fault->ok() || op.mode == SendMode::kBuffered || await_taken(op, link, fault);
+}
+
+/// True when all is published, or *fault is set.
+bool Sender::publish_all(SendOp& op, const LinkRef& link, Status* fault) {
+  Outbox& box = boxes_[op.dest];
+  while (op.last_chunk == 0) {
+    if (box.num_free() == 0) {
+      *fault = refresh(op.dest, op.event, link);
+      if (!fault->ok()) return true;
+      if (box.num_free() == 0) return !check_live(op, link, fault);
+    }
+    *fault = publish_next(op, box, link.fabric());
+    if (!fault->ok()) return true;
+  }
+  return true;
+}
+
+Status Sender::publish_next(SendOp& op, Outbox& box, Fabric& fabric) {
+  if (box.owes_end) {
+    RingBody body{};
+    body.head = RingHead::of(RingKind::kGivenUp, 0, false).bits;
+    box.owes_end = false;
+    return box.publish(fabric, body);
+  }
+  const bool wants_ack = op.mode == SendMode::kAcknowledged;
+  if (op.size > kInlineBytesMax && !op.is_region) return publish_chunk(op, box, fabric);
+  op.last_chunk = box.next_chunk();
+  op.num_sent = op.size;
+  if (!op.is_region) return box.publish(fabric, inline_body(op.event, {op.from, op.size}, wants_ack));
+  RingBody body{};
+  body.event = op.event;
+  body.head = RingHead::of(RingKind::kRegion, static_cast<uint32_t>(op.region_area), wants_ack).bits;
+  body.region.num_bytes = op.size;
+  body.region.offset = op.region_offset;
+  return box.publish(fabric, body);
+}
+
+Status Sender::publish_chunk(SendOp& op, Outbox& box, Fabric& fabric) {
+  const auto num_bytes = static_cast<uint32_t>(std::min<uint64_t>(box.slot_bytes(), op.size - op.num_sent));
+  SWITCHYARD_RETURN_IF_ERROR(box.fill(fabric, {op.from + op.num_sent, num_bytes}));
+  const bool is_last = op.num_sent + num_bytes == op.size;
+  RingBody body{};
+  body.event = op.event;
+  body.head = RingHead::of(RingKind::kChunk, num_bytes, is_last && op.mode == SendMode::kAcknowledged).bits;
+  body.chunk.total_bytes = op.size;
+  body.chunk.offset = op.num_sent;
+  op.is_begun = true;
+  op.num_sent += num_bytes;
+  if (is_last) op.last_chunk = box.next_chunk();
+  return box.publish(fabric, body);
+}
+
+/// True when the receiver has taken the operation's last chunk, or *fault is set.
+bool Sender::await_taken(const SendOp& op, const LinkRef& link, Status* fault) {
+  Outbox& box = boxes_[op.dest];
+  if (box.is_taken(op.last_chunk)) return true;
+  *fault = refresh(op.dest, op.event, link);
+  return !fault->ok() || box.is_taken(op.last_chunk) || !check_live(op, link, fault);
+}
+
+Status Sender::refresh(uint32_t dest, uint32_t event, const LinkRef& link) {
+  const Status status = boxes_[dest].refresh();
+  if (status.ok()) return {};
+  local_.report_corrupt(dest, link.serial(), status.message());
+  return pair_error(status.code(), dest, event, status.message());
+}
+
+bool Sender::check_live(const SendOp& op, const LinkRef& link, Status* fault) const {
+  if (link.is_live()) return true;
+  *fault = pair_gone(local_, op.dest, op.event);
+  return false;
+}
+
+/// The caller's memory is his again: a message that is partly through ends there.
+void Sender::give_up(const SendOp& op) {
+  if (op.is_begun && op.last_chunk == 0) boxes_[op.dest].owes_end = true;
+}
+
+// ---- Queued operations ----
+
+Status Sender::prepare(uint32_t dest) {
+  LinkRef link;
+  SWITCHYARD_RETURN_IF_ERROR(open(dest, &link));
+  advance_queue(dest, link);
+  return {};
+}
+
+void Sender::submit(AsyncOp& op) {
+  const uint32_t dest = op.send.dest;
+  Queue& queue = queues_[dest];
+  if (queue.is_empty()) queue.serial = boxes_[dest].serial();
+  table_.append(queue.unpublished, table_.idx_of(op));
+  active_ranks_ |= uint64_t{1} << dest;
+  advance_rank(dest);
+}
+
+void Sender::advance_queues() {
+  for (uint64_t left = active_ranks_; left != 0; left &= left - 1)
+    advance_rank(static_cast<uint32_t>(std::countr_zero(left)));
+}
+
+void Sender::advance_rank(uint32_t dest) {
+  const LinkRef link = local_.peers().acquire(dest);
+  advance_queue(dest, link);
+}
+
+/// Without a link, or with another one than the operations were queued on, all of them fail.
+void Sender::advance_queue(uint32_t dest, const LinkRef& link) {
+  Queue& queue = queues_[dest];
+  if (queue.is_empty()) return;
+  if (!link || link.serial() != queue.serial) {
+    fail_queue(dest, queue.unacked);
+    fail_queue(dest, queue.unpublished);
+  }
+  while (!queue.unpublished.is_empty()) {
+    AsyncOp& op = table_.at(queue.unpublished.front());
+    Status fault;
+    if (!publish_all(op.send, link, &fault)) break;
+    const uint8_t idx = table_.pop(queue.unpublished);
+    const bool is_over = !fault.ok() || op.send.mode == SendMode::kBuffered;
+    if (is_over) table_.finish(idx, std::move(fault));
+    if (!is_over) table_.append(queue.unacked, idx);
+  }
+  while (!queue.unacked.is_empty()) {
+    Status fault;
+    if (!await_taken(table_.at(queue.unacked.front()).send, link, &fault)) break;
+    table_.finish(table_.pop(queue.unacked), std::move(fault));
+  }
+  if (queue.is_empty()) active_ranks_ &= ~(uint64_t{1} << dest);
+}
+
+void Sender::fail_queue(uint32_t dest, OpList& list) {
+  while (!list.is_empty()) {
+    const uint8_t idx = table_.pop(list);
+    table_.finish(idx, pair_gone(local_, dest, table_.at(idx).send.event));
+  }
+}
+
+void Sender::withdraw(AsyncOp& op) {
+  const uint32_t dest = op.send.dest;
+  Queue& queue = queues_[dest];
+  const uint8_t idx = table_.idx_of(op);
+  if (!table_.remove(queue.unpublished, idx)) table_.remove(queue.unacked, idx);
+  if (boxes_[dest].serial() == queue.serial) give_up(op.send);
+  if (queue.is_empty()) active_ranks_ &= ~(uint64_t{1} << dest);
+}
+
+}  // namespace switchyard::xccl
