@@ -4,14 +4,17 @@
 #include <bit>
 
 #include "xccl/p2p/pair_text.h"
-#include "xccl/p2p/pair_wait.h"
 #include "xccl/p2p/small_copy.h"
+#include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
 namespace {
 
 /// A pull looks for the peer's death between pieces of this size.
 constexpr uint64_t kPullPieceBytes = 1 << 20;
+
+/// Looks in vain after which the open acknowledgement is written.
+constexpr uint32_t kNumLooksBeforeAck = 32;
 
 /// A message stays at the head when it is not the one that is asked for.
 Status check_wanted(const ReceiveOp& op, uint32_t event, uint64_t num_bytes) {
@@ -62,25 +65,26 @@ Status Receiver::recv(uint32_t src, uint32_t event, std::span<std::byte> into, s
 
 Status Receiver::run(ReceiveOp& op, const LinkRef& link, Deadline deadline) {
   Status fault;
+  uint32_t num_looks = 0;
   const auto check = [&]() -> uint32_t {
-    Queue& queue = queues_[op.src];
-    if (!queue.waiting.is_empty()) {
-      // What was asked for before is served first.
-      advance_queue(op.src, link);
-      if (!queue.waiting.is_empty()) return 1;
-    }
-    return advance(op, link, &fault) ? 0 : 1;
+    if (is_next(op, link) && advance(op, link, &fault)) return 0;
+    // A sender that waits for room must not wait for this rank's sleep.
+    if (++num_looks != kNumLooksBeforeAck) return 1;
+    fault = boxes_[op.src].acknowledge(link.fabric());
+    return fault.ok() ? 1 : 0;
   };
-  // A sender that waits for room, or for an acknowledgement, must not wait for this rank's sleep.
-  Status acked;
-  const auto acknowledge = [&] { acked = boxes_[op.src].acknowledge(link.fabric()); };
-  const bool is_over = wait_pair(local_, Bell::kRing, deadline, check, acknowledge);
-  SWITCHYARD_RETURN_IF_ERROR(acked);
-  if (is_over) return fault;
+  if (wait_on(local_.waiter(bell_of(Bell::kRing)), deadline, check, [&] { local_.progress(); })) return fault;
   give_up(op);
   const std::string what =
       op.is_begun ? std::to_string(op.num_received) + " of " + std::to_string(op.total) + " bytes" : "no message";
   return pair_error(Code::kTimeout, op.src, op.event, what + " came before the deadline");
+}
+
+/// What was asked for before is served first.
+bool Receiver::is_next(const ReceiveOp& op, const LinkRef& link) {
+  const OpList& waiting = queues_[op.src].waiting;
+  if (!waiting.is_empty()) advance_queue(op.src, link);
+  return waiting.is_empty();
 }
 
 // ---- One operation ----
@@ -215,7 +219,7 @@ Status Receiver::prepare(uint32_t src) {
   return {};
 }
 
-void Receiver::submit(Operation& op) {
+void Receiver::submit(AsyncOp& op) {
   const uint32_t src = op.receive.src;
   Queue& queue = queues_[src];
   if (queue.waiting.is_empty()) queue.serial = boxes_[src].serial();
@@ -240,7 +244,7 @@ void Receiver::advance_queue(uint32_t src, const LinkRef& link) {
   if (waiting.is_empty()) return;
   const bool is_same_link = link && link.serial() == queues_[src].serial;
   while (!waiting.is_empty()) {
-    Operation& op = table_.at(waiting.front());
+    AsyncOp& op = table_.at(waiting.front());
     Status fault;
     if (is_same_link && !advance(op.receive, link, &fault)) break;
     if (!is_same_link) fault = pair_gone(local_, src, op.receive.event);
@@ -249,7 +253,7 @@ void Receiver::advance_queue(uint32_t src, const LinkRef& link) {
   if (waiting.is_empty()) active_ranks_ &= ~(uint64_t{1} << src);
 }
 
-void Receiver::withdraw(Operation& op) {
+void Receiver::withdraw(AsyncOp& op) {
   const uint32_t src = op.receive.src;
   table_.remove(queues_[src].waiting, table_.idx_of(op));
   if (boxes_[src].serial() == queues_[src].serial) give_up(op.receive);

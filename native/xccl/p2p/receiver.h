@@ -18,12 +18,12 @@ class Receiver {
   /// Can `src` be received from? Settles what was queued on an older link.
   Status prepare(uint32_t src);
   /// Queues an operation of the table, whose source is prepared, and advances it.
-  void submit(Operation& op);
+  void submit(AsyncOp& op);
   /// Advances all that is queued.
   void advance_queues();
   bool has_outstanding() const { return active_ranks_ != 0; }
   /// Takes an outstanding operation out of its queue.
-  void withdraw(Operation& op);
+  void withdraw(AsyncOp& op);
 
  private:
   struct Queue {
@@ -33,6 +33,7 @@ class Receiver {
 
   Status open(uint32_t src, LinkRef* link);
   Status run(ReceiveOp& op, const LinkRef& link, Deadline deadline);
+  bool is_next(const ReceiveOp& op, const LinkRef& link);
   bool advance(ReceiveOp& op, const LinkRef& link, Status* fault);
   Status take_field(ReceiveOp& op, const LinkRef& link, bool* is_over);
   Status take_inline(ReceiveOp& op, const LinkRef& link, const RingBody& body);

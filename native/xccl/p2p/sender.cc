@@ -4,8 +4,8 @@
 #include <bit>
 
 #include "xccl/p2p/pair_text.h"
-#include "xccl/p2p/pair_wait.h"
 #include "xccl/p2p/small_copy.h"
+#include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -79,7 +79,7 @@ Status Sender::run(SendOp& op, Deadline deadline) {
     if (!queues_[op.dest].unpublished.is_empty()) return check_live(op, link, &fault) ? 1 : 0;
     return advance(op, link, &fault) ? 0 : 1;
   };
-  if (wait_pair(local_, Bell::kRingAck, deadline, check, [] {})) return fault;
+  if (wait_on(local_.waiter(bell_of(Bell::kRingAck)), deadline, check, [&] { local_.progress(); })) return fault;
   give_up(op);
   if (op.last_chunk != 0)
     return pair_error(Code::kTimeout, op.dest, op.event, "the message was not acknowledged before the deadline");
@@ -181,7 +181,7 @@ Status Sender::prepare(uint32_t dest) {
   return {};
 }
 
-void Sender::submit(Operation& op) {
+void Sender::submit(AsyncOp& op) {
   const uint32_t dest = op.send.dest;
   Queue& queue = queues_[dest];
   if (queue.is_empty()) queue.serial = boxes_[dest].serial();
@@ -209,7 +209,7 @@ void Sender::advance_queue(uint32_t dest, const LinkRef& link) {
     fail_queue(dest, queue.unpublished);
   }
   while (!queue.unpublished.is_empty()) {
-    Operation& op = table_.at(queue.unpublished.front());
+    AsyncOp& op = table_.at(queue.unpublished.front());
     Status fault;
     if (!publish_all(op.send, link, &fault)) break;
     const uint8_t idx = table_.pop(queue.unpublished);
@@ -232,7 +232,7 @@ void Sender::fail_queue(uint32_t dest, OpList& list) {
   }
 }
 
-void Sender::withdraw(Operation& op) {
+void Sender::withdraw(AsyncOp& op) {
   const uint32_t dest = op.send.dest;
   Queue& queue = queues_[dest];
   const uint8_t idx = table_.idx_of(op);

@@ -21,12 +21,12 @@ class Sender {
   /// Can `dest` be sent to? Settles what was queued on an older link.
   Status prepare(uint32_t dest);
   /// Queues an operation of the table, whose destination is prepared, and advances it.
-  void submit(Operation& op);
+  void submit(AsyncOp& op);
   /// Advances all that is queued.
   void advance_queues();
   bool has_outstanding() const { return active_ranks_ != 0; }
   /// Takes an outstanding operation out of its queue.
-  void withdraw(Operation& op);
+  void withdraw(AsyncOp& op);
 
  private:
   /// Operations to one rank: those not published wholly yet, then those that wait for their acknowledgement.
