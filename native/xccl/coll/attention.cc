@@ -21,7 +21,7 @@ A2eMessage message_of(const A2eBatch& batch, const A2ePart& part) {
 }  // namespace
 
 Attention::Attention(LocalRank& local)
-    : local_(local), roles_(local.config().exchange_plan), outbox_(local), bundle_(local.layout().exchange()) {}
+    : local_(local), roles_(local.config().exchange_plan), sender_(local), bundle_(local.layout().exchange()) {}
 
 // ---- send: one message ----
 
@@ -57,12 +57,12 @@ Status Attention::check_message(uint32_t dest, const A2eMessage& message) const 
 Status Attention::send_message(uint32_t dest, const A2eMessage& message, Deadline deadline) {
   const LinkRef link = local_.peers().acquire(dest);
   SWITCHYARD_RETURN_IF_ERROR(prepare_slot(dest, link, message.event, deadline));
-  HeadBuffer& head = outbox_.head();
+  HeadBuffer& head = sender_.head();
   head.start(header_of(MessageKind::kDirect, message.row_bytes, message.placement_version, message.active_mask,
                        message.traces));
   head.add(message.expert_counts);
   head.add(message.pair_rows);
-  return outbox_.send(dest, link,
+  return sender_.send(dest, link,
                       {message.event,
                        message.placement_version,
                        static_cast<uint32_t>(message.pair_rows.size()),
@@ -88,9 +88,9 @@ A2eSlotHeader Attention::header_of(MessageKind kind, uint32_t row_bytes, uint64_
 /// the E2A slot no more.
 Status Attention::prepare_slot(uint32_t dest, const LinkRef& link, const EventId& event, Deadline deadline) {
   if (!link) return gone(dest, event);
-  SWITCHYARD_RETURN_IF_ERROR(outbox_.follow_link(dest, link));
-  const Outbox::Slot& slot = outbox_.slot(dest, event.micro_batch);
-  if (slot.state != Outbox::SlotState::kSent) return {};
+  SWITCHYARD_RETURN_IF_ERROR(sender_.follow_link(dest, link));
+  const A2eSender::Slot& slot = sender_.slot(dest, event.micro_batch);
+  if (slot.state != A2eSender::SlotState::kSent) return {};
   if (slot.event == event) return invalid(event_text(event) + " was sent already");
   return drain(dest, event, deadline);
 }
@@ -100,11 +100,11 @@ Status Attention::drain(uint32_t dest, const EventId& next, Deadline deadline) {
   const uint32_t micro_batch = next.micro_batch;
   Answer answer;
   const auto check = [&]() -> uint32_t {
-    answer = outbox_.take(dest, micro_batch);
+    answer = sender_.take(dest, micro_batch);
     return answer.state == AnswerState::kMissing ? 1 : 0;
   };
   const bool is_done = wait_on(local_.waiter(bell_of_e2a(micro_batch)), deadline, check, [this] { local_.progress(); });
-  const EventId& abandoned = outbox_.slot(dest, micro_batch).event;
+  const EventId& abandoned = sender_.slot(dest, micro_batch).event;
   if (!is_done) return rank_error(Code::kTimeout, dest, abandoned, "the abandoned exchange was not answered");
   const bool is_lost = answer.state == AnswerState::kGone || answer.state == AnswerState::kSequence;
   return is_lost ? fault_of(answer, dest, abandoned) : Status();
@@ -169,7 +169,7 @@ Status Attention::send_bundle(const A2eBatch& batch, Deadline deadline) {
   if (num_parts_ == 0) return {};
   const LinkRef link = local_.peers().acquire(forwarder);
   SWITCHYARD_RETURN_IF_ERROR(prepare_slot(forwarder, link, batch.event, deadline));
-  HeadBuffer& head = outbox_.head();
+  HeadBuffer& head = sender_.head();
   head.start(
       header_of(MessageKind::kBundle, batch.row_bytes, batch.placement_version, batch.active_mask, batch.traces));
   const std::span<const A2ePart> parts(parts_.data(), num_parts_);
@@ -182,7 +182,7 @@ Status Attention::send_bundle(const A2eBatch& batch, Deadline deadline) {
     flight.records[part.dest] = {batch.event, forwarder, pair_base, num_pairs};
     pair_base += num_pairs;
   }
-  return outbox_.send(forwarder, link,
+  return sender_.send(forwarder, link,
                       {batch.event,
                        batch.placement_version,
                        bundle_.num_pairs(),
@@ -215,8 +215,8 @@ Status Attention::check_awaited(const EventId& event, std::span<const uint32_t> 
     return {Code::kInvalidArgument, "E2A wait: more destinations than ranks"};
   for (const uint32_t dest : dests) {
     const bool is_rank = dest < local_.config().max_ranks;
-    const Outbox::Slot* slot = is_rank ? &outbox_.slot(dest, event.micro_batch) : nullptr;
-    if (!slot || slot->state == Outbox::SlotState::kFree || !(slot->event == event)) {
+    const A2eSender::Slot* slot = is_rank ? &sender_.slot(dest, event.micro_batch) : nullptr;
+    if (!slot || slot->state == A2eSender::SlotState::kFree || !(slot->event == event)) {
       return {Code::kInvalidArgument, "E2A wait: " + event_text(event) + " was not sent to " + rank_text(dest)};
     }
   }
@@ -247,7 +247,7 @@ uint32_t Attention::look(const EventId& event, std::span<const uint32_t> targets
                          uint32_t* blamed_rank) {
   uint32_t num_missing = 0;
   for (const uint32_t target : targets) {
-    const Answer answer = outbox_.take(target, event.micro_batch);
+    const Answer answer = sender_.take(target, event.micro_batch);
     if (answer.state == AnswerState::kComplete) continue;
     if (answer.is_fault()) {
       *blamed_rank = blamed_rank_of(answer, target);
@@ -261,7 +261,7 @@ uint32_t Attention::look(const EventId& event, std::span<const uint32_t> targets
 
 Status Attention::fault_of(const Answer& answer, uint32_t dest, const EventId& event) const {
   if (answer.state == AnswerState::kGone) return gone(dest, event);
-  return rank_error(answer.code, dest, event, text_of(answer, dest, outbox_.slot(dest, event.micro_batch)));
+  return rank_error(answer.code, dest, event, text_of(answer, dest, sender_.slot(dest, event.micro_batch)));
 }
 
 Status Attention::gone(uint32_t rank, const EventId& event) const {
@@ -274,7 +274,7 @@ bool Attention::is_ready(const EventId& event) const {
   if (event.micro_batch >= kNumMicroBatches || !(flights_[event.micro_batch].event == event)) return false;
   const Flight& flight = flights_[event.micro_batch];
   return std::none_of(flight.targets.begin(), flight.targets.begin() + flight.num_targets,
-                      [&](uint32_t target) { return outbox_.is_missing(target, event.micro_batch); });
+                      [&](uint32_t target) { return sender_.is_missing(target, event.micro_batch); });
 }
 
 // ---- view ----
@@ -286,9 +286,9 @@ E2aView Attention::view(uint32_t dest, uint8_t micro_batch) const {
   const bool is_bundled = roles_.is_trampoline();
   if (is_bundled && (record.target == kNoRank || !(record.event == flight.event))) return {};
   const uint32_t target = is_bundled ? record.target : dest;
-  const Outbox::Slot& slot = outbox_.slot(target, micro_batch);
-  if (slot.state != Outbox::SlotState::kAnswered) return {};
-  const std::byte* rows = outbox_.rows(target, micro_batch);
+  const A2eSender::Slot& slot = sender_.slot(target, micro_batch);
+  if (slot.state != A2eSender::SlotState::kAnswered) return {};
+  const std::byte* rows = sender_.rows(target, micro_batch);
   if (!is_bundled) return {rows, slot.num_pairs, slot.row_bytes};
   return {rows + uint64_t{record.pair_base} * slot.row_bytes, record.num_pairs, slot.row_bytes};
 }

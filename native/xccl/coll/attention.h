@@ -1,4 +1,4 @@
-// The attention half of A2E/E2A (api.h: AttentionEndpoint). Sends through its outbox, to the experts or to its forwarder, and waits
+// The attention half of A2E/E2A (api.h: AttentionEndpoint). Sends through an A2eSender, to the experts or to its forwarder, and waits
 // on the E2A fields in its own segment. One thread at a time.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include "xccl/api.h"
 #include "xccl/coll/bundle_writer.h"
 #include "xccl/coll/exchange_plan.h"
-#include "xccl/coll/outbox.h"
+#include "xccl/coll/a2e_sender.h"
 #include "xccl/link/local_rank.h"
 
 namespace switchyard::xccl {
@@ -22,7 +22,7 @@ class Attention final : public AttentionEndpoint {
   Status wait_all(const EventId& event, Deadline deadline, WaitReport* report) override;
   bool is_ready(const EventId& event) const override;
   E2aView view(uint32_t dest, uint8_t micro_batch) const override;
-  ExchangeCounters counters() const override { return outbox_.counters(); }
+  ExchangeCounters counters() const override { return sender_.counters(); }
 
  private:
   /// Where a part's answer lies: in the slot of the rank that it was sent to, from this pair on.
@@ -58,7 +58,7 @@ class Attention final : public AttentionEndpoint {
 
   LocalRank& local_;
   const ExchangeRoles roles_;
-  Outbox outbox_;
+  A2eSender sender_;
   BundleWriter bundle_;
   std::array<Flight, kNumMicroBatches> flights_;
   std::array<A2ePart, kNumRanksMax> parts_;  // of the batch at hand

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "xccl/coll/outbox.h"
+#include "xccl/coll/a2e_sender.h"
 
 namespace switchyard::xccl {
 

@@ -55,7 +55,7 @@ void Forwarder::send_parts(Bundle& bundle) {
     // A slot that still holds a part of an abandoned bundle is waited for by looking again.
     if ((out_[micro_batch] >> dest & 1) != 0) continue;
     const LinkRef link = local_.peers().acquire(dest);
-    if (!link || !outbox_.follow_link(dest, link).ok() || !write_part(*bundle.message, parts[i], link).ok()) {
+    if (!link || !sender_.follow_link(dest, link).ok() || !write_part(*bundle.message, parts[i], link).ok()) {
       set_refusal(micro_batch, {Code::kPeerDead, {RefusalReason::kDead, dest, {}}});
       return;
     }
@@ -69,11 +69,11 @@ Status Forwarder::write_part(const ArrivedMessage& message, const PartLists& par
   header.sender_epoch = local_.config().epoch;
   header.sender_rank = local_.config().rank;
   header.kind = MessageKind::kForwarded;
-  HeadBuffer& head = outbox_.head();
+  HeadBuffer& head = sender_.head();
   head.start(header);
   head.add(std::span<const uint32_t>(part.counts));
   head.add(std::span<const uint32_t>(part.pairs));
-  return outbox_.send(part.rank, link,
+  return sender_.send(part.rank, link,
                       {message.event(),
                        header.placement_version,
                        static_cast<uint32_t>(part.pairs.size()),
@@ -86,8 +86,8 @@ Status Forwarder::write_part(const ArrivedMessage& message, const PartLists& par
 void Forwarder::take_answers(uint32_t micro_batch) {
   for (uint64_t left = out_[micro_batch]; left != 0; left &= left - 1) {
     const auto dest = static_cast<uint32_t>(std::countr_zero(left));
-    const EventId event = outbox_.slot(dest, micro_batch).event;
-    const Answer answer = outbox_.take(dest, micro_batch);
+    const EventId event = sender_.slot(dest, micro_batch).event;
+    const Answer answer = sender_.take(dest, micro_batch);
     if (answer.state == AnswerState::kMissing) continue;
     out_[micro_batch] &= ~(uint64_t{1} << dest);
     Bundle& bundle = bundles_[micro_batch];
@@ -115,7 +115,7 @@ void Forwarder::finish_part(Bundle& bundle, uint32_t dest, const Answer& answer)
 
 void Forwarder::gather(const Bundle& bundle, const PartLists& part) {
   const uint64_t row_bytes = bundle.message->header().row_bytes;
-  const std::byte* rows = outbox_.rows(part.rank, bundle.message->event().micro_batch);
+  const std::byte* rows = sender_.rows(part.rank, bundle.message->event().micro_batch);
   const Status status = bundle.answer->write(part.pair_base * row_bytes, {rows, part.pairs.size() * row_bytes});
   if (!status.ok())
     set_refusal(bundle.message->event().micro_batch,

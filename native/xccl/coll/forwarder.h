@@ -6,7 +6,7 @@
 #include <array>
 
 #include "xccl/coll/arrived_message.h"
-#include "xccl/coll/outbox.h"
+#include "xccl/coll/a2e_sender.h"
 
 namespace switchyard::xccl {
 
@@ -18,7 +18,7 @@ struct Refusal {
 
 class Forwarder {
  public:
-  explicit Forwarder(LocalRank& local) : local_(local), outbox_(local) {}
+  explicit Forwarder(LocalRank& local) : local_(local), sender_(local) {}
 
   /// Takes a bundle over: message and writer (of the attention rank's E2A slot) stay valid until end(). The part for this rank
   /// itself is the caller's.
@@ -35,7 +35,7 @@ class Forwarder {
   /// The bundle was answered or its attention rank is gone.
   void end(uint32_t micro_batch) { bundles_[micro_batch].message = nullptr; }
 
-  ExchangeCounters counters() const { return outbox_.counters(); }
+  ExchangeCounters counters() const { return sender_.counters(); }
 
  private:
   enum class PartState : uint8_t { kWaiting, kOut, kDone };
@@ -55,7 +55,7 @@ class Forwarder {
   void gather(const Bundle& bundle, const PartLists& part);
 
   LocalRank& local_;
-  Outbox outbox_;
+  A2eSender sender_;
   std::array<Bundle, kNumMicroBatches> bundles_;
   std::array<uint64_t, kNumMicroBatches> out_{};  // bit r: a part is unanswered at rank r
 };

@@ -1,4 +1,4 @@
-// Outbox: the sender's side of its slot pairs: writes messages into A2E slots of other ranks and takes their answers from its own
+// A2eSender: the sender's side of its slot pairs: writes messages into A2E slots of other ranks and takes their answers from its own
 // segment. Used by Attention (rows for experts or for the forwarder) and by Forwarder (parts of bundles). It knows which slot
 // is free, but never waits. One thread at a time.
 #pragma once
@@ -56,7 +56,7 @@ struct Answer {
   bool is_fault() const { return state > AnswerState::kComplete; }
 };
 
-class Outbox {
+class A2eSender {
  public:
   enum class SlotState : uint8_t { kFree, kSent, kAnswered };
 
@@ -79,7 +79,7 @@ class Outbox {
     RowGather rows;
   };
 
-  explicit Outbox(LocalRank& local) : local_(local), head_(local.layout().exchange_layout().rows_offset()) {}
+  explicit A2eSender(LocalRank& local) : local_(local), head_(local.layout().exchange_layout().rows_offset()) {}
 
   Slot& slot(uint32_t dest, uint32_t micro_batch) { return dests_[dest].slots[micro_batch]; }
   const Slot& slot(uint32_t dest, uint32_t micro_batch) const { return dests_[dest].slots[micro_batch]; }
@@ -128,6 +128,6 @@ class Outbox {
 
 /// What an endpoint tells about a fault besides its code: the rank to blame, and text.
 uint32_t blamed_rank_of(const Answer& answer, uint32_t dest);
-std::string text_of(const Answer& answer, uint32_t dest, const Outbox::Slot& slot);
+std::string text_of(const Answer& answer, uint32_t dest, const A2eSender::Slot& slot);
 
 }  // namespace switchyard::xccl

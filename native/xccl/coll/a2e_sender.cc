@@ -1,4 +1,4 @@
-#include "xccl/coll/outbox.h"
+#include "xccl/coll/a2e_sender.h"
 
 #include "xccl/coll/event_text.h"
 
@@ -16,7 +16,7 @@ void count(std::atomic<uint64_t>& counter) {
 
 // ---- Sending ----
 
-Status Outbox::follow_link(uint32_t dest, const LinkRef& link) {
+Status A2eSender::follow_link(uint32_t dest, const LinkRef& link) {
   Dest& to = dests_[dest];
   if (to.serial == link.serial()) return {};
   const CtrlLayout& layout = link.target().layout;
@@ -30,14 +30,14 @@ Status Outbox::follow_link(uint32_t dest, const LinkRef& link) {
   return {};
 }
 
-Status Outbox::send(uint32_t dest, const LinkRef& link, const Message& message) {
+Status A2eSender::send(uint32_t dest, const LinkRef& link, const Message& message) {
   const SlotWriter& writer = dests_[dest].writers[message.event.micro_batch];
   SWITCHYARD_RETURN_IF_ERROR(writer.write(0, head_.bytes()));
   SWITCHYARD_RETURN_IF_ERROR(writer.write_rows(local_.layout().exchange_layout().rows_offset(), message.rows));
   return publish(dest, link.fabric(), message);
 }
 
-Status Outbox::publish(uint32_t dest, Fabric& fabric, const Message& message) {
+Status A2eSender::publish(uint32_t dest, Fabric& fabric, const Message& message) {
   const EventId& event = message.event;
   PairFieldBody body{};
   body.step = event.step;
@@ -60,7 +60,7 @@ Status Outbox::publish(uint32_t dest, Fabric& fabric, const Message& message) {
 
 // ---- Answers ----
 
-bool Outbox::is_missing(uint32_t dest, uint32_t micro_batch) const {
+bool A2eSender::is_missing(uint32_t dest, uint32_t micro_batch) const {
   const Dest& to = dests_[dest];
   const Slot& slot = to.slots[micro_batch];
   if (slot.state != SlotState::kSent) return false;
@@ -69,7 +69,7 @@ bool Outbox::is_missing(uint32_t dest, uint32_t micro_batch) const {
          local_.peers().entry(dest).live_serial.load(std::memory_order_seq_cst) == to.serial;
 }
 
-Answer Outbox::take(uint32_t dest, uint32_t micro_batch) {
+Answer A2eSender::take(uint32_t dest, uint32_t micro_batch) {
   Slot& slot = dests_[dest].slots[micro_batch];
   if (slot.state == SlotState::kAnswered) return {.state = AnswerState::kComplete};
   if (is_missing(dest, micro_batch)) return {};
@@ -79,7 +79,7 @@ Answer Outbox::take(uint32_t dest, uint32_t micro_batch) {
 }
 
 /// Under a ref, so that the field is not reset for another epoch meanwhile, and the broker's count is this link's.
-Answer Outbox::take_published(uint32_t dest, Slot& slot) {
+Answer A2eSender::take_published(uint32_t dest, Slot& slot) {
   const LinkRef link = local_.peers().acquire(dest);
   if (!link || link.serial() != dests_[dest].serial) return {.state = AnswerState::kGone, .code = Code::kPeerDead};
   local_.peers().entry(dest).num_awaited.fetch_sub(1, std::memory_order_relaxed);
@@ -93,7 +93,7 @@ Answer Outbox::take_published(uint32_t dest, Slot& slot) {
   return check_answer(dest, slot);
 }
 
-Answer Outbox::check_answer(uint32_t dest, const Slot& slot) const {
+Answer A2eSender::check_answer(uint32_t dest, const Slot& slot) const {
   PairFieldBody body;
   copy_once(&body, &answer_field(dest, slot.event.micro_batch).body, sizeof(body));
   if (body.direction != Direction::kE2a || !is_code(body.detail))
@@ -120,7 +120,7 @@ uint32_t blamed_rank_of(const Answer& answer, uint32_t dest) {
 
 namespace {
 
-std::string refusal_text(const E2aRefusal& refusal, const Outbox::Slot& slot) {
+std::string refusal_text(const E2aRefusal& refusal, const A2eSender::Slot& slot) {
   switch (refusal.reason) {
     case RefusalReason::kMalformed:
       return "found impossible sizes or pairs in the message";
@@ -146,7 +146,7 @@ std::string refusal_text(const E2aRefusal& refusal, const Outbox::Slot& slot) {
 
 }  // namespace
 
-std::string text_of(const Answer& answer, uint32_t dest, const Outbox::Slot& slot) {
+std::string text_of(const Answer& answer, uint32_t dest, const A2eSender::Slot& slot) {
   switch (answer.state) {
     case AnswerState::kSequence:
       return "E2A sequence number " + std::to_string(answer.value) + " instead of " + std::to_string(slot.num_sent);
