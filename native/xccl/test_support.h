@@ -80,41 +80,6 @@ class Random {
   uint64_t state_;
 };
 
-<<<<<<< HEAD
-=======
-/// A forked peer, killed and reaped at the end. Fork before this process has threads.
-class ForkedPeer {
- public:
-  template <class Body>
-  explicit ForkedPeer(Body&& body) {
-    std::fflush(stdout);
-    pid_ = fork();
-    if (pid_ != 0) return;
-    body();
-    _exit(0);
-  }
-  ~ForkedPeer() { kill_now(); }
-  ForkedPeer(const ForkedPeer&) = delete;
-  void signal(int number) const { ::kill(pid_, number); }
-  /// Waits for its end: the exit status, or -1 when a signal ended it.
-  int wait_exit() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-  void kill_now() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    pid_ = -1;
-  }
-
- private:
-  pid_t pid_;
-};
-
->>>>>>> 5205cbe (Add the collectives: barrier, broadcast, all-gather, reduce-scatter, all-reduce)
 inline double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }

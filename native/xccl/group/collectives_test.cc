@@ -3,6 +3,7 @@
 
 #include "xccl/group/collectives_support.h"
 #include "xccl/group/collectives_tag.h"
+#include "xccl/process_support.h"
 
 namespace {
 
@@ -175,6 +176,14 @@ void run_forked_member(const Folder& folder, uint32_t rank, uint32_t num_ranks, 
   _exit(test::num_failures() == 0 ? 0 : 1);
 }
 
+/// True when the process has ended by itself, without a failed CHECK.
+bool ends_well(ForkedPeer& peer) {
+  const Deadline deadline = deadline_in(30s);
+  int wait_status = -1;
+  while (!peer.has_ended(&wait_status) && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(1ms);
+  return wait_status == 0;
+}
+
 TEST(xccl_collectives_between_processes) {
   constexpr uint32_t kNumRanks = 4;
   const Folder folder;
@@ -190,7 +199,7 @@ TEST(xccl_collectives_between_processes) {
       });
     }));
   }
-  for (const auto& peer : peers) CHECK(peer->wait_exit() == 0);
+  for (const auto& peer : peers) CHECK(ends_well(*peer));
 }
 
 TEST(xccl_collectives_hear_of_a_dead_member_at_once) {
