@@ -39,6 +39,46 @@ struct AllToAllArgs {
   bool is_zero_copy = false;
 };
 
+// ---- Collectives: `event` and sizes (root, type) are equal in all members, else Mismatch ----
+//
+// is_zero_copy: the bytes that this rank contributes lie in app() or zc(), members pull them from there, and they may be changed
+// only when the group's next call has returned (fence() at the latest). Members need not choose the same.
+
+struct BroadcastArgs {
+  uint32_t event = 0;
+  uint32_t root = 0;           // rank
+  std::span<std::byte> bytes;  // of the root read, of the others written
+  bool is_zero_copy = false;   // of the root; ignored in others
+};
+
+struct AllGatherArgs {
+  uint32_t event = 0;
+  std::span<const std::byte> mine;
+  std::span<std::byte> all;  // [num_members][mine.size()]; `mine` may be its own place in it
+  bool is_zero_copy = false;
+};
+
+struct AllGatherVariableArgs {
+  uint32_t event = 0;
+  std::span<const std::byte> mine;  // any size; may be where parts[member_idx()] begins
+  std::span<RecvPart> parts;        // [num_members]: a larger contribution than there is room for is a Mismatch
+  bool is_zero_copy = false;
+};
+
+enum class ElementType : uint8_t { kFloat32 = 0, kInt32 = 1 };
+
+/// Sums over the members, each element in the tree order of docs/numerics.md over the members: the same bits in all members,
+/// whatever the sizes. int32 wraps. Payloads of NaNs are not specified.
+struct ReduceArgs {
+  uint32_t event = 0;
+  ElementType type = ElementType::kFloat32;
+  std::span<const std::byte> in;  // whole elements, the same number in all members
+  /// all_reduce: as large as `in`, and may be `in`. reduce_scatter: this member's part, and may be that part of `in`. Of N
+  /// elements and n members the first N mod n members have N / n + 1, the others N / n.
+  std::span<std::byte> out;
+  bool is_zero_copy = false;  // all_reduce: `in` may be changed as soon as the call has returned
+};
+
 class Group {
  public:
   virtual ~Group() = default;
@@ -53,6 +93,14 @@ class Group {
 
   /// Each member sends each member a part. Returns when this rank has received all of its own.
   virtual Status all_to_all(const AllToAllArgs& args, Deadline deadline) = 0;
+
+  /// Returns when all members have called it.
+  virtual Status barrier(uint32_t event, Deadline deadline) = 0;
+  virtual Status broadcast(const BroadcastArgs& args, Deadline deadline) = 0;
+  virtual Status all_gather(const AllGatherArgs& args, Deadline deadline) = 0;
+  virtual Status all_gather_variable(const AllGatherVariableArgs& args, Deadline deadline) = 0;
+  virtual Status reduce_scatter(const ReduceArgs& args, Deadline deadline) = 0;
+  virtual Status all_reduce(const ReduceArgs& args, Deadline deadline) = 0;
 };
 
 }  // namespace switchyard::xccl

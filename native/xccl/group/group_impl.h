@@ -5,6 +5,7 @@
 
 #include "xccl/group.h"
 #include "xccl/group/all_to_all.h"
+#include "xccl/group/collectives.h"
 #include "xccl/group/fence.h"
 #include "xccl/group/rounds.h"
 
@@ -22,6 +23,23 @@ class GroupImpl final : public Group {
   Status fence(Deadline deadline) override { return group_fence(*rounds_, deadline); }
   Status all_to_all(const AllToAllArgs& args, Deadline deadline) override {
     return xccl::all_to_all(*rounds_, args, deadline);
+  }
+
+  Status barrier(uint32_t event, Deadline deadline) override { return group_barrier(*rounds_, event, deadline); }
+  Status broadcast(const BroadcastArgs& args, Deadline deadline) override {
+    return group_broadcast(*rounds_, args, deadline);
+  }
+  Status all_gather(const AllGatherArgs& args, Deadline deadline) override {
+    return group_all_gather(*rounds_, args, deadline);
+  }
+  Status all_gather_variable(const AllGatherVariableArgs& args, Deadline deadline) override {
+    return group_all_gather_variable(*rounds_, args, deadline);
+  }
+  Status reduce_scatter(const ReduceArgs& args, Deadline deadline) override {
+    return group_reduce_scatter(*rounds_, args, deadline);
+  }
+  Status all_reduce(const ReduceArgs& args, Deadline deadline) override {
+    return group_all_reduce(*rounds_, args, deadline);
   }
 
  private:
