@@ -13,8 +13,8 @@ using std::chrono::nanoseconds;
 constexpr nanoseconds kStepStolen = microseconds(100);
 constexpr nanoseconds kBanMin = milliseconds(2);
 constexpr nanoseconds kBanMax = std::chrono::seconds(2);
-/// A ban that is this many times its length past says nothing about the next.
-constexpr int64_t kBanMemory = 16;
+/// After this many waits awake in which nobody took the core, somebody who does is a stray: no reason for a ban.
+constexpr uint32_t kNumUndisturbed = 32;
 /// What a wake costs at most where being awake would have paid.
 constexpr nanoseconds kWakeCost = microseconds(50);
 
@@ -34,17 +34,22 @@ bool Waiter::may_be_awake(Deadline now) {
   return num_vain_.load(std::memory_order_relaxed) < kNumVainMax;
 }
 
-void Waiter::ban(Deadline now) {
-  const int64_t at = now.time_since_epoch().count();
-  const int64_t last = ban_length_.load(std::memory_order_relaxed);
-  const bool is_repeated = last != 0 && at - ban_end_.load(std::memory_order_relaxed) < kBanMemory * last;
-  const int64_t length = is_repeated ? std::min<int64_t>(2 * last, kBanMax.count()) : kBanMin.count();
+void Waiter::note_disturbance(Deadline now) {
+  const bool is_stray = num_undisturbed_.load(std::memory_order_relaxed) >= kNumUndisturbed;
+  num_undisturbed_.store(0, std::memory_order_relaxed);
+  const int64_t last = is_stray ? 0 : ban_length_.load(std::memory_order_relaxed);
+  const int64_t length = is_stray ? 0 : std::clamp<int64_t>(2 * last, kBanMin.count(), kBanMax.count());
   ban_length_.store(length, std::memory_order_relaxed);
-  ban_end_.store(at + length, std::memory_order_relaxed);
-  is_banned_.store(true, std::memory_order_relaxed);
+  ban_end_.store(now.time_since_epoch().count() + length, std::memory_order_relaxed);
+  is_banned_.store(length > 0, std::memory_order_relaxed);
 }
 
-void Waiter::note_end(bool is_vain) {
+void Waiter::note_awake() {
+  const uint32_t before = num_undisturbed_.load(std::memory_order_relaxed);
+  if (before < kNumUndisturbed) num_undisturbed_.store(before + 1, std::memory_order_relaxed);
+}
+
+void Waiter::note_length(bool is_vain) {
   const uint32_t before = num_vain_.load(std::memory_order_relaxed);
   const uint32_t after = is_vain ? std::min(before + 1, kNumVainMax) : 0;
   if (after != before) num_vain_.store(after, std::memory_order_relaxed);
@@ -58,13 +63,7 @@ WaitCourse::WaitCourse(Waiter& waiter)
       may_be_awake_(!waiter.row_->is_adaptive || waiter.may_be_awake(start_)) {}
 
 WaitStep WaitCourse::next() {
-  const Deadline before = now_;
-  now_ = std::chrono::steady_clock::now();
-  const bool was_stolen = last_ != WaitStep::kSleep && now_ - before > kStepStolen;
-  if (was_stolen && waiter_.row_->is_adaptive) {
-    waiter_.ban(now_);
-    may_be_awake_ = false;
-  }
+  read_clock();
   const nanoseconds spent = now_ - start_;
   // Whoever slept once is waiting for something long.
   if (!may_be_awake_ || has_slept_ || spent >= limits_.yield_max) {
@@ -74,10 +73,21 @@ WaitStep WaitCourse::next() {
   return last_ = spent < limits_.spin_max ? WaitStep::kLook : WaitStep::kYield;
 }
 
+/// A step awake that took long shows that somebody else has the core, also when the arrival came meanwhile.
+void WaitCourse::read_clock() {
+  const Deadline before = now_;
+  now_ = std::chrono::steady_clock::now();
+  const bool was_stolen = last_ != WaitStep::kSleep && now_ - before > kStepStolen;
+  if (!was_stolen || !waiter_.row_->is_adaptive) return;
+  waiter_.note_disturbance(now_);
+  may_be_awake_ = false;
+}
+
 void WaitCourse::finish() {
   if (!waiter_.row_->is_adaptive) return;
-  const bool is_vain = has_slept_ && std::chrono::steady_clock::now() - start_ > limits_.yield_max + kWakeCost;
-  waiter_.note_end(is_vain);
+  read_clock();
+  if (may_be_awake_ && !has_slept_) waiter_.note_awake();
+  waiter_.note_length(has_slept_ && now_ - start_ > limits_.yield_max + kWakeCost);
 }
 
 }  // namespace switchyard::xccl

@@ -2,8 +2,9 @@
 // Used by wait_on alone. All of it is private memory: peers see nothing but the doorbell.
 //
 // What a waiter learns, and only under an adaptive policy:
-// - A yield, or a row of looks, that took over 100 us: somebody else has the core. Then the awake phases are banned, first for
-//   2 ms, twice as long each time that the end of a ban meets the same again.
+// - A yield, or a row of looks, that took over 100 us: somebody else has the core. This wait then sleeps. If it happens again
+//   within 32 waits, the awake phases are banned: for 2 ms, then twice as long each time, up to 2 s. Strays cost nothing more,
+//   and a busy neighbour costs one of its time slices every 2 s.
 // - Waits that go on after the awake phases: after three in a row the next ones sleep at once, until one was so short that being
 //   awake would have paid. So a rank that idles costs nothing, and nothing has to be tried out.
 #pragma once
@@ -43,13 +44,18 @@ class Waiter {
   }
   /// May the wait that begins now be awake? Ends a ban that is over.
   bool may_be_awake(Deadline now);
-  void ban(Deadline now);
-  void note_end(bool is_vain);
+  /// Somebody else had the core.
+  void note_disturbance(Deadline now);
+  /// A wait ended awake, and nobody else had the core.
+  void note_awake();
+  /// A wait has ended; was being awake in vain, or would it have been?
+  void note_length(bool is_vain);
 
   Doorbell* bell_ = nullptr;
   const WaitPolicyRow* row_ = nullptr;
   const std::atomic<bool>* is_crowded_ = nullptr;
   std::atomic<uint32_t> num_vain_{0};         // waits in a row that outlasted the awake phases
+  std::atomic<uint32_t> num_undisturbed_{0};  // waits awake since the last disturbance
   std::atomic<bool> is_banned_{false};        // a ban is in force
   std::atomic<Deadline::rep> ban_length_{0};  // of the ban in force, or of the last
   std::atomic<Deadline::rep> ban_end_{0};
@@ -64,12 +70,14 @@ class WaitCourse {
   explicit WaitCourse(Waiter& waiter);
 
   Deadline now() const { return now_; }
-  /// Reads the clock and judges by it what the last step took.
+  /// Reads the clock and says how to go on.
   WaitStep next();
   /// The wait is over, by arrival or deadline.
   void finish();
 
  private:
+  void read_clock();
+
   Waiter& waiter_;
   const AwakeLimits limits_;
   const Deadline start_;

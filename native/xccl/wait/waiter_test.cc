@@ -75,17 +75,33 @@ TEST(xccl_waiter_sleeps_at_once_after_vain_waits_until_one_is_short) {
   CHECK(bench.waiter.may_spin());
 }
 
+/// A wait in which somebody else takes the core for 1 ms.
+void wait_disturbed(Waiter& waiter) {
+  WaitCourse course(waiter);
+  CHECK(course.next() == WaitStep::kLook);
+  std::this_thread::sleep_for(1ms);
+  CHECK(course.next() == WaitStep::kSleep);
+}
+
 TEST(xccl_waiter_sleeps_for_a_while_when_somebody_else_has_the_core) {
   Bench bench(WaitPolicy::kAuto, false);
-  {
-    WaitCourse course(bench.waiter);
-    CHECK(course.next() == WaitStep::kLook);
-    std::this_thread::sleep_for(1ms);
-    CHECK(course.next() == WaitStep::kSleep);
-  }
+  wait_disturbed(bench.waiter);
   CHECK(!bench.waiter.may_spin());
   std::this_thread::sleep_for(3ms);
+  wait_disturbed(bench.waiter);
+  std::this_thread::sleep_for(5ms);
   CHECK(steps_of(bench, 10s).front() == WaitStep::kLook);
+}
+
+TEST(xccl_waiter_forgives_a_stray) {
+  Bench bench(WaitPolicy::kAuto, false);
+  for (int i = 0; i < 1000; ++i) {
+    WaitCourse course(bench.waiter);
+    (void)course.next();
+    course.finish();
+  }
+  bench.waiter.may_spin() ? wait_disturbed(bench.waiter) : void();
+  CHECK(bench.waiter.may_spin());
 }
 
 TEST(xccl_wait_that_may_only_look_looks_once) {
