@@ -20,6 +20,7 @@ namespace switchyard::xccl {
 class AttentionEndpoint;
 class ExpertEndpoint;
 class Group;
+class Messenger;
 struct GroupSpec;
 class Messenger;
 

@@ -8,8 +8,8 @@
 #include "xccl/coll/event_text.h"
 #include "xccl/coll/exchange_plan.h"
 #include "xccl/coll/expert.h"
-#include "xccl/coll/op_timer.h"
 #include "xccl/group/group_impl.h"
+#include "xccl/link/op_timer.h"
 #include "xccl/p2p/messenger_impl.h"
 #include "xccl/telemetry/scope.h"
 

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "xccl/coll/event_text.h"
-#include "xccl/coll/op_timer.h"
+#include "xccl/link/op_timer.h"
 #include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {

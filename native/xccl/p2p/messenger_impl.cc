@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "xccl/coll/op_timer.h"
-#include "xccl/p2p/pair_wait.h"
+#include "xccl/link/op_timer.h"
+#include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -37,7 +37,7 @@ Status MessengerImpl::recv(uint32_t src, uint32_t event, std::span<std::byte> in
 
 // ---- Asynchronous form ----
 
-Status MessengerImpl::open_operation(uint64_t user_data, Operation** out) {
+Status MessengerImpl::open_operation(uint64_t user_data, AsyncOp** out) {
   *out = table_.open(user_data);
   if (*out) return {};
   return {Code::kResourceExhausted,
@@ -46,7 +46,7 @@ Status MessengerImpl::open_operation(uint64_t user_data, Operation** out) {
 
 Status MessengerImpl::submit_send(const SendOp& send, uint64_t user_data, OperationId* id) {
   SWITCHYARD_RETURN_IF_ERROR(sender_.prepare(send.dest));
-  Operation* op = nullptr;
+  AsyncOp* op = nullptr;
   SWITCHYARD_RETURN_IF_ERROR(open_operation(user_data, &op));
   op->is_send = true;
   op->send = send;
@@ -69,7 +69,7 @@ Status MessengerImpl::send_zero_copy_async(uint32_t dest, uint32_t event, const 
 Status MessengerImpl::recv_async(uint32_t src, uint32_t event, std::span<std::byte> into, uint64_t user_data,
                                  OperationId* id) {
   SWITCHYARD_RETURN_IF_ERROR(receiver_.prepare(src));
-  Operation* op = nullptr;
+  AsyncOp* op = nullptr;
   SWITCHYARD_RETURN_IF_ERROR(open_operation(user_data, &op));
   op->receive.src = src;
   op->receive.event = event;
@@ -91,25 +91,26 @@ size_t MessengerImpl::poll(std::span<Completion> out) {
 }
 
 Status MessengerImpl::wait(OperationId id, Deadline deadline, Completion* out) {
-  Operation* op = table_.find(id);
+  AsyncOp* op = table_.find(id);
   if (!op) return {Code::kInvalidArgument, "no such operation: " + std::to_string(id.value)};
   const auto check = [&]() -> uint32_t {
     advance();
-    return op->state == Operation::State::kOver ? 0 : 1;
+    return op->state == AsyncOp::State::kOver ? 0 : 1;
   };
   const bool has_other = op->is_send ? receiver_.has_outstanding() : sender_.has_outstanding();
   const std::chrono::nanoseconds sleep_max = has_other ? std::chrono::nanoseconds(kOtherHalfMax) : kSleepMax;
-  if (!wait_pair(
-          local_, op->is_send ? Bell::kRingAck : Bell::kRing, deadline, check, [] {}, sleep_max))
+  Waiter& waiter = local_.waiter(bell_of(op->is_send ? Bell::kRingAck : Bell::kRing));
+  const auto on_wake = [&] { local_.progress(); };
+  if (!wait_on(waiter, deadline, check, on_wake, sleep_max))
     return {Code::kTimeout, "operation " + std::to_string(id.value) + " is not over at the deadline"};
   table_.collect_one(*op, out);
   return {};
 }
 
 Status MessengerImpl::cancel(OperationId id) {
-  Operation* op = table_.find(id);
+  AsyncOp* op = table_.find(id);
   if (!op) return {Code::kInvalidArgument, "no such operation: " + std::to_string(id.value)};
-  if (op->state == Operation::State::kOver) return {};
+  if (op->state == AsyncOp::State::kOver) return {};
   if (op->is_send) {
     sender_.withdraw(*op);
   } else {

@@ -52,7 +52,7 @@ class MessengerImpl final : public Messenger {
 
  private:
   Status submit_send(const SendOp& send, uint64_t user_data, OperationId* id);
-  Status open_operation(uint64_t user_data, Operation** out);
+  Status open_operation(uint64_t user_data, AsyncOp** out);
   void advance();
 
   LocalRank& local_;

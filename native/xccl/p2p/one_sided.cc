@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "xccl/p2p/pair_wait.h"
+#include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -75,7 +75,7 @@ Status OneSided::wait_signal(uint32_t src, uint64_t signal_offset, uint64_t valu
   SWITCHYARD_RETURN_IF_ERROR(open(src, &link));
   const auto is_there = [&] { return word->load(std::memory_order_seq_cst) >= value; };
   const auto check = [&]() -> uint32_t { return is_there() || !link.is_live() ? 0 : 1; };
-  if (!wait_pair(local_, Bell::kSignal, deadline, check, [] {})) {
+  if (!wait_on(local_.waiter(bell_of(Bell::kSignal)), deadline, check, [&] { local_.progress(); })) {
     return {Code::kTimeout, "rank " + std::to_string(src) + ": the signal at " + std::to_string(signal_offset) +
                                 " is " + std::to_string(word->load(std::memory_order_relaxed)) + ", not " +
                                 std::to_string(value) + ", at the deadline"};

@@ -35,14 +35,14 @@ size_t OpTable::collect(std::span<Completion> out) {
   return num_collected;
 }
 
-void OpTable::collect_one(Operation& op, Completion* out) {
+void OpTable::collect_one(AsyncOp& op, Completion* out) {
   remove(over_, idx_of(op));
   hand_out(op, out);
 }
 
-void OpTable::hand_out(Operation& op, Completion* out) {
+void OpTable::hand_out(AsyncOp& op, Completion* out) {
   *out = {op.id, op.user_data, op.peer(), op.num_bytes(), std::move(op.status)};
-  op.state = Operation::State::kFree;
+  op.state = AsyncOp::State::kFree;
   append(free_, idx_of(op));
 }
 

@@ -6,11 +6,11 @@
 #include <span>
 #include <utility>
 
-#include "xccl/p2p/operation.h"
+#include "xccl/p2p/pair_op.h"
 
 namespace switchyard::xccl {
 
-struct Operation {
+struct AsyncOp {
   enum class State : uint8_t { kFree, kOutstanding, kOver };
 
   State state = State::kFree;
@@ -46,23 +46,23 @@ class OpTable {
   }
 
   /// A new outstanding operation, or null when the table is full.
-  Operation* open(uint64_t user_data) {
+  AsyncOp* open(uint64_t user_data) {
     if (free_.is_empty()) return nullptr;
     const uint8_t idx = pop(free_);
-    Operation& op = ops_[idx];
-    op = Operation{};
-    op.state = Operation::State::kOutstanding;
+    AsyncOp& op = ops_[idx];
+    op = AsyncOp{};
+    op.state = AsyncOp::State::kOutstanding;
     op.id.value = ++num_opened_ * kNumOperationsMax + idx;
     op.user_data = user_data;
     return &op;
   }
 
-  Operation& at(uint8_t idx) { return ops_[idx]; }
-  uint8_t idx_of(const Operation& op) const { return static_cast<uint8_t>(&op - ops_.data()); }
+  AsyncOp& at(uint8_t idx) { return ops_[idx]; }
+  uint8_t idx_of(const AsyncOp& op) const { return static_cast<uint8_t>(&op - ops_.data()); }
   /// Null when it is unknown or collected.
-  Operation* find(OperationId id) {
-    Operation& op = ops_[id.value % kNumOperationsMax];
-    return op.state != Operation::State::kFree && op.id == id ? &op : nullptr;
+  AsyncOp* find(OperationId id) {
+    AsyncOp& op = ops_[id.value % kNumOperationsMax];
+    return op.state != AsyncOp::State::kFree && op.id == id ? &op : nullptr;
   }
 
   void append(OpList& list, uint8_t idx);
@@ -73,18 +73,18 @@ class OpTable {
   /// The operation, which is in no list any more, is over.
   void finish(uint8_t idx, Status status) {
     ops_[idx].status = std::move(status);
-    ops_[idx].state = Operation::State::kOver;
+    ops_[idx].state = AsyncOp::State::kOver;
     append(over_, idx);
   }
   /// Collects what is over, oldest first.
   size_t collect(std::span<Completion> out);
   /// Collects one that is over.
-  void collect_one(Operation& op, Completion* out);
+  void collect_one(AsyncOp& op, Completion* out);
 
  private:
-  void hand_out(Operation& op, Completion* out);
+  void hand_out(AsyncOp& op, Completion* out);
 
-  std::array<Operation, kNumOperationsMax> ops_;
+  std::array<AsyncOp, kNumOperationsMax> ops_;
   OpList free_;
   OpList over_;
   uint64_t num_opened_ = 0;

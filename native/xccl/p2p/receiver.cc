@@ -4,14 +4,17 @@
 #include <bit>
 
 #include "xccl/p2p/pair_text.h"
-#include "xccl/p2p/pair_wait.h"
 #include "xccl/p2p/small_copy.h"
+#include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
 namespace {
 
 /// A pull looks for the peer's death between pieces of this size.
 constexpr uint64_t kPullPieceBytes = 1 << 20;
+
+/// Looks in vain after which the open acknowledgement is written.
+constexpr uint32_t kNumLooksBeforeAck = 32;
 
 /// A message stays at the head when it is not the one that is asked for.
 Status check_wanted(const ReceiveOp& op, uint32_t event, uint64_t num_bytes) {
@@ -38,10 +41,10 @@ Status Receiver::open(uint32_t src, LinkRef* link) {
     return {Code::kInvalidArgument, "recv: rank " + std::to_string(src) + " is not below max_ranks"};
   *link = local_.peers().acquire(src);
   if (!*link) return local_.explain_unlinked(src);
-  if (boxes_[src].serial() == link->serial()) return {};
+  if (rings_[src].serial() == link->serial()) return {};
   if (!link->target().layout.has_rings())
     return {Code::kUnsupported, "recv: rank " + std::to_string(src) + " has no rings"};
-  boxes_[src].begin(local_, src, *link);
+  rings_[src].begin(local_, src, *link);
   return {};
 }
 
@@ -62,43 +65,44 @@ Status Receiver::recv(uint32_t src, uint32_t event, std::span<std::byte> into, s
 
 Status Receiver::run(ReceiveOp& op, const LinkRef& link, Deadline deadline) {
   Status fault;
+  uint32_t num_looks = 0;
   const auto check = [&]() -> uint32_t {
-    Queue& queue = queues_[op.src];
-    if (!queue.waiting.is_empty()) {
-      // What was asked for before is served first.
-      advance_queue(op.src, link);
-      if (!queue.waiting.is_empty()) return 1;
-    }
-    return advance(op, link, &fault) ? 0 : 1;
+    if (is_next(op, link) && advance(op, link, &fault)) return 0;
+    // A sender that waits for room must not wait for this rank's sleep.
+    if (++num_looks != kNumLooksBeforeAck) return 1;
+    fault = rings_[op.src].acknowledge(link.fabric());
+    return fault.ok() ? 1 : 0;
   };
-  // A sender that waits for room, or for an acknowledgement, must not wait for this rank's sleep.
-  Status acked;
-  const auto acknowledge = [&] { acked = boxes_[op.src].acknowledge(link.fabric()); };
-  const bool is_over = wait_pair(local_, Bell::kRing, deadline, check, acknowledge);
-  SWITCHYARD_RETURN_IF_ERROR(acked);
-  if (is_over) return fault;
+  if (wait_on(local_.waiter(bell_of(Bell::kRing)), deadline, check, [&] { local_.progress(); })) return fault;
   give_up(op);
   const std::string what =
       op.is_begun ? std::to_string(op.num_received) + " of " + std::to_string(op.total) + " bytes" : "no message";
   return pair_error(Code::kTimeout, op.src, op.event, what + " came before the deadline");
 }
 
+/// What was asked for before is served first.
+bool Receiver::is_next(const ReceiveOp& op, const LinkRef& link) {
+  const OpList& waiting = queues_[op.src].waiting;
+  if (!waiting.is_empty()) advance_queue(op.src, link);
+  return waiting.is_empty();
+}
+
 // ---- One operation ----
 
 /// True when the operation is over; *fault says how.
 bool Receiver::advance(ReceiveOp& op, const LinkRef& link, Status* fault) {
-  Inbox& box = boxes_[op.src];
+  RingReader& ring = rings_[op.src];
   for (bool is_over = false; !is_over && fault->ok();) {
-    switch (box.look()) {
-      case Inbox::Look::kThere:
+    switch (ring.look()) {
+      case RingReader::Look::kThere:
         *fault = take_field(op, link, &is_over);
         break;
-      case Inbox::Look::kNothing:
+      case RingReader::Look::kNothing:
         if (link.is_live()) return false;
         *fault = pair_gone(local_, op.src, op.event);
         break;
-      case Inbox::Look::kImpossible:
-        *fault = corrupt(op.src, link, box.impossible_text());
+      case RingReader::Look::kImpossible:
+        *fault = corrupt(op.src, link, ring.impossible_text());
         break;
     }
   }
@@ -106,9 +110,9 @@ bool Receiver::advance(ReceiveOp& op, const LinkRef& link, Status* fault) {
 }
 
 Status Receiver::take_field(ReceiveOp& op, const LinkRef& link, bool* is_over) {
-  Inbox& box = boxes_[op.src];
-  const RingBody body = box.read();
-  if (box.is_dropping) return drop_field(link, op.src, body);
+  RingReader& ring = rings_[op.src];
+  const RingBody body = ring.read();
+  if (ring.is_dropping) return drop_field(link, op.src, body);
   const RingKind kind = RingHead{body.head}.kind();
   if (kind == RingKind::kChunk) return take_chunk(op, link, body, is_over);
   *is_over = true;
@@ -125,23 +129,23 @@ Status Receiver::take_inline(ReceiveOp& op, const LinkRef& link, const RingBody&
   SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, head.value()));
   small_copy(op.into, body.payload, head.value());
   op.total = op.num_received = head.value();
-  return boxes_[op.src].take(link.fabric(), head.wants_ack());
+  return rings_[op.src].take(link.fabric(), head.wants_ack());
 }
 
 Status Receiver::take_chunk(ReceiveOp& op, const LinkRef& link, const RingBody& body, bool* is_over) {
-  Inbox& box = boxes_[op.src];
+  RingReader& ring = rings_[op.src];
   const uint64_t total = op.is_begun ? op.total : body.chunk.total_bytes;
-  const bool is_right = is_next_chunk(body, box.slot_bytes(), total, op.num_received);
+  const bool is_right = is_next_chunk(body, ring.slot_bytes(), total, op.num_received);
   if (!is_right || (op.is_begun && body.event != op.event))
     return corrupt(op.src, link, "a chunk that does not go on after byte " + std::to_string(op.num_received));
   if (!op.is_begun) SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, total));
   const RingHead head{body.head};
-  copy_once(op.into + op.num_received, box.slot(), head.value());
+  copy_once(op.into + op.num_received, ring.slot(), head.value());
   op.is_begun = true;
   op.total = total;
   op.num_received += head.value();
   *is_over = op.num_received == total;
-  return box.take(link.fabric(), head.wants_ack());
+  return ring.take(link.fabric(), head.wants_ack());
 }
 
 Status Receiver::take_region(ReceiveOp& op, const LinkRef& link, const RingBody& body) {
@@ -153,7 +157,7 @@ Status Receiver::take_region(ReceiveOp& op, const LinkRef& link, const RingBody&
   // Bounds are the sender's word: what is outside its area is as impossible as any other value.
   if (pulled.code() == Code::kInvalidArgument) return corrupt(op.src, link, pulled.message());
   SWITCHYARD_RETURN_IF_ERROR(pulled);
-  return boxes_[op.src].take(link.fabric(), true);
+  return rings_[op.src].take(link.fabric(), true);
 }
 
 Status Receiver::pull(const ReceiveOp& op, const LinkRef& link, const RingBody& body) {
@@ -169,7 +173,7 @@ Status Receiver::pull(const ReceiveOp& op, const LinkRef& link, const RingBody& 
 }
 
 Status Receiver::take_end(ReceiveOp& op, const LinkRef& link) {
-  SWITCHYARD_RETURN_IF_ERROR(boxes_[op.src].take(link.fabric(), false));
+  SWITCHYARD_RETURN_IF_ERROR(rings_[op.src].take(link.fabric(), false));
   op.is_begun = false;
   return pair_error(
       Code::kTimeout, op.src, op.event,
@@ -178,27 +182,27 @@ Status Receiver::take_end(ReceiveOp& op, const LinkRef& link) {
 
 /// One more field of a message whose receive was given up.
 Status Receiver::drop_field(const LinkRef& link, uint32_t src, const RingBody& body) {
-  Inbox& box = boxes_[src];
+  RingReader& ring = rings_[src];
   const RingHead head{body.head};
   if (head.kind() == RingKind::kGivenUp) {
-    box.is_dropping = false;
+    ring.is_dropping = false;
   } else if (head.kind() == RingKind::kChunk &&
-             is_next_chunk(body, box.slot_bytes(), box.drop_total, box.num_dropped)) {
-    box.num_dropped += head.value();
-    box.is_dropping = box.num_dropped != box.drop_total;
+             is_next_chunk(body, ring.slot_bytes(), ring.drop_total, ring.num_dropped)) {
+    ring.num_dropped += head.value();
+    ring.is_dropping = ring.num_dropped != ring.drop_total;
   } else {
-    return corrupt(src, link, "a field that does not go on after byte " + std::to_string(box.num_dropped));
+    return corrupt(src, link, "a field that does not go on after byte " + std::to_string(ring.num_dropped));
   }
-  return box.take(link.fabric(), head.wants_ack());
+  return ring.take(link.fabric(), head.wants_ack());
 }
 
 /// The caller's memory is his again: the rest of a message that is partly through will be dropped.
 void Receiver::give_up(const ReceiveOp& op) {
   if (!op.is_begun || op.num_received == op.total) return;
-  Inbox& box = boxes_[op.src];
-  box.is_dropping = true;
-  box.drop_total = op.total;
-  box.num_dropped = op.num_received;
+  RingReader& ring = rings_[op.src];
+  ring.is_dropping = true;
+  ring.drop_total = op.total;
+  ring.num_dropped = op.num_received;
 }
 
 Status Receiver::corrupt(uint32_t src, const LinkRef& link, const std::string& text) {
@@ -215,10 +219,10 @@ Status Receiver::prepare(uint32_t src) {
   return {};
 }
 
-void Receiver::submit(Operation& op) {
+void Receiver::submit(AsyncOp& op) {
   const uint32_t src = op.receive.src;
   Queue& queue = queues_[src];
-  if (queue.waiting.is_empty()) queue.serial = boxes_[src].serial();
+  if (queue.waiting.is_empty()) queue.serial = rings_[src].serial();
   table_.append(queue.waiting, table_.idx_of(op));
   active_ranks_ |= uint64_t{1} << src;
   advance_rank(src);
@@ -240,7 +244,7 @@ void Receiver::advance_queue(uint32_t src, const LinkRef& link) {
   if (waiting.is_empty()) return;
   const bool is_same_link = link && link.serial() == queues_[src].serial;
   while (!waiting.is_empty()) {
-    Operation& op = table_.at(waiting.front());
+    AsyncOp& op = table_.at(waiting.front());
     Status fault;
     if (is_same_link && !advance(op.receive, link, &fault)) break;
     if (!is_same_link) fault = pair_gone(local_, src, op.receive.event);
@@ -249,10 +253,10 @@ void Receiver::advance_queue(uint32_t src, const LinkRef& link) {
   if (waiting.is_empty()) active_ranks_ &= ~(uint64_t{1} << src);
 }
 
-void Receiver::withdraw(Operation& op) {
+void Receiver::withdraw(AsyncOp& op) {
   const uint32_t src = op.receive.src;
   table_.remove(queues_[src].waiting, table_.idx_of(op));
-  if (boxes_[src].serial() == queues_[src].serial) give_up(op.receive);
+  if (rings_[src].serial() == queues_[src].serial) give_up(op.receive);
   if (queues_[src].waiting.is_empty()) active_ranks_ &= ~(uint64_t{1} << src);
 }
 

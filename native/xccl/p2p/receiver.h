@@ -4,8 +4,8 @@
 
 #include <array>
 
-#include "xccl/p2p/inbox.h"
 #include "xccl/p2p/op_table.h"
+#include "xccl/p2p/ring_reader.h"
 
 namespace switchyard::xccl {
 
@@ -18,12 +18,12 @@ class Receiver {
   /// Can `src` be received from? Settles what was queued on an older link.
   Status prepare(uint32_t src);
   /// Queues an operation of the table, whose source is prepared, and advances it.
-  void submit(Operation& op);
+  void submit(AsyncOp& op);
   /// Advances all that is queued.
   void advance_queues();
   bool has_outstanding() const { return active_ranks_ != 0; }
   /// Takes an outstanding operation out of its queue.
-  void withdraw(Operation& op);
+  void withdraw(AsyncOp& op);
 
  private:
   struct Queue {
@@ -33,6 +33,7 @@ class Receiver {
 
   Status open(uint32_t src, LinkRef* link);
   Status run(ReceiveOp& op, const LinkRef& link, Deadline deadline);
+  bool is_next(const ReceiveOp& op, const LinkRef& link);
   bool advance(ReceiveOp& op, const LinkRef& link, Status* fault);
   Status take_field(ReceiveOp& op, const LinkRef& link, bool* is_over);
   Status take_inline(ReceiveOp& op, const LinkRef& link, const RingBody& body);
@@ -49,7 +50,7 @@ class Receiver {
 
   LocalRank& local_;
   OpTable& table_;
-  std::array<Inbox, kNumRanksMax> boxes_;
+  std::array<RingReader, kNumRanksMax> rings_;
   std::array<Queue, kNumRanksMax> queues_;
   uint64_t active_ranks_ = 0;  // bit r: queues_[r] is not empty
 };
