@@ -41,10 +41,10 @@ Status Receiver::open(uint32_t src, LinkRef* link) {
     return {Code::kInvalidArgument, "recv: rank " + std::to_string(src) + " is not below max_ranks"};
   *link = local_.peers().acquire(src);
   if (!*link) return local_.explain_unlinked(src);
-  if (boxes_[src].serial() == link->serial()) return {};
+  if (rings_[src].serial() == link->serial()) return {};
   if (!link->target().layout.has_rings())
     return {Code::kUnsupported, "recv: rank " + std::to_string(src) + " has no rings"};
-  boxes_[src].begin(local_, src, *link);
+  rings_[src].begin(local_, src, *link);
   return {};
 }
 
@@ -70,7 +70,7 @@ Status Receiver::run(ReceiveOp& op, const LinkRef& link, Deadline deadline) {
     if (is_next(op, link) && advance(op, link, &fault)) return 0;
     // A sender that waits for room must not wait for this rank's sleep.
     if (++num_looks != kNumLooksBeforeAck) return 1;
-    fault = boxes_[op.src].acknowledge(link.fabric());
+    fault = rings_[op.src].acknowledge(link.fabric());
     return fault.ok() ? 1 : 0;
   };
   if (wait_on(local_.waiter(bell_of(Bell::kRing)), deadline, check, [&] { local_.progress(); })) return fault;
@@ -91,18 +91,18 @@ bool Receiver::is_next(const ReceiveOp& op, const LinkRef& link) {
 
 /// True when the operation is over; *fault says how.
 bool Receiver::advance(ReceiveOp& op, const LinkRef& link, Status* fault) {
-  Inbox& box = boxes_[op.src];
+  RingReader& ring = rings_[op.src];
   for (bool is_over = false; !is_over && fault->ok();) {
-    switch (box.look()) {
-      case Inbox::Look::kThere:
+    switch (ring.look()) {
+      case RingReader::Look::kThere:
         *fault = take_field(op, link, &is_over);
         break;
-      case Inbox::Look::kNothing:
+      case RingReader::Look::kNothing:
         if (link.is_live()) return false;
         *fault = pair_gone(local_, op.src, op.event);
         break;
-      case Inbox::Look::kImpossible:
-        *fault = corrupt(op.src, link, box.impossible_text());
+      case RingReader::Look::kImpossible:
+        *fault = corrupt(op.src, link, ring.impossible_text());
         break;
     }
   }
@@ -110,9 +110,9 @@ bool Receiver::advance(ReceiveOp& op, const LinkRef& link, Status* fault) {
 }
 
 Status Receiver::take_field(ReceiveOp& op, const LinkRef& link, bool* is_over) {
-  Inbox& box = boxes_[op.src];
-  const RingBody body = box.read();
-  if (box.is_dropping) return drop_field(link, op.src, body);
+  RingReader& ring = rings_[op.src];
+  const RingBody body = ring.read();
+  if (ring.is_dropping) return drop_field(link, op.src, body);
   const RingKind kind = RingHead{body.head}.kind();
   if (kind == RingKind::kChunk) return take_chunk(op, link, body, is_over);
   *is_over = true;
@@ -129,23 +129,23 @@ Status Receiver::take_inline(ReceiveOp& op, const LinkRef& link, const RingBody&
   SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, head.value()));
   small_copy(op.into, body.payload, head.value());
   op.total = op.num_received = head.value();
-  return boxes_[op.src].take(link.fabric(), head.wants_ack());
+  return rings_[op.src].take(link.fabric(), head.wants_ack());
 }
 
 Status Receiver::take_chunk(ReceiveOp& op, const LinkRef& link, const RingBody& body, bool* is_over) {
-  Inbox& box = boxes_[op.src];
+  RingReader& ring = rings_[op.src];
   const uint64_t total = op.is_begun ? op.total : body.chunk.total_bytes;
-  const bool is_right = is_next_chunk(body, box.slot_bytes(), total, op.num_received);
+  const bool is_right = is_next_chunk(body, ring.slot_bytes(), total, op.num_received);
   if (!is_right || (op.is_begun && body.event != op.event))
     return corrupt(op.src, link, "a chunk that does not go on after byte " + std::to_string(op.num_received));
   if (!op.is_begun) SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, total));
   const RingHead head{body.head};
-  copy_once(op.into + op.num_received, box.slot(), head.value());
+  copy_once(op.into + op.num_received, ring.slot(), head.value());
   op.is_begun = true;
   op.total = total;
   op.num_received += head.value();
   *is_over = op.num_received == total;
-  return box.take(link.fabric(), head.wants_ack());
+  return ring.take(link.fabric(), head.wants_ack());
 }
 
 Status Receiver::take_region(ReceiveOp& op, const LinkRef& link, const RingBody& body) {
@@ -157,7 +157,7 @@ Status Receiver::take_region(ReceiveOp& op, const LinkRef& link, const RingBody&
   // Bounds are the sender's word: what is outside its area is as impossible as any other value.
   if (pulled.code() == Code::kInvalidArgument) return corrupt(op.src, link, pulled.message());
   SWITCHYARD_RETURN_IF_ERROR(pulled);
-  return boxes_[op.src].take(link.fabric(), true);
+  return rings_[op.src].take(link.fabric(), true);
 }
 
 Status Receiver::pull(const ReceiveOp& op, const LinkRef& link, const RingBody& body) {
@@ -173,7 +173,7 @@ Status Receiver::pull(const ReceiveOp& op, const LinkRef& link, const RingBody& 
 }
 
 Status Receiver::take_end(ReceiveOp& op, const LinkRef& link) {
-  SWITCHYARD_RETURN_IF_ERROR(boxes_[op.src].take(link.fabric(), false));
+  SWITCHYARD_RETURN_IF_ERROR(rings_[op.src].take(link.fabric(), false));
   op.is_begun = false;
   return pair_error(
       Code::kTimeout, op.src, op.event,
@@ -182,27 +182,27 @@ Status Receiver::take_end(ReceiveOp& op, const LinkRef& link) {
 
 /// One more field of a message whose receive was given up.
 Status Receiver::drop_field(const LinkRef& link, uint32_t src, const RingBody& body) {
-  Inbox& box = boxes_[src];
+  RingReader& ring = rings_[src];
   const RingHead head{body.head};
   if (head.kind() == RingKind::kGivenUp) {
-    box.is_dropping = false;
+    ring.is_dropping = false;
   } else if (head.kind() == RingKind::kChunk &&
-             is_next_chunk(body, box.slot_bytes(), box.drop_total, box.num_dropped)) {
-    box.num_dropped += head.value();
-    box.is_dropping = box.num_dropped != box.drop_total;
+             is_next_chunk(body, ring.slot_bytes(), ring.drop_total, ring.num_dropped)) {
+    ring.num_dropped += head.value();
+    ring.is_dropping = ring.num_dropped != ring.drop_total;
   } else {
-    return corrupt(src, link, "a field that does not go on after byte " + std::to_string(box.num_dropped));
+    return corrupt(src, link, "a field that does not go on after byte " + std::to_string(ring.num_dropped));
   }
-  return box.take(link.fabric(), head.wants_ack());
+  return ring.take(link.fabric(), head.wants_ack());
 }
 
 /// The caller's memory is his again: the rest of a message that is partly through will be dropped.
 void Receiver::give_up(const ReceiveOp& op) {
   if (!op.is_begun || op.num_received == op.total) return;
-  Inbox& box = boxes_[op.src];
-  box.is_dropping = true;
-  box.drop_total = op.total;
-  box.num_dropped = op.num_received;
+  RingReader& ring = rings_[op.src];
+  ring.is_dropping = true;
+  ring.drop_total = op.total;
+  ring.num_dropped = op.num_received;
 }
 
 Status Receiver::corrupt(uint32_t src, const LinkRef& link, const std::string& text) {
@@ -222,7 +222,7 @@ Status Receiver::prepare(uint32_t src) {
 void Receiver::submit(AsyncOp& op) {
   const uint32_t src = op.receive.src;
   Queue& queue = queues_[src];
-  if (queue.waiting.is_empty()) queue.serial = boxes_[src].serial();
+  if (queue.waiting.is_empty()) queue.serial = rings_[src].serial();
   table_.append(queue.waiting, table_.idx_of(op));
   active_ranks_ |= uint64_t{1} << src;
   advance_rank(src);
@@ -256,7 +256,7 @@ void Receiver::advance_queue(uint32_t src, const LinkRef& link) {
 void Receiver::withdraw(AsyncOp& op) {
   const uint32_t src = op.receive.src;
   table_.remove(queues_[src].waiting, table_.idx_of(op));
-  if (boxes_[src].serial() == queues_[src].serial) give_up(op.receive);
+  if (rings_[src].serial() == queues_[src].serial) give_up(op.receive);
   if (queues_[src].waiting.is_empty()) active_ranks_ &= ~(uint64_t{1} << src);
 }
 

@@ -4,8 +4,8 @@
 
 #include <array>
 
-#include "xccl/p2p/inbox.h"
 #include "xccl/p2p/op_table.h"
+#include "xccl/p2p/ring_reader.h"
 
 namespace switchyard::xccl {
 
@@ -50,7 +50,7 @@ class Receiver {
 
   LocalRank& local_;
   OpTable& table_;
-  std::array<Inbox, kNumRanksMax> boxes_;
+  std::array<RingReader, kNumRanksMax> rings_;
   std::array<Queue, kNumRanksMax> queues_;
   uint64_t active_ranks_ = 0;  // bit r: queues_[r] is not empty
 };

@@ -29,10 +29,10 @@ Status Sender::open(uint32_t dest, LinkRef* link) {
     return {Code::kInvalidArgument, "send: rank " + std::to_string(dest) + " is not below max_ranks"};
   *link = local_.peers().acquire(dest);
   if (!*link) return local_.explain_unlinked(dest);
-  if (boxes_[dest].serial() == link->serial()) return {};
+  if (rings_[dest].serial() == link->serial()) return {};
   if (!link->target().layout.has_rings())
     return {Code::kUnsupported, "send: rank " + std::to_string(dest) + " has no rings"};
-  boxes_[dest].begin(local_, dest, *link);
+  rings_[dest].begin(local_, dest, *link);
   return {};
 }
 
@@ -42,10 +42,10 @@ Status Sender::send(uint32_t dest, uint32_t event, std::span<const std::byte> pa
                     SendMode mode) {
   LinkRef link;
   SWITCHYARD_RETURN_IF_ERROR(open(dest, &link));
-  Outbox& box = boxes_[dest];
-  const bool is_plain = payload.size() <= kInlineBytesMax && mode == SendMode::kBuffered && !box.owes_end;
-  if (is_plain && box.num_free() > 0 && queues_[dest].is_empty())
-    return box.publish(link.fabric(), inline_body(event, payload, false));
+  RingWriter& ring = rings_[dest];
+  const bool is_plain = payload.size() <= kInlineBytesMax && mode == SendMode::kBuffered && !ring.owes_end;
+  if (is_plain && ring.num_free() > 0 && queues_[dest].is_empty())
+    return ring.publish(link.fabric(), inline_body(event, payload, false));
   link.release();
   SendOp op = SendOp::of(dest, event, payload, mode);
   return run(op, deadline);
@@ -55,13 +55,13 @@ Status Sender::try_send(uint32_t dest, uint32_t event, std::span<const std::byte
   LinkRef link;
   SWITCHYARD_RETURN_IF_ERROR(open(dest, &link));
   advance_queue(dest, link);
-  Outbox& box = boxes_[dest];
+  RingWriter& ring = rings_[dest];
   SWITCHYARD_RETURN_IF_ERROR(refresh(dest, event, link));
-  const uint64_t num_needed = num_chunks(payload.size(), box.slot_bytes()) + (box.owes_end ? 1 : 0);
-  if (!queues_[dest].unpublished.is_empty() || num_needed > box.num_free()) {
+  const uint64_t num_needed = num_chunks(payload.size(), ring.slot_bytes()) + (ring.owes_end ? 1 : 0);
+  if (!queues_[dest].unpublished.is_empty() || num_needed > ring.num_free()) {
     return pair_error(Code::kResourceExhausted, dest, event,
                       "ring full: " + std::to_string(num_needed) + " slots needed, " +
-                          std::to_string(queues_[dest].unpublished.is_empty() ? box.num_free() : 0) + " free");
+                          std::to_string(queues_[dest].unpublished.is_empty() ? ring.num_free() : 0) + " free");
   }
   SendOp op = SendOp::of(dest, event, payload, SendMode::kBuffered);
   Status fault;
@@ -98,42 +98,42 @@ bool Sender::advance(SendOp& op, const LinkRef& link, Status* fault) {
 
 /// True when all is published, or *fault is set.
 bool Sender::publish_all(SendOp& op, const LinkRef& link, Status* fault) {
-  Outbox& box = boxes_[op.dest];
+  RingWriter& ring = rings_[op.dest];
   while (op.last_chunk == 0) {
-    if (box.num_free() == 0) {
+    if (ring.num_free() == 0) {
       *fault = refresh(op.dest, op.event, link);
       if (!fault->ok()) return true;
-      if (box.num_free() == 0) return !check_live(op, link, fault);
+      if (ring.num_free() == 0) return !check_live(op, link, fault);
     }
-    *fault = publish_next(op, box, link.fabric());
+    *fault = publish_next(op, ring, link.fabric());
     if (!fault->ok()) return true;
   }
   return true;
 }
 
-Status Sender::publish_next(SendOp& op, Outbox& box, Fabric& fabric) {
-  if (box.owes_end) {
+Status Sender::publish_next(SendOp& op, RingWriter& ring, Fabric& fabric) {
+  if (ring.owes_end) {
     RingBody body{};
     body.head = RingHead::of(RingKind::kGivenUp, 0, false).bits;
-    box.owes_end = false;
-    return box.publish(fabric, body);
+    ring.owes_end = false;
+    return ring.publish(fabric, body);
   }
   const bool wants_ack = op.mode == SendMode::kAcknowledged;
-  if (op.size > kInlineBytesMax && !op.is_region) return publish_chunk(op, box, fabric);
-  op.last_chunk = box.next_chunk();
+  if (op.size > kInlineBytesMax && !op.is_region) return publish_chunk(op, ring, fabric);
+  op.last_chunk = ring.next_chunk();
   op.num_sent = op.size;
-  if (!op.is_region) return box.publish(fabric, inline_body(op.event, {op.from, op.size}, wants_ack));
+  if (!op.is_region) return ring.publish(fabric, inline_body(op.event, {op.from, op.size}, wants_ack));
   RingBody body{};
   body.event = op.event;
   body.head = RingHead::of(RingKind::kRegion, static_cast<uint32_t>(op.region_area), wants_ack).bits;
   body.region.num_bytes = op.size;
   body.region.offset = op.region_offset;
-  return box.publish(fabric, body);
+  return ring.publish(fabric, body);
 }
 
-Status Sender::publish_chunk(SendOp& op, Outbox& box, Fabric& fabric) {
-  const auto num_bytes = static_cast<uint32_t>(std::min<uint64_t>(box.slot_bytes(), op.size - op.num_sent));
-  SWITCHYARD_RETURN_IF_ERROR(box.fill(fabric, {op.from + op.num_sent, num_bytes}));
+Status Sender::publish_chunk(SendOp& op, RingWriter& ring, Fabric& fabric) {
+  const auto num_bytes = static_cast<uint32_t>(std::min<uint64_t>(ring.slot_bytes(), op.size - op.num_sent));
+  SWITCHYARD_RETURN_IF_ERROR(ring.fill(fabric, {op.from + op.num_sent, num_bytes}));
   const bool is_last = op.num_sent + num_bytes == op.size;
   RingBody body{};
   body.event = op.event;
@@ -142,20 +142,20 @@ Status Sender::publish_chunk(SendOp& op, Outbox& box, Fabric& fabric) {
   body.chunk.offset = op.num_sent;
   op.is_begun = true;
   op.num_sent += num_bytes;
-  if (is_last) op.last_chunk = box.next_chunk();
-  return box.publish(fabric, body);
+  if (is_last) op.last_chunk = ring.next_chunk();
+  return ring.publish(fabric, body);
 }
 
 /// True when the receiver has taken the operation's last chunk, or *fault is set.
 bool Sender::await_taken(const SendOp& op, const LinkRef& link, Status* fault) {
-  Outbox& box = boxes_[op.dest];
-  if (box.is_taken(op.last_chunk)) return true;
+  RingWriter& ring = rings_[op.dest];
+  if (ring.is_taken(op.last_chunk)) return true;
   *fault = refresh(op.dest, op.event, link);
-  return !fault->ok() || box.is_taken(op.last_chunk) || !check_live(op, link, fault);
+  return !fault->ok() || ring.is_taken(op.last_chunk) || !check_live(op, link, fault);
 }
 
 Status Sender::refresh(uint32_t dest, uint32_t event, const LinkRef& link) {
-  const Status status = boxes_[dest].refresh();
+  const Status status = rings_[dest].refresh();
   if (status.ok()) return {};
   local_.report_corrupt(dest, link.serial(), status.message());
   return pair_error(status.code(), dest, event, status.message());
@@ -169,7 +169,7 @@ bool Sender::check_live(const SendOp& op, const LinkRef& link, Status* fault) co
 
 /// The caller's memory is his again: a message that is partly through ends there.
 void Sender::give_up(const SendOp& op) {
-  if (op.is_begun && op.last_chunk == 0) boxes_[op.dest].owes_end = true;
+  if (op.is_begun && op.last_chunk == 0) rings_[op.dest].owes_end = true;
 }
 
 // ---- Queued operations ----
@@ -184,7 +184,7 @@ Status Sender::prepare(uint32_t dest) {
 void Sender::submit(AsyncOp& op) {
   const uint32_t dest = op.send.dest;
   Queue& queue = queues_[dest];
-  if (queue.is_empty()) queue.serial = boxes_[dest].serial();
+  if (queue.is_empty()) queue.serial = rings_[dest].serial();
   table_.append(queue.unpublished, table_.idx_of(op));
   active_ranks_ |= uint64_t{1} << dest;
   advance_rank(dest);
@@ -237,7 +237,7 @@ void Sender::withdraw(AsyncOp& op) {
   Queue& queue = queues_[dest];
   const uint8_t idx = table_.idx_of(op);
   if (!table_.remove(queue.unpublished, idx)) table_.remove(queue.unacked, idx);
-  if (boxes_[dest].serial() == queue.serial) give_up(op.send);
+  if (rings_[dest].serial() == queue.serial) give_up(op.send);
   if (queue.is_empty()) active_ranks_ &= ~(uint64_t{1} << dest);
 }
 

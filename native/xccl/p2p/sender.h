@@ -5,7 +5,7 @@
 #include <array>
 
 #include "xccl/p2p/op_table.h"
-#include "xccl/p2p/outbox.h"
+#include "xccl/p2p/ring_writer.h"
 
 namespace switchyard::xccl {
 
@@ -39,8 +39,8 @@ class Sender {
 
   Status open(uint32_t dest, LinkRef* link);
   bool publish_all(SendOp& op, const LinkRef& link, Status* fault);
-  Status publish_next(SendOp& op, Outbox& box, Fabric& fabric);
-  Status publish_chunk(SendOp& op, Outbox& box, Fabric& fabric);
+  Status publish_next(SendOp& op, RingWriter& ring, Fabric& fabric);
+  Status publish_chunk(SendOp& op, RingWriter& ring, Fabric& fabric);
   bool await_taken(const SendOp& op, const LinkRef& link, Status* fault);
   bool advance(SendOp& op, const LinkRef& link, Status* fault);
   Status refresh(uint32_t dest, uint32_t event, const LinkRef& link);
@@ -53,7 +53,7 @@ class Sender {
 
   LocalRank& local_;
   OpTable& table_;
-  std::array<Outbox, kNumRanksMax> boxes_;
+  std::array<RingWriter, kNumRanksMax> rings_;
   std::array<Queue, kNumRanksMax> queues_;
   uint64_t active_ranks_ = 0;  // bit r: queues_[r] is not empty
 };

@@ -1,11 +1,11 @@
-#include "xccl/p2p/outbox.h"
+#include "xccl/p2p/ring_writer.h"
 
 #include <string>
 
 namespace switchyard::xccl {
 
-void Outbox::begin(const LocalRank& local, uint32_t dest, const LinkRef& link) {
-  *this = Outbox{};
+void RingWriter::begin(const LocalRank& local, uint32_t dest, const LinkRef& link) {
+  *this = RingWriter{};
   serial_ = link.serial();
   const CtrlLayout& theirs = link.target().layout;
   const uint64_t ring = theirs.ring(local.config().rank);
@@ -17,7 +17,7 @@ void Outbox::begin(const LocalRank& local, uint32_t dest, const LinkRef& link) {
   ack_ = reinterpret_cast<const std::atomic<uint64_t>*>(ack);
 }
 
-Status Outbox::refresh() {
+Status RingWriter::refresh() {
   const uint64_t acked = ack_->load(std::memory_order_seq_cst);
   if (acked < num_acked_ || acked > num_published_) {
     return {Code::kCorrupt, "acknowledgement of chunk " + std::to_string(acked) + " when " +

@@ -8,7 +8,7 @@
 
 namespace switchyard::xccl {
 
-class Outbox {
+class RingWriter {
  public:
   uint64_t serial() const { return serial_; }
   /// A new link begins with an empty ring on both sides.

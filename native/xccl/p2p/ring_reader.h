@@ -9,7 +9,7 @@
 
 namespace switchyard::xccl {
 
-class Inbox {
+class RingReader {
  public:
   enum class Look { kNothing, kThere, kImpossible };
 

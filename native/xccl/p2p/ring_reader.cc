@@ -1,11 +1,11 @@
-#include "xccl/p2p/inbox.h"
+#include "xccl/p2p/ring_reader.h"
 
 #include <algorithm>
 
 namespace switchyard::xccl {
 
-void Inbox::begin(LocalRank& local, uint32_t src, const LinkRef& link) {
-  *this = Inbox{};
+void RingReader::begin(LocalRank& local, uint32_t src, const LinkRef& link) {
+  *this = RingReader{};
   serial_ = link.serial();
   const CtrlLayout& mine = local.layout();
   num_slots_ = mine.shapes.ring.num_slots;
@@ -17,12 +17,12 @@ void Inbox::begin(LocalRank& local, uint32_t src, const LinkRef& link) {
   ack_offset_ = link.target().layout.ring(local.config().rank) + RingLayout::ack_offset();
 }
 
-std::string Inbox::impossible_text() const {
+std::string RingReader::impossible_text() const {
   return "ring sequence number " + std::to_string(field().seq.load(std::memory_order_seq_cst)) + " instead of " +
          std::to_string(num_taken_ + 1);
 }
 
-Status Inbox::acknowledge(Fabric& fabric) {
+Status RingReader::acknowledge(Fabric& fabric) {
   if (num_acked_ == num_taken_) return {};
   num_acked_ = num_taken_;
   return fabric.put_with_signal(0, {}, {ack_offset_, num_taken_, CtrlLayout::bell(bell_of(Bell::kRingAck))});

@@ -1,0 +1,113 @@
+// Point to point between two ranks, there and back: one way is reported. Each rank sends from one buffer and receives into another.
+#include <cstring>
+
+#include "xccl/bench/harness.h"
+#include "xccl/messenger.h"
+
+namespace switchyard::xccl::bench {
+
+namespace {
+
+constexpr uint64_t kKiB = 1024;
+constexpr RingShape kRing{16, 32 * kKiB};
+
+/// Rank 0 acts `there`, rank 1 answers, `num_iterations` times. Both act with their own messenger.
+template <class Send, class Receive>
+Status ping_pong(const Rank& rank, uint64_t num_iterations, Send&& send, Receive&& receive) {
+  for (uint64_t i = 0; i < num_iterations; ++i) {
+    if (rank.rank() == 0) SWITCHYARD_RETURN_IF_ERROR(send());
+    SWITCHYARD_RETURN_IF_ERROR(receive());
+    if (rank.rank() == 1) SWITCHYARD_RETURN_IF_ERROR(send());
+  }
+  return {};
+}
+
+Status run_copy(uint64_t num_bytes, const Options& options, Report* report) {
+  GroupSpec spec;
+  spec.configure = [](CommunicatorConfig& config) { config.ring = kRing; };
+  spec.shared_bytes = 4 * num_bytes;
+  return run_group(spec, options, report, [num_bytes](Rank& rank) -> Status {
+    Messenger& messenger = *rank.communicator().messenger();
+    const uint32_t peer = 1 - rank.rank();
+    const std::span<std::byte> from = rank.shared().subspan(rank.rank() * 2 * num_bytes, num_bytes);
+    const std::span<std::byte> to = rank.shared().subspan((rank.rank() * 2 + 1) * num_bytes, num_bytes);
+    std::memset(from.data(), 1, num_bytes);
+    std::memset(to.data(), 1, num_bytes);
+    const auto send = [&] { return messenger.send(peer, 1, from, rank.deadline()); };
+    const auto receive = [&] { return messenger.recv(peer, 1, to, nullptr, rank.deadline()); };
+    return rank.measure({.scale = 0.5, .sample_ns_min = 20'000},
+                        [&](Batch& batch) { return ping_pong(rank, batch.num_iterations, send, receive); });
+  });
+}
+
+Status run_zero_copy(uint64_t num_bytes, const Options& options, Report* report) {
+  GroupSpec spec;
+  spec.configure = [num_bytes](CommunicatorConfig& config) {
+    config.ring = kRing;
+    config.zc_bytes = 2 * num_bytes;
+  };
+  return run_group(spec, options, report, [num_bytes](Rank& rank) -> Status {
+    Messenger& messenger = *rank.communicator().messenger();
+    const uint32_t peer = 1 - rank.rank();
+    const std::span<std::byte> zc = rank.communicator().zc();
+    std::memset(zc.data(), 1, zc.size());
+    Region region;
+    SWITCHYARD_RETURN_IF_ERROR(messenger.register_region(RegionArea::kZc, 0, num_bytes, &region));
+    const auto send = [&] { return messenger.send_zero_copy(peer, 1, region, rank.deadline()); };
+    const auto receive = [&] {
+      return messenger.recv(peer, 1, zc.subspan(num_bytes, num_bytes), nullptr, rank.deadline());
+    };
+    return rank.measure({.scale = 0.5, .sample_ns_min = 20'000},
+                        [&](Batch& batch) { return ping_pong(rank, batch.num_iterations, send, receive); });
+  });
+}
+
+/// Payload and signal share a line, each direction in a zero-copy area of its own.
+Status run_put(const Options& options, Report* report) {
+  GroupSpec spec;
+  spec.configure = [](CommunicatorConfig& config) {
+    config.ring = kRing;
+    config.zc_bytes = 4096;
+  };
+  return run_group(spec, options, report, [](Rank& rank) -> Status {
+    Messenger& messenger = *rank.communicator().messenger();
+    const uint32_t peer = 1 - rank.rank();
+    uint64_t turn = 0;
+    const auto send = [&] {
+      return messenger.put_with_signal(peer, 0, std::as_bytes(std::span(&turn, 1)), sizeof(turn), turn);
+    };
+    const auto receive = [&] {
+      if (rank.rank() == 1) ++turn;
+      return messenger.wait_signal(peer, sizeof(turn), turn, rank.deadline());
+    };
+    const auto send_next = [&] {
+      if (rank.rank() == 0) ++turn;
+      return send();
+    };
+    return rank.measure({.scale = 0.5},
+                        [&](Batch& batch) { return ping_pong(rank, batch.num_iterations, send_next, receive); });
+  });
+}
+
+Case copy_case(const char* name, uint64_t num_bytes) {
+  return {name, [num_bytes](const Options& options, Report* report) { return run_copy(num_bytes, options, report); }};
+}
+
+Case zero_copy_case(const char* name, uint64_t num_bytes) {
+  return {name,
+          [num_bytes](const Options& options, Report* report) { return run_zero_copy(num_bytes, options, report); }};
+}
+
+const CaseTable table{
+    copy_case("p2p-8B", 8),
+    {"put-8B", run_put},
+    copy_case("p2p-36KiB", 36 * kKiB),
+    copy_case("p2p-1152KiB", 1152 * kKiB),
+    copy_case("p2p-9MiB", 9216 * kKiB),
+    zero_copy_case("p2p-zerocopy-1152KiB", 1152 * kKiB),
+    zero_copy_case("p2p-zerocopy-9MiB", 9216 * kKiB),
+};
+
+}  // namespace
+
+}  // namespace switchyard::xccl::bench
