@@ -120,8 +120,9 @@ class ExpertLoop {
     }
   }
 
+  /// An attention rank may be a message ahead: what came early counts for the next call.
   Status run_steps(uint64_t num_steps) {
-    for (uint64_t num_left = num_steps * num_messages_; num_left > 0; num_left -= views_.size()) {
+    for (num_due_ += num_steps * num_messages_; num_served_ < num_due_; num_served_ += views_.size()) {
       views_.clear();
       SWITCHYARD_RETURN_IF_ERROR(endpoint_.wait_any(rank_.deadline(), &views_));
       for (const A2eView& view : views_) SWITCHYARD_RETURN_IF_ERROR(serve(view));
@@ -142,6 +143,8 @@ class ExpertLoop {
   Rank& rank_;
   ExpertEndpoint& endpoint_;
   uint64_t num_messages_ = 0;  // a step
+  uint64_t num_due_ = 0;
+  uint64_t num_served_ = 0;
   std::vector<A2eView> views_;
   std::vector<std::byte> out_;
 };
