@@ -28,7 +28,7 @@ export class NativeMeter implements Meter<NativeSource> {
     return parseNative(await runProgram(this.program, [source.case, '--seconds', `${SECONDS}`, '--json']));
   }
 
-  describe(source: NativeSource): string {
+  nameOf(source: NativeSource): string {
     return source.case;
   }
 }

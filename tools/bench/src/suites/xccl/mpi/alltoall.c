@@ -18,7 +18,8 @@ static void run_pairs(void* state) {
 
 static Pairs* make_pairs(int rank, int num_ranks, int num_bytes) {
   Pairs* p = malloc(sizeof *p);
-  *p = (Pairs){num_ranks, num_bytes, malloc((size_t)num_ranks * num_bytes), malloc((size_t)num_ranks * num_bytes)};
+  const size_t all_bytes = (size_t)num_ranks * num_bytes;
+  *p = (Pairs){num_ranks, num_bytes, make_pages(all_bytes), make_pages(all_bytes)};
   for (int peer = 0; peer < num_ranks; ++peer)
     memset(p->sent + (size_t)peer * num_bytes, rank * num_ranks + peer, num_bytes);
   return p;
