@@ -10,7 +10,8 @@ namespace switchyard::xccl::bench {
 
 namespace {
 
-constexpr uint32_t kNumMessagesAStep = kLoopNumMoeLayers;  // of one micro-batch, to each expert rank that it has rows for
+constexpr uint32_t kNumMessagesAStep =
+    kLoopNumMoeLayers;  // of one micro-batch, to each expert rank that it has rows for
 
 struct LoopShape {
   uint32_t num_attention = 1;
@@ -176,9 +177,18 @@ Status run_loop(const LoopShape& shape, const Options& options, Report* report) 
 }
 
 const CaseTable table{
-    {"loop-1x1-b8-2mb", [](const Options& o, Report* r) { return run_loop({1, 1, 2, {0, 1}}, o, r); }},
-    {"loop-2x2-b8", [](const Options& o, Report* r) { return run_loop({2, 2, 1, {0, 1, 0, 1}}, o, r); }},
-    {"loop-3x5-b8", [](const Options& o, Report* r) { return run_loop({3, 5, 1, {0, 1, 0, 0, 1, 1, 1, 1}}, o, r); }},
+    {"loop-1x1-b8-2mb",
+     [](const Options& o, Report* r) {
+       return run_loop({1, 1, 2, {0, 1}}, o, r);
+     }},
+    {"loop-2x2-b8",
+     [](const Options& o, Report* r) {
+       return run_loop({2, 2, 1, {0, 1, 0, 1}}, o, r);
+     }},
+    {"loop-3x5-b8",
+     [](const Options& o, Report* r) {
+       return run_loop({3, 5, 1, {0, 1, 0, 0, 1, 1, 1, 1}}, o, r);
+     }},
 };
 
 }  // namespace
