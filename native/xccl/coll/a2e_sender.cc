@@ -1,6 +1,6 @@
 #include "xccl/coll/a2e_sender.h"
 
-#include "xccl/coll/event_text.h"
+#include "xccl/link/event_text.h"
 
 namespace switchyard::xccl {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "xccl/coll/event_text.h"
+#include "xccl/link/event_text.h"
 
 namespace switchyard::xccl {
 namespace {
