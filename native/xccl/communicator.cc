@@ -3,7 +3,7 @@
 #include <mutex>
 
 #include "xccl/api.h"
-#include "xccl/broker/broker.h"
+#include "xccl/broker/prober.h"
 #include "xccl/coll/attention.h"
 #include "xccl/coll/exchange_plan.h"
 #include "xccl/coll/expert.h"
@@ -35,6 +35,10 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
   }
   std::vector<PeerInfo> peers() const override { return book_.list(); }
   uint64_t linked_epoch(uint32_t rank) const override;
+
+  Status probe(uint32_t rank, Deadline deadline, ProbeReport* report) override {
+    return Prober(*local_, book_, broker_, rank).run(deadline, report);
+  }
 
   std::span<std::byte> app() override { return local_->app().span(); }
   std::span<std::byte> zc() override { return local_->zc().span(); }

@@ -39,6 +39,7 @@ class RingReader {
   /// Lets go of the next chunk. Acknowledged at once if wanted, else when a quarter of the ring is to be acknowledged.
   Status take(Fabric& fabric, bool wants_ack) {
     num_taken_ += 1;
+    taken_->store(num_taken_, std::memory_order_relaxed);
     if (!wants_ack && num_taken_ - num_acked_ < ack_stride_) return {};
     return acknowledge(fabric);
   }
@@ -56,6 +57,7 @@ class RingReader {
 
   uint64_t serial_ = 0;
   uint64_t num_taken_ = 0;
+  std::atomic<uint64_t>* taken_ = nullptr;  // the same for this rank's broker, which tells a probing peer
   uint64_t num_acked_ = 0;
   uint32_t num_slots_ = 0;
   uint32_t slot_bytes_ = 0;
