@@ -83,6 +83,12 @@ void watch_signals() {
   sigaction(SIGINT, &action, nullptr);
 }
 
+[[noreturn]] void burn(int core) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  (void)pin_to_core(core);
+  for (uint64_t count = 0;; ++count) keep(count);
+}
+
 Status failure_of(const SharedBoard& board) {
   if (board.has_failure.load()) return {board.failure_code, board.failure_text};
   return {Code::kInternal, "a rank failed and did not say why"};
@@ -147,6 +153,8 @@ Status run_group(const GroupSpec& spec, const Options& options, Report* report,
       if (!status.ok()) board_fail(board, r, status);
     });
   }
+  std::deque<ForkedPeer> burners;
+  for (const uint32_t core : spec.busy_cores) burners.emplace_back([&] { burn(cores[core % cores.size()]); });
   watch_signals();
   const Status status = watch_ranks(ranks, board, deadline);
   if (!status.ok()) return status;
