@@ -28,6 +28,8 @@ struct GroupSpec {
   uint32_t num_ranks = 2;
   /// Index into this process's allowed cores, modulo their number; empty: rank r on core r.
   std::vector<uint32_t> core_of_rank{};
+  /// Cores, numbered likewise, on each of which a process that is no rank takes all the time that it gets.
+  std::vector<uint32_t> busy_cores{};
   /// Changes the configuration of every rank's communicator; null: the ranks have none.
   std::function<void(CommunicatorConfig&)> configure{};
   /// Zeroed memory that all ranks see at the same address, in huge pages where the system has them.

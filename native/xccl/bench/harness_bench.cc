@@ -83,6 +83,12 @@ void watch_signals() {
   sigaction(SIGINT, &action, nullptr);
 }
 
+[[noreturn]] void burn(int core) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  (void)pin_to_core(core);
+  for (uint64_t count = 0;; ++count) keep(count);
+}
+
 Status failure_of(const SharedBoard& board) {
   if (board.has_failure.load()) return {board.failure_code, board.failure_text};
   return {Code::kInternal, "a rank failed and did not say why"};
@@ -111,7 +117,7 @@ Status watch_ranks(std::deque<ForkedPeer>& ranks, const SharedBoard& board, Dead
 void fill_report(SharedBoard& board, const Options& options, Report* report) {
   const uint64_t num_batches = board.num_batches;
   const std::span<double> all(board.samples_us, num_batches * options.num_repetitions);
-  for (uint32_t repetition = 0; repetition < options.num_repetitions && num_batches > 0; ++repetition) {
+  for (uint32_t repetition = 0; repetition < options.num_repetitions; ++repetition) {
     const double seconds = static_cast<double>(board.repetition_ns[repetition]) / 1e9;
     const double median = quantile_of(all.subspan(repetition * num_batches, num_batches), 0.5);
     report->values.push_back(board.is_rate ? static_cast<double>(num_batches * board.batch) / seconds : median);
@@ -147,10 +153,14 @@ Status run_group(const GroupSpec& spec, const Options& options, Report* report,
       if (!status.ok()) board_fail(board, r, status);
     });
   }
+  std::deque<ForkedPeer> burners;
+  for (const uint32_t core : spec.busy_cores) burners.emplace_back([&] { burn(cores[core % cores.size()]); });
   watch_signals();
   const Status status = watch_ranks(ranks, board, deadline);
-  if (status.ok()) fill_report(board, options, report);
-  return status;
+  if (!status.ok()) return status;
+  if (board.num_batches == 0) return {Code::kInternal, "the case measured nothing"};
+  fill_report(board, options, report);
+  return {};
 }
 
 }  // namespace switchyard::xccl::bench

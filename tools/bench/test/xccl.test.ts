@@ -37,7 +37,7 @@ test("the Open MPI program: the median of the repetitions, beside mpirun's own w
 test('native_bench: the median of the repetitions, and every further figure', () => {
   const recorded =
     '{"case": "c", "unit": "us", "values": [3, 1, 2], "p50": 2, "p99": 9, "mean": 2.5, "samples": 15, "batch": 24, "messages": 5}';
-  const others = { p50: 2, p99: 9, mean: 2.5, samples: 15, batch: 24, messages: 5 };
+  const others = { p50: 2, p99: 9, mean: 2.5, samples: 15, batch: 24, messages: 5, min: 1 };
   expect(parseNative(recorded)).toEqual({ value: 2, others });
   expect(() => parseNative('{"case": "c", "unit": "us", "values": []}')).toThrow('no values for c');
 });

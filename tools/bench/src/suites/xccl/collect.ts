@@ -5,7 +5,7 @@ import type { RowSpec } from './rows.js';
 import { type FigureRef, type Figures, figureOf, keyOf, type Meter, MissingProgram, type Source } from './source.js';
 
 // Of every case, and of no interest in the report.
-const PLAIN_FIGURES = new Set(['p50', 'p99', 'mean', 'samples', 'batch']);
+const PLAIN_FIGURES = new Set(['p50', 'p99', 'mean', 'min', 'samples', 'batch']);
 
 export class Collection {
   private readonly figures = new Map<string, Figures[]>();
