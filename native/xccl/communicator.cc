@@ -76,7 +76,7 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
 
 CommunicatorImpl::CommunicatorImpl(std::unique_ptr<LocalRank> local)
     : local_(std::move(local)),
-      book_(local_->config().rank, local_->config().epoch, local_->config().max_ranks),
+      book_(local_->config().rank, local_->config().max_ranks),
       broker_(*local_, book_),
       attention_(*local_),
       expert_(*local_),
