@@ -1,7 +1,8 @@
 #include "xccl/group/all_to_all.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "base/plain_copy.h"
 
 #include "xccl/link/event_text.h"
 
@@ -92,7 +93,7 @@ Outgoing AllToAll::piece(uint32_t member, uint64_t round, std::byte* half) const
   if (args_.is_zero_copy) {
     (void)rounds_.zero_copy(bytes, num_needed_, &outgoing);  // check() has seen that it can
   } else {
-    std::memcpy(half + outgoing.offset, bytes.data(), bytes.size());
+    plain_copy(half + outgoing.offset, bytes.data(), bytes.size());
   }
   return outgoing;
 }
@@ -101,7 +102,7 @@ void AllToAll::copy_to_self() {
   const std::span<const std::byte> part = args_.parts[rounds_.self()];
   RecvPart& received = args_.received[rounds_.self()];
   if (received.num_bytes == part.size()) return;
-  std::memcpy(received.into.data(), part.data(), part.size());
+  plain_copy(received.into.data(), part.data(), part.size());
   received.num_bytes = part.size();
 }
 
