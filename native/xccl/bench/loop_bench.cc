@@ -129,16 +129,10 @@ class ExpertLoop {
 
   /// An attention rank may be a message ahead: what came early counts for the next call.
   Status run_steps(uint64_t num_steps) {
-<<<<<<< HEAD
     for (num_due_ += num_steps * num_messages_; num_served_ < num_due_; num_served_ += views_.size()) {
-=======
-    num_due_ += static_cast<int64_t>(num_steps * num_messages_);
-    while (num_due_ > 0) {
->>>>>>> 3780a6a (Let each token of the loop cases visit a rank once)
       views_.clear();
       SWITCHYARD_RETURN_IF_ERROR(endpoint_.wait_any(rank_.deadline(), &views_));
       for (const A2eView& view : views_) SWITCHYARD_RETURN_IF_ERROR(serve(view));
-      num_due_ -= static_cast<int64_t>(views_.size());
     }
     return {};
   }
@@ -157,12 +151,8 @@ class ExpertLoop {
   ExpertEndpoint& endpoint_;
   uint32_t num_pairs_;         // of the whole batch
   uint64_t num_messages_ = 0;  // a step
-<<<<<<< HEAD
   uint64_t num_due_ = 0;
   uint64_t num_served_ = 0;
-=======
-  int64_t num_due_ = 0;        // may be below 0: an attention rank is ahead
->>>>>>> 3780a6a (Let each token of the loop cases visit a rank once)
   std::vector<A2eView> views_;
   std::vector<std::byte> out_;
 };
