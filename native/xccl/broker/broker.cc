@@ -139,7 +139,9 @@ bool Broker::has_handshake(uint32_t rank) const {
 // ---- Events ----
 
 int Broker::poll_ms(Deadline now) const {
-  const milliseconds tick = std::min(kTickMax, local_.config().liveness_timeout / 5);
+  milliseconds tick = std::min(kTickMax, local_.config().liveness_timeout / 5);
+  // Where nobody has to progress, the next judgement may come later: a hang is still noticed within twice the timeout.
+  if (!has_judged_) tick *= 2;
   int wait_ms = 1'000;
   if (!handshakes_.empty()) wait_ms = static_cast<int>(kTickMax.count());
   for (const std::unique_ptr<Link>& link : links_) {
@@ -257,9 +259,11 @@ void Broker::take_faults() {
 void Broker::judge_links(Deadline now) {
   const bool has_overslept = now - last_tick_ > kTickMax + local_.config().liveness_timeout / 2;
   last_tick_ = now;
+  has_judged_ = false;
   for (const std::unique_ptr<Link>& link : links_) {
     if (!link || !link->is_live()) continue;
     const LinkEnd why = link->check_liveness(now, has_overslept);
+    has_judged_ = has_judged_ || link->must_progress();
     if (why.is_over()) end_link(*link, why);
   }
 }

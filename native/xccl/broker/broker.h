@@ -83,6 +83,7 @@ class Broker {
   std::vector<Handshake> handshakes_;
   std::array<Dial, kNumRanksMax> dials_;
   Deadline last_tick_;
+  bool has_judged_ = true;  // the last tick saw a peer that has to progress
   ProbeDesk desk_;
   std::mutex faults_mutex_;
   std::vector<Fault> faults_;

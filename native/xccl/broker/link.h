@@ -57,6 +57,8 @@ class Link {
   Status send_ping(uint64_t ping_id);
   /// The watcher's and the progress word's verdict. `has_overslept`: the broker itself did not run.
   LinkEnd check_liveness(Deadline now, bool has_overslept);
+  /// Was the peer, at the last check, busy or awaited?
+  bool must_progress() const { return must_progress_; }
   /// Retracts the link and tells the peer; it stays mapped until advance() has seen the last use.
   void end(const LinkEnd& why);
   /// Moves a retracted link on.
@@ -78,6 +80,7 @@ class Link {
   LivenessMonitor monitor_;
   LinkPhase phase_ = LinkPhase::kLive;
   bool is_end_of_file_ = false;
+  bool must_progress_ = true;
   uint64_t serial_ = 0;
 };
 

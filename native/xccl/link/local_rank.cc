@@ -1,5 +1,6 @@
 #include "xccl/link/local_rank.h"
 
+#include <algorithm>
 #include <string>
 
 #include "xccl/layout/shapes.h"
@@ -68,7 +69,12 @@ void LocalRank::init_ctrl() {
   header.shapes = layout_.shapes;
   fixed().progress.cores.store(cores_of(config_.pin_cores), std::memory_order_relaxed);
   set_crowded(xccl::is_crowded(cores(), {}, config_.num_local_ranks));
-  for (uint32_t i = 0; i < kNumBells; ++i) waiters_[i].bind(fixed().bells[i], config_.wait_policy, is_crowded_);
+  // Every sleep ends with progress(), which a busy rank owes its peers within the timeout.
+  const auto idle_sleep = std::clamp<std::chrono::nanoseconds>(config_.liveness_timeout / 2, kSleepMax, kIdleSleepMax);
+  for (uint32_t i = 0; i < kNumBells; ++i) {
+    waiters_[i].bind(fixed().bells[i], config_.wait_policy, is_crowded_);
+    waiters_[i].set_idle_sleep(idle_sleep);
+  }
 }
 
 Status LocalRank::link_to_self() {

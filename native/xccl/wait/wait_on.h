@@ -46,15 +46,19 @@ template <class Check, class OnWake>
   if (waiter.may_spin() && look_often(check, kNumFirstLooks)) return true;
   WaitCourse course(waiter);
   Deadline last_wake = course.now();
+  uint32_t num_wakes = 0;
   for (bool is_done = false; !is_done;) {
     const WaitStep step = course.next();
     if (course.now() >= deadline) {
       course.finish();
       return false;
     }
-    is_done = take_step(waiter, step, check, std::min<std::chrono::nanoseconds>(deadline - course.now(), sleep_max));
+    const bool is_idle = num_wakes >= kNumShortSleeps && sleep_max == kSleepMax;
+    const auto sleep = is_idle ? waiter.idle_sleep() : sleep_max;
+    is_done = take_step(waiter, step, check, std::min<std::chrono::nanoseconds>(deadline - course.now(), sleep));
     if (step != WaitStep::kSleep && course.now() - last_wake < sleep_max) continue;
     last_wake = course.now();
+    num_wakes += 1;
     on_wake();
   }
   course.finish();

@@ -11,8 +11,11 @@
 
 namespace switchyard::xccl {
 
-/// A sleep ends after this long at the latest, whatever the doorbell says.
+/// A sleep ends after this long at the latest, whatever the doorbell says; after kNumShortSleeps in one wait the rank idles, and its
+/// sleeps may be as long as the liveness timeout lets them, up to kIdleSleepMax (a wake costs up to 60 us).
 inline constexpr std::chrono::nanoseconds kSleepMax = std::chrono::milliseconds(100);
+inline constexpr std::chrono::nanoseconds kIdleSleepMax = std::chrono::milliseconds(250);
+inline constexpr uint32_t kNumShortSleeps = 5;
 
 /// How long a wait stays awake, counted from its start: it looks with pauses until spin_max, yields until yield_max, then sleeps.
 struct AwakeLimits {

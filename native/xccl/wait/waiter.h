@@ -27,6 +27,9 @@ class Waiter {
   Waiter(const Waiter&) = delete;
 
   void bind(Doorbell& bell, WaitPolicy policy, const std::atomic<bool>& is_crowded);
+  /// Sleeps of an idle wait may last this long.
+  void set_idle_sleep(std::chrono::nanoseconds idle_sleep) { idle_sleep_ = idle_sleep; }
+  std::chrono::nanoseconds idle_sleep() const { return idle_sleep_; }
 
   Doorbell& bell() { return *bell_; }
   const AwakeLimits& limits() const {
@@ -54,6 +57,7 @@ class Waiter {
   Doorbell* bell_ = nullptr;
   const WaitPolicyRow* row_ = nullptr;
   const std::atomic<bool>* is_crowded_ = nullptr;
+  std::chrono::nanoseconds idle_sleep_ = kSleepMax;
   std::atomic<uint32_t> num_vain_{0};         // waits in a row that outlasted the awake phases
   std::atomic<uint32_t> num_undisturbed_{0};  // waits awake since the last disturbance
   std::atomic<bool> is_banned_{false};        // a ban is in force

@@ -119,6 +119,18 @@ TEST(xccl_wait_awake_for_long_still_makes_progress) {
   CHECK(num_wakes >= 1);
 }
 
+TEST(xccl_wait_that_idles_sleeps_longer) {
+  Bench bench(WaitPolicy::kFutex, true);
+  bench.waiter.set_idle_sleep(400ms);
+  std::vector<double> wakes_ms;
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(!wait_on(
+      bench.waiter, deadline_in(900ms), [] { return 1u; }, [&] { wakes_ms.push_back(ms_since(start)); }));
+  // Five short sleeps and a long one; a loaded machine makes them fewer.
+  REQUIRE(wakes_ms.size() >= 2 && wakes_ms.size() <= 6);
+  CHECK(wakes_ms.size() < 6 || wakes_ms[5] - wakes_ms[4] > 350);
+}
+
 TEST(xccl_cores_tell_crowding) {
   const CoreMask both = core_bit(0) | core_bit(1);
   const auto crowded = [](CoreMask own, std::vector<CoreMask> peers, uint32_t num_ranks_min = 0) {
