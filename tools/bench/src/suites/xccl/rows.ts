@@ -79,7 +79,10 @@ const allToAll: RowSpec[] = [4, 8].flatMap((numRanks) =>
 );
 
 const dispatchRow = (batch: number, type: 'bf16' | 'int8', bars: BarSpec[]): RowSpec =>
-  latency(`dc-8r-b${batch}-${type}`, { peer: mpi(8, 'dispatch', `${batch}`, type), bars: [atMost(0.5), ...bars] });
+  latency(`dc-8r-b${batch}-${type}`, {
+    peer: mpi(8, 'dispatch', `${batch}`, type, type),
+    bars: [atMost(0.5), ...bars],
+  });
 
 const dispatchCombine: RowSpec[] = [4, 32, 128].flatMap((batch) => [
   dispatchRow(batch, 'bf16', []),

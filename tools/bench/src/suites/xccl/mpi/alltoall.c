@@ -3,7 +3,7 @@
    Compiled by the suite with mpicc -I native; prints one JSON line in microseconds.
 
      mpirun -n RANKS alltoall SECONDS pairs BYTES
-     mpirun -n RANKS alltoall SECONDS dispatch TOKENS bf16|int8
+     mpirun -n RANKS alltoall SECONDS dispatch TOKENS bf16|int8 bf16|int8   (there and back)
      mpirun -n RANKS alltoall SECONDS barrier|broadcast|allreduce BYTES */
 #include "collectives.h"
 #include "dispatch.h"
@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
   int rank, num_ranks;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &num_ranks);
-  if (argc < 4) refuse("SECONDS pairs|barrier|broadcast|allreduce BYTES | SECONDS dispatch TOKENS bf16|int8");
+  if (argc < 4) refuse("SECONDS pairs|barrier|broadcast|allreduce BYTES | SECONDS dispatch TOKENS THERE BACK");
   const double seconds = atof(argv[1]);
   const int number = atoi(argv[3]);
   if (strcmp(argv[2], "pairs") == 0) {
@@ -70,7 +70,10 @@ int main(int argc, char** argv) {
   } else if (strcmp(argv[2], "dispatch") != 0) {
     run_collective_mode(argv[2], rank, num_ranks, number, seconds);
   } else {
-    Dispatch* dispatch = make_dispatch(rank, num_ranks, number, argc > 4 && strcmp(argv[4], "int8") == 0);
+    if (argc < 6) refuse("SECONDS dispatch TOKENS THERE BACK");
+    const int is_int8_there = strcmp(argv[4], "int8") == 0;
+    const int is_int8_back = strcmp(argv[5], "int8") == 0;
+    Dispatch* dispatch = make_dispatch(rank, num_ranks, number, is_int8_there, is_int8_back);
     if (!is_dispatch_right(dispatch)) refuse("wrong sums");
     measure(&(Operation){run_dispatch, dispatch}, seconds);
   }

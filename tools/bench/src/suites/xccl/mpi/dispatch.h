@@ -1,6 +1,7 @@
 /* Dispatch and combine for expert parallelism over MPI_Alltoallv, with the packing of ours: a token's row travels once to each
-   rank that has experts of it (bf16, or int8 with one fp32 scale), with its local experts behind it; a bf16 row comes back for
-   each (token, expert); the sum is formed in gate order. What experts compute lies ready, as in our case. */
+   rank that has experts of it, with its local experts behind it; a row comes back for each (token, expert); the sum is formed in
+   gate order. Rows travel as bf16, or as int8 with one fp32 scale, either way. What experts compute lies ready in bf16, as in our
+   case, and is sent from there where it travels as bf16. */
 #pragma once
 
 #include <math.h>
@@ -12,19 +13,27 @@
 #include "sampling.h"
 #include "xccl/bench/routing.h"
 
-enum { kOutBytes = kDispatchHidden * 2, kMetaBytes = kDispatchTopK * 4 };
+enum {
+  kBf16Bytes = kDispatchHidden * 2,
+  kInt8Bytes = kDispatchHidden + 4,
+  kMetaBytes = kDispatchTopK * 4,
+};
 
 /* Buffers have room for the most that any rank may send, in a fixed place a rank; counts are in bytes, for MPI. */
 typedef struct {
-  int num_ranks, num_tokens, is_int8;
+  int num_ranks, num_tokens;
+  int is_int8_there, is_int8_back;
   int row_bytes;              /* of a dispatched row with its meta data */
+  int out_bytes;              /* of a row that comes back */
   uint16_t* tokens;           /* [num_tokens][hidden] bf16 */
   uint32_t* experts;          /* [num_tokens][top_k] */
   float* gates;               /* [num_tokens][top_k] */
   char *send_rows, *got_rows; /* [num_ranks][num_tokens][row_bytes] */
-  char *send_out, *got_out;   /* [num_ranks][num_tokens * top_k][kOutBytes], one row a pair */
-  char** outs;                /* [num_tokens][top_k]: the pair's row in got_out */
-  uint16_t* result;           /* [num_tokens][hidden] bf16 */
+  uint16_t* computed;         /* [num_ranks][num_tokens * top_k][hidden] bf16: the experts' outputs, a row a pair */
+  char *send_out,
+      *got_out;     /* [num_ranks][num_tokens * top_k][out_bytes]; send_out is `computed` where bf16 comes back */
+  char** outs;      /* [num_tokens][top_k]: the pair's row in got_out */
+  uint16_t* result; /* [num_tokens][hidden] bf16 */
   int *row_offsets, *out_offsets;
   int *sent_counts, *got_counts;        /* of dispatched rows */
   int *reply_counts, *reply_got_counts; /* of the pairs' rows */
@@ -68,7 +77,7 @@ static void pack_row(Dispatch* d, int token, int dest, const void* values) {
     meta[slot] = is_there ? (int32_t)d->experts[pair] : -1;
     if (!is_there) continue;
     d->outs[pair] = d->got_out + d->out_offsets[dest] + d->reply_got_counts[dest];
-    d->reply_got_counts[dest] += kOutBytes;
+    d->reply_got_counts[dest] += d->out_bytes;
   }
   memcpy(row + d->row_bytes - kMetaBytes, meta, kMetaBytes);
   d->sent_counts[dest] += d->row_bytes;
@@ -86,13 +95,13 @@ static void pack_all(Dispatch* d) {
   memset(d->sent_counts, 0, d->num_ranks * sizeof(int));
   memset(d->reply_got_counts, 0, d->num_ranks * sizeof(int));
   for (int token = 0; token < d->num_tokens; ++token) {
-    char quantised[kDispatchHidden + sizeof(float)];
+    char quantised[kInt8Bytes];
     const uint16_t* values = d->tokens + (size_t)token * kDispatchHidden;
-    if (d->is_int8) quantise(values, quantised);
+    if (d->is_int8_there) quantise(values, quantised);
     for (int slot = 0; slot < kDispatchTopK; ++slot) {
       if (is_packed(d, token, slot)) continue;
       const int dest = rank_of(d, d->experts[token * kDispatchTopK + slot]);
-      pack_row(d, token, dest, d->is_int8 ? (const void*)quantised : values);
+      pack_row(d, token, dest, d->is_int8_there ? (const void*)quantised : values);
     }
   }
 }
@@ -107,7 +116,28 @@ static void count_replies(Dispatch* d) {
       memcpy(meta, rows + at, kMetaBytes);
       for (int slot = 0; slot < kDispatchTopK; ++slot) num_pairs += meta[slot] >= 0;
     }
-    d->reply_counts[source] = num_pairs * kOutBytes;
+    d->reply_counts[source] = num_pairs * d->out_bytes;
+  }
+}
+
+static void quantise_replies(Dispatch* d) {
+  for (int source = 0; source < d->num_ranks; ++source) {
+    const uint16_t* computed = d->computed + (size_t)source * d->num_tokens * kDispatchTopK * kDispatchHidden;
+    char* out = d->send_out + d->out_offsets[source];
+    const char* end = out + d->reply_counts[source];
+    for (; out < end; out += kInt8Bytes, computed += kDispatchHidden) quantise(computed, out);
+  }
+}
+
+static void add_row(const Dispatch* d, const char* out, float gate, float* sum) {
+  if (d->is_int8_back) {
+    float scale;
+    memcpy(&scale, out + kDispatchHidden, sizeof scale);
+    const int8_t* values = (const int8_t*)out;
+    for (int i = 0; i < kDispatchHidden; ++i) sum[i] += gate * (scale * values[i]);
+  } else {
+    const uint16_t* values = (const uint16_t*)out;
+    for (int i = 0; i < kDispatchHidden; ++i) sum[i] += gate * float_of_bf16(values[i]);
   }
 }
 
@@ -116,8 +146,7 @@ static void combine(Dispatch* d) {
     float sum[kDispatchHidden] = {0};
     for (int slot = 0; slot < kDispatchTopK; ++slot) {
       const int pair = token * kDispatchTopK + slot;
-      const uint16_t* out = (const uint16_t*)d->outs[pair];
-      for (int i = 0; i < kDispatchHidden; ++i) sum[i] += d->gates[pair] * float_of_bf16(out[i]);
+      add_row(d, d->outs[pair], d->gates[pair], sum);
     }
     uint16_t* result = d->result + (size_t)token * kDispatchHidden;
     for (int i = 0; i < kDispatchHidden; ++i) result[i] = bf16_of_float(sum[i]);
@@ -131,6 +160,7 @@ static void run_dispatch(void* state) {
   MPI_Alltoallv(d->send_rows, d->sent_counts, d->row_offsets, MPI_BYTE, d->got_rows, d->got_counts, d->row_offsets,
                 MPI_BYTE, MPI_COMM_WORLD);
   count_replies(d);
+  if (d->is_int8_back) quantise_replies(d);
   MPI_Alltoallv(d->send_out, d->reply_counts, d->out_offsets, MPI_BYTE, d->got_out, d->reply_got_counts, d->out_offsets,
                 MPI_BYTE, MPI_COMM_WORLD);
   combine(d);
@@ -139,15 +169,16 @@ static void run_dispatch(void* state) {
 static void make_buffers(Dispatch* d) {
   const size_t num_pairs = (size_t)d->num_tokens * kDispatchTopK;
   const size_t row_space = (size_t)d->num_tokens * d->row_bytes;
-  const size_t out_space = num_pairs * kOutBytes;
-  d->tokens = make_pages((size_t)d->num_tokens * kOutBytes);
-  d->result = make_pages((size_t)d->num_tokens * kOutBytes);
+  const size_t out_space = num_pairs * d->out_bytes;
+  d->tokens = make_pages((size_t)d->num_tokens * kBf16Bytes);
+  d->result = make_pages((size_t)d->num_tokens * kBf16Bytes);
   d->experts = malloc(num_pairs * sizeof *d->experts);
   d->gates = malloc(num_pairs * sizeof *d->gates);
   d->outs = malloc(num_pairs * sizeof *d->outs);
   d->send_rows = make_pages(d->num_ranks * row_space);
   d->got_rows = make_pages(d->num_ranks * row_space);
-  d->send_out = make_pages(d->num_ranks * out_space);
+  d->computed = make_pages(d->num_ranks * num_pairs * kBf16Bytes);
+  d->send_out = d->is_int8_back ? make_pages(d->num_ranks * out_space) : (char*)d->computed;
   d->got_out = make_pages(d->num_ranks * out_space);
   int* counts = calloc(6 * d->num_ranks, sizeof(int));
   int** arrays[] = {&d->row_offsets, &d->out_offsets,  &d->sent_counts,
@@ -160,20 +191,22 @@ static void make_buffers(Dispatch* d) {
 }
 
 /* Tokens of small random values; every expert output is 1, so that the result is the sum of the gates. */
-static Dispatch* make_dispatch(int rank, int num_ranks, int num_tokens, int is_int8) {
+static Dispatch* make_dispatch(int rank, int num_ranks, int num_tokens, int is_int8_there, int is_int8_back) {
   Dispatch* d = calloc(1, sizeof *d);
   d->num_ranks = num_ranks;
   d->num_tokens = num_tokens;
-  d->is_int8 = is_int8;
-  d->row_bytes = (is_int8 ? kDispatchHidden + (int)sizeof(float) : kOutBytes) + kMetaBytes;
+  d->is_int8_there = is_int8_there;
+  d->is_int8_back = is_int8_back;
+  d->row_bytes = (is_int8_there ? kInt8Bytes : kBf16Bytes) + kMetaBytes;
+  d->out_bytes = is_int8_back ? kInt8Bytes : kBf16Bytes;
   make_buffers(d);
   const uint64_t first = (uint64_t)rank << 32;
   for (int i = 0; i < num_tokens * kDispatchHidden; ++i)
     d->tokens[i] = bf16_of_float((float)(dispatch_random(first + i) % 2001) / 1000 - 1);
   for (int token = 0; token < num_tokens; ++token) dispatch_route(rank, token, d->experts + token * kDispatchTopK);
   for (int pair = 0; pair < num_tokens * kDispatchTopK; ++pair) d->gates[pair] = 1.0f / (1 << (pair % kDispatchTopK));
-  const size_t num_out_values = (size_t)num_ranks * num_tokens * kDispatchTopK * kDispatchHidden;
-  for (size_t i = 0; i < num_out_values; ++i) ((uint16_t*)d->send_out)[i] = bf16_of_float(1);
+  const size_t num_computed = (size_t)num_ranks * num_tokens * kDispatchTopK * kDispatchHidden;
+  for (size_t i = 0; i < num_computed; ++i) d->computed[i] = bf16_of_float(1);
   return d;
 }
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Page-aligned and touched, as our cases' buffers are: copies into less aligned memory take longer. */
+/* Page-aligned and touched, as our cases' buffers are: memcpy may be many times slower into less aligned memory. */
 static void* make_pages(size_t num_bytes) {
   const size_t num_whole = (num_bytes + 4095) / 4096 * 4096;
   void* pages = aligned_alloc(4096, num_whole);
