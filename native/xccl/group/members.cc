@@ -15,6 +15,10 @@ Status unlinked(const LocalRank& local, uint32_t rank) {
   return local.explain_unlinked(rank);
 }
 
+Status replaced(uint32_t rank) {
+  return {Code::kStale, rank_text(rank) + " was linked again after the group was opened"};
+}
+
 }  // namespace
 
 Status Members::check_spec(const LocalRank& local, const GroupSpec& spec) {
@@ -57,14 +61,17 @@ Status Members::note_cores(uint32_t member, const LinkRef& link, CoreMask own) {
   return {};
 }
 
+/// All that there are, also behind a missing one: a call that cannot begin still has to tell them.
 Status Members::hold(LocalRank& local) {
+  Status first_fault;
   for (uint32_t member = 0; member < size(); ++member) {
     links_[member] = local.peers().acquire(rank(member));
-    if (!links_[member]) return unlinked(local, rank(member));
-    if (links_[member].serial() != serials_[member])
-      return {Code::kStale, rank_text(rank(member)) + " was linked again after the group was opened"};
+    const bool is_replaced = links_[member] && links_[member].serial() != serials_[member];
+    if (links_[member] && !is_replaced) continue;
+    if (first_fault.ok()) first_fault = is_replaced ? replaced(rank(member)) : unlinked(local, rank(member));
+    links_[member].release();
   }
-  return {};
+  return first_fault;
 }
 
 void Members::let_go() {

@@ -157,6 +157,23 @@ TEST(xccl_rounds_hear_of_members_that_went_on_or_gave_up) {
   CHECK(is_code(timeout, Code::kTimeout) && timeout.message().find("from ranks 3") != std::string::npos);
 }
 
+TEST(xccl_rounds_hear_of_a_call_that_could_not_begin) {
+  GroupCluster cluster(3);
+  cluster.run([&](uint32_t rank, Group& group) {
+    CHECK(group.fence(deadline_in(10s)).ok());
+    if (rank == 0) {
+      // Takes part in the next round, and is gone before rank 1 begins it.
+      CHECK(is_code(group.fence(deadline_in(20ms)), Code::kTimeout));
+      cluster[0].close();
+      return;
+    }
+    const auto start = std::chrono::steady_clock::now();
+    while (rank == 1 && cluster[1].linked_epoch(0) != 0 && ms_since(start) < 5'000) std::this_thread::sleep_for(1ms);
+    CHECK(is_code(group.fence(deadline_in(10s)), Code::kPeerDead));
+    CHECK(ms_since(start) < 5'000);
+  });
+}
+
 TEST(xccl_rounds_check_where_zero_copy_bytes_lie) {
   LoneRank lone;
   Rounds& rounds = *lone.rounds;

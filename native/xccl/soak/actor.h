@@ -35,6 +35,8 @@ class Actor {
   Communicator& member() const { return *member_; }
   uint32_t rank() const { return rank_; }
   uint32_t num_ranks() const { return cast_.num_ranks; }
+  Board& board() const { return board_; }
+  uint64_t epoch() const { return epoch_; }
   /// Of a kind of traffic in this life of this rank.
   uint64_t seed_of(uint32_t kind) const { return ((cast_.seed * 31 + epoch_) * 31 + rank_) * 31 + kind; }
   /// Of the link that lives to a rank, 0 without one; its own for this rank itself.
@@ -43,6 +45,8 @@ class Actor {
   // ---- Outcomes; `start_ns` is when the operation was called ----
   void passed(uint32_t kind, uint32_t peer, uint64_t epoch);
   void refused(uint32_t kind, const Status& status, uint32_t peer, uint64_t epoch, int64_t start_ns);
+  /// Of an operation with all ranks, of which some one must have been killed; epochs [num_ranks].
+  void refused_by_group(uint32_t kind, const Status& status, const std::vector<uint64_t>& epochs, int64_t start_ns);
   void fail(const std::string& text);
 
  private:

@@ -29,6 +29,9 @@ CommunicatorConfig Actor::config(const Folder& folder) {
   CommunicatorConfig config = testing::config_of(folder, rank_);
   config.epoch = epoch_;
   config.app_bytes = 2'500'000;
+  config.zc_bytes = 4 * 65'536;
+  config.ring = {8, 4096};
+  config.group = {1, 0, 16'384};
   config.max_ranks = kNumRanksMax;
   // Only deaths are to be noticed here, and the machine may be busy with something else.
   config.liveness_timeout = 20s;
@@ -73,15 +76,14 @@ void Actor::be_quiet() {
 
 void Actor::run_traffic(uint32_t kind) {
   const std::unique_ptr<Traffic> traffic = kTrafficKinds[kind].create(*this, kind);
+  bool is_resting = false;
   while (!board_.is_ending.load()) {
-    if (may_start()) {
-      traffic->step();
-      continue;
-    }
-    traffic->settle();
-    num_resting_.fetch_add(1);
-    while (!may_start() && !board_.is_ending.load()) std::this_thread::sleep_for(1ms);
-    num_resting_.fetch_sub(1);
+    const bool may_rest = !may_start();
+    if (!may_rest) traffic->step();
+    const bool is_settled = may_rest && traffic->settle();
+    if (is_settled != is_resting) num_resting_.fetch_add(is_settled ? 1 : -1);
+    is_resting = is_settled;
+    if (is_resting) std::this_thread::sleep_for(1ms);
   }
 }
 
@@ -115,10 +117,19 @@ void Actor::refused(uint32_t kind, const Status& status, uint32_t peer, uint64_t
   }
   line().num_refused[kind].fetch_add(1);
   const int64_t delay_ns = end_ns - std::max(start_ns, board_.ranks[peer].killed_ns.load());
-  if (delay_ns > line().slowest_refusal_ns.load()) line().slowest_refusal_ns.store(delay_ns);
+  std::atomic<int64_t>& slowest_ns = line().slowest_refusal_ns[kind];
+  if (delay_ns > slowest_ns.load()) slowest_ns.store(delay_ns);
   if (delay_ns > kRefusalMaxNs)
     fail(std::string(kTrafficKinds[kind].name) + " with " + name_of(peer, epoch) + " failed only " +
          std::to_string(delay_ns / 1'000'000) + " ms after the kill");
+}
+
+void Actor::refused_by_group(uint32_t kind, const Status& status, const std::vector<uint64_t>& epochs,
+                             int64_t start_ns) {
+  for (uint32_t rank = 0; rank < epochs.size(); ++rank) {
+    if (was_killed(board_, rank, epochs[rank])) return refused(kind, status, rank, epochs[rank], start_ns);
+  }
+  fail(std::string(kTrafficKinds[kind].name) + " with nobody killed: " + text_of(status));
 }
 
 void Actor::fail(const std::string& text) { board_fail(board_, name_of(rank_, epoch_) + ": " + text); }

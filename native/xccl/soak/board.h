@@ -3,6 +3,7 @@
 //
 //   RankLine   wanted_epoch, killed_*: the supervisor      everything else: that rank
 //   orders     the supervisor                              failure: the first that fails
+//   generation the supervisor                              group_calls: rank 0
 #pragma once
 
 #include <atomic>
@@ -38,13 +39,16 @@ struct alignas(64) RankLine {
   Census census;
   std::atomic<uint64_t> num_checked[kNumKindsMax];  // operations of each kind whose content was right
   std::atomic<uint64_t> num_refused[kNumKindsMax];  // operations that failed because a peer had been killed
-  std::atomic<int64_t> slowest_refusal_ns;          // from the kill, or from the call if that came later, to the error
+  std::atomic<int64_t>
+      slowest_refusal_ns[kNumKindsMax];  // from the kill, or from the call if that came later, to the error
 };
 
 struct Board {
   std::atomic<uint32_t> quiet_order;  // raised: let what is under way end, start nothing new, then take a census
   std::atomic<uint32_t> go_order;     // set to quiet_order: go on
   std::atomic<bool> is_ending;        // everybody closes: deaths are no news any more
+  std::atomic<uint32_t> generation;   // of the group of all ranks; raised with every start of a rank
+  std::atomic<uint64_t> group_calls;  // generation << 32 | calls that may be begun in it; rank 0
   std::atomic<uint32_t> num_failures;
   std::atomic<bool> has_text;  // after the text
   char text[kTextBytes];

@@ -37,10 +37,11 @@ class ExchangeTraffic final : public Traffic {
     }
   }
 
-  void settle() override {
+  bool settle() override {
     for (Flight& flight : flights_) {
       if (flight.is_out) land(flight);
     }
+    return true;
   }
 
  private:

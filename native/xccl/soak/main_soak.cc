@@ -41,19 +41,19 @@ Board* map_board() {
 }
 
 void print_traffic(const Board& board, uint32_t num_ranks) {
-  int64_t slowest_ns = 0;
   for (uint32_t kind = 0; kind < kNumTrafficKinds; ++kind) {
     uint64_t num_checked = 0;
     uint64_t num_refused = 0;
+    int64_t slowest_ns = 0;
     for (uint32_t rank = 0; rank < num_ranks; ++rank) {
       num_checked += board.ranks[rank].num_checked[kind].load();
       num_refused += board.ranks[rank].num_refused[kind].load();
-      slowest_ns = std::max(slowest_ns, board.ranks[rank].slowest_refusal_ns.load());
+      slowest_ns = std::max(slowest_ns, board.ranks[rank].slowest_refusal_ns[kind].load());
     }
-    std::printf("%s: %llu checked, %llu refused\n", kTrafficKinds[kind].name,
-                static_cast<unsigned long long>(num_checked), static_cast<unsigned long long>(num_refused));
+    std::printf("%s: %llu checked, %llu refused, the slowest error %.1f ms after the kill\n", kTrafficKinds[kind].name,
+                static_cast<unsigned long long>(num_checked), static_cast<unsigned long long>(num_refused),
+                static_cast<double>(slowest_ns) / 1e6);
   }
-  std::printf("slowest error after a kill %.1f ms\n", static_cast<double>(slowest_ns) / 1e6);
 }
 
 void print_detection(std::vector<double> samples) {

@@ -52,6 +52,7 @@ void Supervisor::start(uint32_t rank) {
   const uint64_t epoch = ++num_epochs_;
   forget_sights(board_.ranks[rank]);
   board_.ranks[rank].wanted_epoch.store(epoch);
+  board_.generation.store(static_cast<uint32_t>(epoch));
   std::fflush(stdout);
   const pid_t pid = fork();
   if (pid == 0) {

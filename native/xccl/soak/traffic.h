@@ -13,8 +13,9 @@ class Traffic {
   virtual ~Traffic() = default;
   /// An operation or a few. Each ends in actor.passed(), refused() or fail(), and none waits longer than kPatience.
   virtual void step() = 0;
-  /// Ends what is still under way between two steps.
-  virtual void settle() {}
+  /// Called instead of step(), again and again, while the ranks are to be quiet: goes on with what is under way. True when
+  /// nothing is.
+  virtual bool settle() { return true; }
 };
 
 struct TrafficKind {
@@ -27,5 +28,7 @@ extern const uint32_t kNumTrafficKinds;
 
 std::unique_ptr<Traffic> make_get_traffic(Actor& actor, uint32_t kind);
 std::unique_ptr<Traffic> make_exchange_traffic(Actor& actor, uint32_t kind);
+std::unique_ptr<Traffic> make_message_traffic(Actor& actor, uint32_t kind);
+std::unique_ptr<Traffic> make_group_traffic(Actor& actor, uint32_t kind);
 
 }  // namespace switchyard::xccl::soak
