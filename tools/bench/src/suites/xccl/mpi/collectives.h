@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pages.h"
+
 typedef struct {
   int num_ranks, num_bytes;
   char *sent, *got; /* [num_bytes] */
@@ -28,7 +30,7 @@ static void run_allreduce(void* state) {
 /* Every byte is the rank's, or every float: what a broadcast and a sum make of it is easy to tell. */
 static Collective* make_collective(int rank, int num_ranks, int num_bytes, int is_float) {
   Collective* c = malloc(sizeof *c);
-  *c = (Collective){num_ranks, num_bytes, malloc(num_bytes + 1), malloc(num_bytes + 1)};
+  *c = (Collective){num_ranks, num_bytes, make_pages(num_bytes), make_pages(num_bytes)};
   memset(c->sent, rank + 1, num_bytes);
   memset(c->got, 0, num_bytes);
   for (int i = 0; is_float && i < num_bytes / (int)sizeof(float); ++i) ((float*)c->sent)[i] = (float)(rank + 1);
