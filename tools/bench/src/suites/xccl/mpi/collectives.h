@@ -1,11 +1,10 @@
 /* Open MPI's barrier, broadcast and all-reduce, from private memory into private memory. */
 #pragma once
 
-#include <mpi.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "pages.h"
+#include "sampling.h"
 
 typedef struct {
   int num_ranks, num_bytes;
