@@ -1,7 +1,6 @@
 // The collectives: the counterparts of MPI_Barrier, MPI_Bcast and MPI_Allreduce. What a rank contributes lies in its app area
 // (zero copy), or in private memory in the cases that say `copied`; what it receives lies in private memory.
 #include <algorithm>
-#include <cstring>
 
 #include "xccl/bench/group_support.h"
 
@@ -13,12 +12,12 @@ enum class From : uint8_t { kApp, kPrivate };
 
 /// Bytes that a rank contributes, and room for what it receives.
 struct Buffers {
-  std::vector<std::byte> private_bytes;
-  std::vector<std::byte> room;
+  PageBuffer private_bytes;
+  PageBuffer room;
   std::span<std::byte> mine;
 
   Buffers(Rank& rank, uint64_t num_bytes, From from) : private_bytes(num_bytes), room(num_bytes) {
-    mine = from == From::kApp ? rank.communicator().app().first(num_bytes) : std::span(private_bytes);
+    mine = from == From::kApp ? rank.communicator().app().first(num_bytes) : private_bytes.span();
   }
 };
 
@@ -58,7 +57,7 @@ Status run_broadcast(const Options& options, Report* report) {
     Buffers buffers(rank, num_bytes, from);
     const bool is_root = rank.rank() == 0;
     if (is_root) std::ranges::fill(buffers.mine, std::byte{77});
-    const std::span<std::byte> bytes = is_root ? buffers.mine : std::span(buffers.room);
+    const std::span<std::byte> bytes = is_root ? buffers.mine : buffers.room.span();
     SWITCHYARD_RETURN_IF_ERROR(measure_calls(rank, [&](Group& group, Rank& caller, uint32_t event) {
       return group.broadcast({event, 0, bytes, from == From::kApp}, caller.deadline());
     }));
@@ -74,7 +73,7 @@ Status run_all_reduce(const Options& options, Report* report) {
     const std::span<float> in(reinterpret_cast<float*>(buffers.mine.data()), num_bytes / sizeof(float));
     std::ranges::fill(in, static_cast<float>(rank.rank() + 1));
     SWITCHYARD_RETURN_IF_ERROR(measure_calls(rank, [&](Group& group, Rank& caller, uint32_t event) {
-      return group.all_reduce({event, ElementType::kFloat32, buffers.mine, buffers.room, from == From::kApp},
+      return group.all_reduce({event, ElementType::kFloat32, buffers.mine, buffers.room.span(), from == From::kApp},
                               caller.deadline());
     }));
     const std::span<const float> out(reinterpret_cast<float*>(buffers.room.data()), in.size());

@@ -11,9 +11,10 @@ namespace switchyard::xccl {
 namespace {
 
 constexpr uint64_t kElementBytes = 4;
-/// Up to this size each rank adds everything itself, in one round; above, each adds its part and the sums are gathered.
-/// Measured (docs/xccl.md).
-constexpr uint64_t kOneRoundBytesMax = 16 << 10;
+/// In one round each of n ranks reads n vectors, in two rounds two: below so many bytes more the second round costs more. Measured
+/// (docs/xccl.md), up to the second bound.
+constexpr uint64_t kExtraBytesMax = 96 << 10;
+constexpr uint64_t kOneRoundBytesMax = 128 << 10;
 /// What all_reduce handles in one pair of rounds.
 constexpr uint64_t kAllReduceChunkBytes = 2 << 20;
 
@@ -102,6 +103,13 @@ Status reduce_scatter(Rounds& rounds, const ReduceArgs& args, const Source& sour
 
 // ---- all_reduce ----
 
+/// The same answer in all members: it follows from what they agree upon.
+bool is_one_round(Rounds& rounds, uint64_t num_bytes) {
+  const uint64_t num_extra = rounds.size() > 2 ? rounds.size() - 2 : 0;
+  return num_bytes <= std::min<uint64_t>(kOneRoundBytesMax, rounds.half().size()) &&
+         num_extra * num_bytes <= kExtraBytesMax;
+}
+
 Status all_reduce_in_one_round(Rounds& rounds, const ReduceArgs& args, const Source& source) {
   SWITCHYARD_RETURN_IF_ERROR(publish_to_all(rounds, source.part(rounds.half(), 0, 0, source.size())));
   Arrivals arrivals;
@@ -170,8 +178,8 @@ Status group_all_reduce(Rounds& rounds, const ReduceArgs& args, Deadline deadlin
   SWITCHYARD_RETURN_IF_ERROR(check_reduce(kThis, args, {0, args.in.size()}));
   Source source;
   SWITCHYARD_RETURN_IF_ERROR(Source::make(rounds, kThis, args.in, args.is_zero_copy, &source));
-  // In one round nobody would know when `in` may be changed, and `out` may be `in`: so the few bytes are copied.
-  const bool is_small = args.in.size() <= std::min<uint64_t>(kOneRoundBytesMax, rounds.partition_bytes());
+  // In one round nobody would know when `in` may be changed, and `out` may be `in`: so the bytes are copied.
+  const bool is_small = is_one_round(rounds, args.in.size());
   if (is_small) source = source.copied();
   return rounds.call(tag_of_type(kThis, args.event, args.in.size(), args.type), deadline, [&] {
     return is_small ? all_reduce_in_one_round(rounds, args, source) : all_reduce_in_chunks(rounds, args, source);

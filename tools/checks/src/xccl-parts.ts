@@ -20,7 +20,7 @@ export function readXcclParts(root: string): XcclParts {
 
 /** What is wrong with an include between two files of xccl, both relative to native/xccl; undefined when nothing is. */
 export function judgeXcclInclude(path: string, included: string, parts: XcclParts): string | undefined {
-  if (/_test\.cc$|(^|_)support\.h$|^(bench|soak|fuzz)\//.test(path)) return undefined;
+  if (/_test\.cc$|(^|_)support\.h$|(^|\/)test_\w+\.h$|^(bench|soak|fuzz)\//.test(path)) return undefined;
   const unknown = [path, included].map(partOf).find((part) => !parts.has(part));
   if (unknown !== undefined) return `'${unknown}' is not in the table of ${xcclTablePath}`;
   const from = partOf(path);

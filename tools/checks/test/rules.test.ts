@@ -120,6 +120,7 @@ test('inside xccl, includes down the table, of tests and of benches are allowed'
     'native/xccl/communicator.cc': '#include "xccl/group.h"\n#include "xccl/wait/doorbell.h"\n',
     'native/xccl/layout/layout_test.cc': '#include "xccl/wait/doorbell.h"\n',
     'native/xccl/test_support.h': '#include "xccl/api.h"\n',
+    'native/xccl/wait/test_ends.h': '#include "xccl/test_support.h"\n',
     'native/xccl/bench/harness.h': '#include "xccl/test_support.h"\n',
     'native/executor/loop.cc': '#include "xccl/wait/doorbell.h"\n',
   });

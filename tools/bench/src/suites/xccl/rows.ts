@@ -78,6 +78,20 @@ const allToAll: RowSpec[] = [4, 8].flatMap((numRanks) =>
   ),
 );
 
+/** Bars are the issue's for all-to-all only; these rows show their ratios. */
+const collective = (name: string, numRanks: number, work: string, numBytes: number): RowSpec =>
+  latency(name, { peer: mpi(numRanks, work, `${numBytes}`), bars: [] });
+
+const collectives: RowSpec[] = [
+  collective('barrier-4r', 4, 'barrier', 0),
+  collective('barrier-8r', 8, 'barrier', 0),
+  collective('broadcast-8r-9MiB', 8, 'broadcast', 9_216 * KIB),
+  collective('broadcast-8r-9MiB-copied', 8, 'broadcast', 9_216 * KIB),
+  collective('allreduce-4r-8KiB', 4, 'allreduce', 8 * KIB),
+  collective('allreduce-4r-1MiB', 4, 'allreduce', 1_024 * KIB),
+  collective('allreduce-4r-1MiB-copied', 4, 'allreduce', 1_024 * KIB),
+];
+
 const dispatchRow = (batch: number, type: 'bf16' | 'int8', bars: BarSpec[]): RowSpec =>
   latency(`dc-8r-b${batch}-${type}`, {
     peer: mpi(8, 'dispatch', `${batch}`, type, type),
@@ -123,4 +137,11 @@ const loops: RowSpec[] = [
 
 const unequalGroups: RowSpec[] = [latency('a2e-3x5-direct', { bars: [] }), latency('a2e-3x5-trampoline', { bars: [] })];
 
-export const ROWS: readonly RowSpec[] = [...pointToPoint, ...allToAll, ...dispatchCombine, ...loops, ...unequalGroups];
+export const ROWS: readonly RowSpec[] = [
+  ...pointToPoint,
+  ...allToAll,
+  ...collectives,
+  ...dispatchCombine,
+  ...loops,
+  ...unequalGroups,
+];
