@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "base/bf16_avx2.h"
 #include "base/quantize_row_lanes.h"
 
 namespace switchyard {
@@ -40,19 +41,10 @@ struct Lanes {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), bytes);
   }
 
-  static __m256i round_8(const float* x) {
-    const __m256 value = load(x);
-    const __m256i bits = _mm256_castps_si256(value);
-    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-    const __m256 is_nan = _mm256_cmp_ps(value, value, _CMP_UNORD_Q);
-    const __m256 chosen = _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet), is_nan);
-    return _mm256_srli_epi32(_mm256_castps_si256(chosen), 16);
-  }
   static void round_16(const float* x, uint16_t* out) {
-    const __m256i packed = _mm256_packus_epi32(round_8(x), round_8(x + 8));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_permute4x64_epi64(packed, 0xd8));
+    auto* to = reinterpret_cast<__m128i*>(out);
+    _mm_storeu_si128(to, round_bf16_lanes(load(x)));
+    _mm_storeu_si128(to + 1, round_bf16_lanes(load(x + 8)));
   }
 };
 

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "base/bf16_avx512.h"
 #include "base/quantize_row_lanes.h"
 
 namespace switchyard {
@@ -32,14 +33,7 @@ struct Lanes {
   }
 
   static void round_16(const float* x, uint16_t* out) {
-    const __m512 value = load(x);
-    const __m512i bits = _mm512_castps_si512(value);
-    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-    const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
-    const __mmask16 is_nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
-    const __m512i chosen = _mm512_mask_mov_epi32(rounded, is_nan, quiet);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_cvtepi32_epi16(_mm512_srli_epi32(chosen, 16)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), round_bf16_lanes(load(x)));
   }
 };
 
