@@ -79,6 +79,8 @@ struct ReduceArgs {
   bool is_zero_copy = false;  // all_reduce: `in` may be changed as soon as the call has returned
 };
 
+class Rounds;
+
 class Group {
  public:
   virtual ~Group() = default;
@@ -101,6 +103,9 @@ class Group {
   virtual Status all_gather_variable(const AllGatherVariableArgs& args, Deadline deadline) = 0;
   virtual Status reduce_scatter(const ReduceArgs& args, Deadline deadline) = 0;
   virtual Status all_reduce(const ReduceArgs& args, Deadline deadline) = 0;
+
+  /// The engine under all of these, for the library's operations that are objects of their own (ExpertParallel).
+  virtual Rounds& rounds() = 0;
 };
 
 }  // namespace switchyard::xccl

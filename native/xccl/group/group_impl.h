@@ -42,6 +42,8 @@ class GroupImpl final : public Group {
     return group_all_reduce(*rounds_, args, deadline);
   }
 
+  Rounds& rounds() override { return *rounds_; }
+
  private:
   std::shared_ptr<void> owner_;
   std::unique_ptr<Rounds> rounds_;

@@ -264,16 +264,18 @@ Status Rounds::check_body(uint32_t member, const GroupFieldBody& body) {
   if (body.event != tag_.event) return mismatch(member, "has event " + std::to_string(body.event));
   if (body.agreed != tag_.agreed)
     return mismatch(member, "has " + agreed_text(body.agreed) + " where this rank has " + agreed_text(tag_.agreed));
-  if (body.source > GroupSource::kZc) return corrupt(member, "malformed field");
-  if (body.source == GroupSource::kInline && body.num_bytes > kGroupInlineBytesMax)
-    return corrupt(member, std::to_string(body.num_bytes) + " bytes inside a field");
+  return check_place(member, body.source, body.offset, body.num_bytes);
+}
+
+/// App and zero-copy areas are checked by the fabric, which knows their sizes.
+Status Rounds::check_place(uint32_t member, GroupSource source, uint64_t offset, uint64_t num_bytes) {
+  if (source > GroupSource::kZc) return corrupt(member, "malformed field");
+  if (source == GroupSource::kInline && num_bytes > kGroupInlineBytesMax)
+    return corrupt(member, std::to_string(num_bytes) + " bytes inside a field");
   const uint64_t half_bytes = layout_.half_bytes();
-  if (body.source == GroupSource::kManaged &&
-      (body.num_bytes > half_bytes || body.offset > half_bytes - body.num_bytes)) {
-    return corrupt(member, std::to_string(body.num_bytes) + " bytes at " + std::to_string(body.offset) +
-                               " in a half of " + std::to_string(half_bytes));
-  }
-  return {};
+  if (source != GroupSource::kManaged || (num_bytes <= half_bytes && offset <= half_bytes - num_bytes)) return {};
+  return corrupt(member, std::to_string(num_bytes) + " bytes at " + std::to_string(offset) + " in a half of " +
+                             std::to_string(half_bytes));
 }
 
 // ---- Pull ----
@@ -311,9 +313,27 @@ Status Rounds::pull_piece(const Arrival& arrival, uint64_t offset, std::span<std
   return status.ok() ? Status() : corrupt(arrival.member, status.message());
 }
 
+Status Rounds::region(uint32_t member, GroupSource source, uint64_t offset, uint64_t num_bytes, Arrival* out) {
+  SWITCHYARD_RETURN_IF_ERROR(check_place(member, source, offset, num_bytes));
+  if (source == GroupSource::kInline) return corrupt(member, "names bytes inside a field");
+  out->member = member;
+  out->source = source;
+  out->offset = offset;
+  out->num_bytes = num_bytes;
+  return {};
+}
+
 const std::byte* Rounds::map(const Arrival& arrival) {
   if (arrival.source == GroupSource::kInline) return arrivals_[arrival.member].payload.data();
+  if (arrival.member == self()) return map_own(arrival);
   return members_.link(arrival.member).fabric().map(area_of(arrival.source), area_offset(arrival), arrival.num_bytes);
+}
+
+const std::byte* Rounds::map_own(const Arrival& arrival) {
+  const std::span<std::byte> areas[] = {local_.ctrl().span(), local_.app().span(), local_.zc().span()};
+  const std::span<std::byte> area = areas[static_cast<size_t>(area_of(arrival.source))];
+  const uint64_t offset = area_offset(arrival);
+  return arrival.num_bytes <= area.size() && offset <= area.size() - arrival.num_bytes ? area.data() + offset : nullptr;
 }
 
 // ---- Errors ----

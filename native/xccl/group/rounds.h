@@ -116,6 +116,8 @@ class Rounds {
 
   /// Copies [offset, offset + dst.size()) of a contribution. Corrupt when it is not that large.
   Status pull(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst);
+  /// Other bytes of a member that its contribution names, to be pulled or mapped like it. Corrupt when they cannot lie there.
+  Status region(uint32_t member, GroupSource source, uint64_t offset, uint64_t num_bytes, Arrival* out);
   /// The whole contribution where it lies, or null when the fabric cannot map it. Another process's memory: opaque bytes only.
   /// Valid until the next publish(); small contributions lie in the arrival.
   const std::byte* map(const Arrival& arrival);
@@ -142,6 +144,8 @@ class Rounds {
   Status judge_control(uint32_t member, uint64_t word, bool is_met);
   Status take(uint32_t member, const Arrival** out);
   Status check_body(uint32_t member, const GroupFieldBody& body);
+  Status check_place(uint32_t member, GroupSource source, uint64_t offset, uint64_t num_bytes);
+  const std::byte* map_own(const Arrival& arrival);
   Status pull_piece(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst);
 
   Status timed_out() const;

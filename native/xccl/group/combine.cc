@@ -1,0 +1,111 @@
+#include "xccl/group/combine.h"
+
+#include "xccl/group/gate_sum.h"
+#include "xccl/group/row_convert.h"
+
+namespace switchyard::xccl {
+namespace {
+
+Status invalid(const std::string& text) { return {Code::kInvalidArgument, "combine: " + text}; }
+
+/// Summing many tokens takes long: peers see that this rank is alive.
+constexpr uint32_t kTokensAProgress = 256;
+
+}  // namespace
+
+Combine::Combine(Rounds& rounds, const ExpertMap& map, const Dispatch& dispatch)
+    : rounds_(rounds),
+      map_(map),
+      dispatch_(dispatch),
+      outputs_(map.spec().num_experts),
+      pulled_(std::make_unique_for_overwrite<std::byte[]>(map.num_own_pairs_max() * map.combine_row_bytes())) {}
+
+std::span<const std::byte> Combine::outputs_of(const CombineArgs& args) const {
+  return {args.outputs, dispatch_.num_pairs_here() * row_bytes_of(args.format, map_.spec().hidden)};
+}
+
+Status Combine::check(const CombineArgs& args) const {
+  if (args.format > map_.spec().combine_wire) return invalid("outputs are in a narrower format than combine_wire");
+  if (!args.is_zero_copy) return {};
+  if (args.format != map_.spec().combine_wire) return invalid("zero-copy outputs must be in the wire format");
+  Outgoing unused;
+  if (outputs_of(args).empty() || rounds_.zero_copy(outputs_of(args), 0, &unused)) return {};
+  return invalid("outputs are neither in app() nor in zc()");
+}
+
+Status Combine::run(const CombineArgs& args) {
+  SWITCHYARD_RETURN_IF_ERROR(publish(args));
+  SWITCHYARD_RETURN_IF_ERROR(rounds_.take_each([this](const Arrival& arrival) { return take(arrival); }));
+  for (uint32_t token = 0; token < dispatch_.plan().num_tokens(); ++token) {
+    if (token % kTokensAProgress == kTokensAProgress - 1) rounds_.local().progress();
+    sum_token(args, token);
+  }
+  return {};
+}
+
+/// All members are given the same: each knows which of the rows are its own.
+Status Combine::publish(const CombineArgs& args) {
+  const uint64_t row_bytes = map_.combine_row_bytes();
+  const uint64_t num_rows = dispatch_.num_pairs_here();
+  Outgoing all = Outgoing::managed(0, num_rows * row_bytes);
+  if (args.is_zero_copy && num_rows > 0) {
+    (void)rounds_.zero_copy(outputs_of(args), 0, &all);  // check() has seen that it can
+  } else {
+    const uint64_t from_bytes = row_bytes_of(args.format, map_.spec().hidden);
+    std::byte* half = rounds_.half().data();
+    for (uint64_t row = 0; row < num_rows; ++row) {
+      convert_row(args.outputs + row * from_bytes, args.format, map_.spec().combine_wire, map_.spec().hidden,
+                  half + row * row_bytes);
+    }
+  }
+  const std::span<Outgoing> outgoing = rounds_.outgoing();
+  std::ranges::fill(outgoing, all);
+  return rounds_.publish(outgoing);
+}
+
+Status Combine::take(const Arrival& arrival) {
+  const uint64_t num_bytes = dispatch_.num_outputs(arrival.member) * map_.combine_row_bytes();
+  if (arrival.num_bytes != num_bytes) {
+    return rounds_.corrupt(arrival.member, "gives outputs of " + std::to_string(arrival.num_bytes) +
+                                               " bytes instead of " + std::to_string(num_bytes));
+  }
+  const std::byte* mapped = num_bytes == 0 ? nullptr : rounds_.map(arrival);
+  for (uint32_t expert = map_.first_expert(arrival.member); expert < map_.end_expert(arrival.member); ++expert) {
+    if (mapped) {
+      outputs_[expert] = mapped + dispatch_.first_output(expert) * map_.combine_row_bytes();
+    } else {
+      SWITCHYARD_RETURN_IF_ERROR(pull_outputs(arrival, expert));
+    }
+  }
+  return {};
+}
+
+Status Combine::pull_outputs(const Arrival& arrival, uint32_t expert) {
+  const uint64_t row_bytes = map_.combine_row_bytes();
+  const RoutePlan& plan = dispatch_.plan();
+  std::byte* to = pulled_.get() + plan.first_pair(expert) * row_bytes;
+  outputs_[expert] = to;
+  if (plan.num_pairs(expert) == 0) return {};
+  return rounds_.pull(arrival, dispatch_.first_output(expert) * row_bytes, {to, plan.num_pairs(expert) * row_bytes});
+}
+
+void Combine::sum_token(const CombineArgs& args, uint32_t token) const {
+  const ExpertParallelSpec& spec = map_.spec();
+  const RoutePlan& plan = dispatch_.plan();
+  const std::byte* outputs[kTopKMax];
+  float gates[kTopKMax];
+  GateSumArgs sum{outputs, gates, 0, spec.hidden, spec.combine_wire, spec.activation};
+  for (uint32_t k = 0; k < spec.top_k; ++k) {
+    const int32_t expert = plan.expert_of(token, k);
+    if (expert < 0) continue;
+    const uint64_t idx = plan.pair_of(token, k) - plan.first_pair(static_cast<uint32_t>(expert));
+    outputs[sum.num_outputs] = outputs_[static_cast<uint32_t>(expert)] + idx * map_.combine_row_bytes();
+    gates[sum.num_outputs++] = args.gates[uint64_t{token} * spec.top_k + k];
+  }
+  const uint64_t at = token * row_bytes_of(spec.activation, spec.hidden);
+  sum.shared = args.shared ? args.shared + at : nullptr;
+  sum.y = args.y + at;
+  gate_sum()(sum);
+}
+
+}  // namespace switchyard::xccl

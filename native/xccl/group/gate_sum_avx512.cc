@@ -1,0 +1,43 @@
+#include <immintrin.h>
+
+#include "base/bf16_avx512.h"
+#include "xccl/group/gate_sum_lanes.h"
+
+namespace switchyard::xccl {
+namespace {
+
+struct Lanes {
+  using Vector = __m512;
+  static constexpr uint64_t kWidth = 16;
+
+  static Vector zero() { return _mm512_setzero_ps(); }
+  static Vector broadcast(float x) { return _mm512_set1_ps(x); }
+  static Vector mul(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
+  static Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+
+  template <RowFormat kFormat>
+  static Vector load(const std::byte* p) {
+    if constexpr (kFormat == RowFormat::kFp32) return _mm512_loadu_ps(reinterpret_cast<const float*>(p));
+    if constexpr (kFormat == RowFormat::kBf16) {
+      const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+      return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+    }
+    if constexpr (kFormat == RowFormat::kInt8)
+      return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+
+  template <RowFormat kFormat>
+  static void store(std::byte* p, Vector x) {
+    if constexpr (kFormat == RowFormat::kFp32) {
+      _mm512_storeu_ps(reinterpret_cast<float*>(p), x);
+    } else {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), round_bf16_lanes(x));
+    }
+  }
+};
+
+}  // namespace
+
+void gate_sum_avx512(const GateSumArgs& args) { run_gate_sum<Lanes>(args); }
+
+}  // namespace switchyard::xccl
