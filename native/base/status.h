@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -23,18 +24,30 @@ enum class Code : uint8_t {
   kInternal,           // a broken invariant of our own
 };
 
+/// One null pointer when all is well, so that calls of a hundred nanoseconds can return one at every level.
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+  /// kOk takes no message.
+  Status(Code code, std::string message) {
+    if (code != Code::kOk) fault_ = std::make_unique<Fault>(code, std::move(message));
+  }
+  Status(Status&&) = default;
+  Status(const Status& other) : fault_(other.fault_ ? std::make_unique<Fault>(*other.fault_) : nullptr) {}
+  Status& operator=(Status&&) = default;
+  Status& operator=(const Status& other) { return *this = Status(other); }
 
-  bool ok() const { return code_ == Code::kOk; }
-  Code code() const { return code_; }
-  const std::string& message() const { return message_; }
+  bool ok() const { return fault_ == nullptr; }
+  Code code() const { return fault_ ? fault_->code : Code::kOk; }
+  std::string message() const { return fault_ ? fault_->message : std::string(); }
 
  private:
-  Code code_ = Code::kOk;
-  std::string message_;
+  struct Fault {
+    Fault(Code code, std::string message) : code(code), message(std::move(message)) {}
+    Code code;
+    std::string message;
+  };
+  std::unique_ptr<Fault> fault_;
 };
 
 }  // namespace switchyard
@@ -42,5 +55,6 @@ class [[nodiscard]] Status {
 #define SWITCHYARD_RETURN_IF_ERROR(expr)   \
   do {                                     \
     ::switchyard::Status status_ = (expr); \
-    if (!status_.ok()) return status_;     \
+    if (!status_.ok()) [[unlikely]]        \
+      return status_;                      \
   } while (false)

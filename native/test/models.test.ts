@@ -5,7 +5,7 @@ import { listCases, missingTool, runCase } from '../../tools/test/models.mjs';
 const missing = missingTool();
 
 for (const one of listCases(true)) {
-  test.concurrent(`model ${one.name}`, { timeout: 120_000 }, async (context) => {
+  test(`model ${one.name}`, { timeout: 120_000 }, async (context) => {
     if (missing) return context.skip(missing);
     const outcome = await runCase(one);
     expect(outcome.ok, outcome.text).toBe(true);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "xccl/probe.h"
 #include "xccl/telemetry/report.h"
 #include "xccl/types.h"
 
@@ -51,6 +52,11 @@ class Communicator {
   virtual std::vector<PeerInfo> peers() const = 0;
   /// Epoch of the live link to a rank (its own for itself), 0 when there is none.
   virtual uint64_t linked_epoch(uint32_t rank) const = 0;
+
+  /// Tells a saturated peer from a dead link, at most until the deadline (50 ms and a round trip are enough for a peer that answers).
+  /// OK with a report, whatever it says; InvalidArgument for a rank that is not expected, Closed. From any thread but
+  /// on_peer_change's.
+  virtual Status probe(uint32_t rank, Deadline deadline, ProbeReport* report) = 0;
 
   /// This rank's app area [app_bytes], zeroed at the start: writable here, readable by peers through get(). Page-aligned.
   virtual std::span<std::byte> app() = 0;

@@ -3,12 +3,12 @@
 #include <mutex>
 
 #include "xccl/api.h"
-#include "xccl/broker/broker.h"
+#include "xccl/broker/prober.h"
 #include "xccl/coll/attention.h"
-#include "xccl/coll/event_text.h"
 #include "xccl/coll/exchange_plan.h"
 #include "xccl/coll/expert.h"
 #include "xccl/group/group_impl.h"
+#include "xccl/link/event_text.h"
 #include "xccl/link/op_timer.h"
 #include "xccl/p2p/messenger_impl.h"
 #include "xccl/telemetry/scope.h"
@@ -35,6 +35,10 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
   }
   std::vector<PeerInfo> peers() const override { return book_.list(); }
   uint64_t linked_epoch(uint32_t rank) const override;
+
+  Status probe(uint32_t rank, Deadline deadline, ProbeReport* report) override {
+    return Prober(*local_, book_, broker_, rank).run(deadline, report);
+  }
 
   std::span<std::byte> app() override { return local_->app().span(); }
   std::span<std::byte> zc() override { return local_->zc().span(); }
@@ -72,7 +76,7 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
 
 CommunicatorImpl::CommunicatorImpl(std::unique_ptr<LocalRank> local)
     : local_(std::move(local)),
-      book_(local_->config().rank, local_->config().epoch, local_->config().max_ranks),
+      book_(local_->config().rank, local_->config().max_ranks),
       broker_(*local_, book_),
       attention_(*local_),
       expert_(*local_),

@@ -110,6 +110,21 @@ TEST(xccl_handshake_refuses_a_stale_dialer_and_a_stale_target) {
   CHECK(is_code(c->wait_linked(0, 1, deadline_in(3s)), Code::kStale));
 }
 
+TEST(xccl_handshake_with_the_old_epoch_of_a_path_does_not_spoil_the_new_one) {
+  const Folder folder;
+  const Member a = make_member(config_of(folder, 0, 5));
+  CHECK(a->expect_peer(peer_of(folder, 1, 3)).ok());
+  const Member b = make_member(config_of(folder, 1, 3));
+  // Rank 1 still dials the epoch that listened at this path before.
+  PeerSpec old = peer_of(folder, 0, 5);
+  old.epoch = 2;
+  CHECK(b->expect_peer(old).ok());
+  CHECK(is_code(b->wait_linked(0, 2, deadline_in(3s)), Code::kStale));
+  CHECK(b->expect_peer(peer_of(folder, 0, 5)).ok());
+  CHECK(is_code(b->wait_linked(0, 5, deadline_in(3s)), Code::kOk));
+  CHECK(is_code(a->wait_linked(1, 3, deadline_in(3s)), Code::kOk));
+}
+
 TEST(xccl_handshake_gives_up_in_time_and_says_why) {
   const Folder folder;
   const Member a = make_member(config_of(folder, 1));

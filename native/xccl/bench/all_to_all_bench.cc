@@ -16,7 +16,8 @@ class Parts {
     for (uint32_t member = 0; member < rank.num_ranks(); ++member) {
       received_.push_back({std::span(room_).subspan(member * part_bytes, part_bytes)});
       for (uint32_t buffer = 0; buffer < 2; ++buffer) {
-        const auto part = rank.communicator().app().subspan((buffer * rank.num_ranks() + member) * part_bytes, part_bytes);
+        const auto part =
+            rank.communicator().app().subspan((buffer * rank.num_ranks() + member) * part_bytes, part_bytes);
         std::memset(part.data(), static_cast<int>(mark(rank.rank(), member)), part.size());
         sent_[buffer].push_back(part);
       }

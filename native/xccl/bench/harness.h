@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
@@ -17,6 +19,7 @@
 #include "xccl/api.h"
 #include "xccl/bench/board.h"
 #include "xccl/bench/case.h"
+#include "xccl/layout/units.h"
 #include "xccl/process_support.h"
 
 namespace switchyard::xccl::bench {
@@ -25,6 +28,8 @@ struct GroupSpec {
   uint32_t num_ranks = 2;
   /// Index into this process's allowed cores, modulo their number; empty: rank r on core r.
   std::vector<uint32_t> core_of_rank{};
+  /// Cores, numbered likewise, on each of which a process that is no rank takes all the time that it gets.
+  std::vector<uint32_t> busy_cores{};
   /// Changes the configuration of every rank's communicator; null: the ranks have none.
   std::function<void(CommunicatorConfig&)> configure{};
   /// Zeroed memory that all ranks see at the same address, in huge pages where the system has them.
@@ -93,6 +98,26 @@ class Rank {
 /// Forks the ranks, runs `body` in each, ends and reaps them all. The first failure of a rank is the result's text.
 Status run_group(const GroupSpec& spec, const Options& options, Report* report,
                  const std::function<Status(Rank&)>& body);
+
+/// Page-aligned, as a receiver's real buffers are: one memcpy into memory that is only aligned to 16 bytes, as a vector's is, takes
+/// three times as long on some processors. Touched, so that no page fault is measured.
+class PageBuffer {
+ public:
+  explicit PageBuffer(size_t num_bytes)
+      : num_bytes_(num_bytes),
+        data_(static_cast<std::byte*>(std::aligned_alloc(kPageBytes, round_up(num_bytes, kPageBytes)))) {
+    std::memset(data_.get(), 1, num_bytes);
+  }
+  std::span<std::byte> span() const { return {data_.get(), num_bytes_}; }
+  std::byte* data() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(std::byte* data) const { std::free(data); }
+  };
+  size_t num_bytes_;
+  std::unique_ptr<std::byte, Free> data_;
+};
 
 /// How a waiting loop of a bench passes a moment when nobody else wants its core.
 inline void spin_pause() { __builtin_ia32_pause(); }

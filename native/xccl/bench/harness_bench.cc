@@ -63,6 +63,7 @@ Status pin_to_core(int core) {
 
 Status run_rank(Rank& rank, int core, const PrivateFolder& folder, const std::function<Status(Rank&)>& body) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  signal(SIGINT, SIG_IGN);  // the terminal's; the parent kills
   SWITCHYARD_RETURN_IF_ERROR(pin_to_core(core));
   SWITCHYARD_RETURN_IF_ERROR(rank.open(folder));
   SWITCHYARD_RETURN_IF_ERROR(rank.barrier());
@@ -70,6 +71,22 @@ Status run_rank(Rank& rank, int core, const PrivateFolder& folder, const std::fu
   SWITCHYARD_RETURN_IF_ERROR(rank.barrier());  // nobody loses its peer while it still measures
   rank.close();
   return {};
+}
+
+volatile sig_atomic_t caught_signal = 0;
+
+/// Ends a bench that was asked to go in good order: ranks killed, folder removed.
+void watch_signals() {
+  struct sigaction action = {};
+  action.sa_handler = [](int number) { caught_signal = number; };
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+}
+
+[[noreturn]] void burn(int core) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  (void)pin_to_core(core);
+  for (uint64_t count = 0;; ++count) keep(count);
 }
 
 Status failure_of(const SharedBoard& board) {
@@ -91,6 +108,7 @@ Status watch_ranks(std::deque<ForkedPeer>& ranks, const SharedBoard& board, Dead
     }
     if (board.has_failure.load()) break;
     if (std::chrono::steady_clock::now() >= deadline) return {Code::kTimeout, "the ranks did not end in time"};
+    if (caught_signal != 0) return {Code::kClosed, "ended by signal " + std::to_string(caught_signal)};
     nanosleep(&kLookEvery, nullptr);
   }
   return board.num_failures.load() > 0 ? failure_of(board) : Status{};
@@ -99,7 +117,7 @@ Status watch_ranks(std::deque<ForkedPeer>& ranks, const SharedBoard& board, Dead
 void fill_report(SharedBoard& board, const Options& options, Report* report) {
   const uint64_t num_batches = board.num_batches;
   const std::span<double> all(board.samples_us, num_batches * options.num_repetitions);
-  for (uint32_t repetition = 0; repetition < options.num_repetitions && num_batches > 0; ++repetition) {
+  for (uint32_t repetition = 0; repetition < options.num_repetitions; ++repetition) {
     const double seconds = static_cast<double>(board.repetition_ns[repetition]) / 1e9;
     const double median = quantile_of(all.subspan(repetition * num_batches, num_batches), 0.5);
     report->values.push_back(board.is_rate ? static_cast<double>(num_batches * board.batch) / seconds : median);
@@ -135,9 +153,14 @@ Status run_group(const GroupSpec& spec, const Options& options, Report* report,
       if (!status.ok()) board_fail(board, r, status);
     });
   }
+  std::deque<ForkedPeer> burners;
+  for (const uint32_t core : spec.busy_cores) burners.emplace_back([&] { burn(cores[core % cores.size()]); });
+  watch_signals();
   const Status status = watch_ranks(ranks, board, deadline);
-  if (status.ok()) fill_report(board, options, report);
-  return status;
+  if (!status.ok()) return status;
+  if (board.num_batches == 0) return {Code::kInternal, "the case measured nothing"};
+  fill_report(board, options, report);
+  return {};
 }
 
 }  // namespace switchyard::xccl::bench

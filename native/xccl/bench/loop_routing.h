@@ -1,5 +1,5 @@
-// Who sends what in the loop and A2E cases: tokens of a batch of 8 dealt to the attention ranks, each visiting top_k experts spread
-// evenly over the expert ranks. Fixed, so that every rank knows how many messages come.
+// Who sends what in the loop and A2E cases: tokens of a batch of 8 dealt to the attention ranks. Each token visits one expert on each
+// of up to four expert ranks, so its row goes out and comes back once a rank. Fixed, so that every rank knows what will come.
 #pragma once
 
 #include <algorithm>
@@ -10,10 +10,12 @@
 
 namespace switchyard::xccl::bench {
 
-inline constexpr uint32_t kLoopTopK = 4;
+inline constexpr uint32_t kLoopVisitsMax = 4;
 inline constexpr uint32_t kLoopLocalExperts = 8;
 inline constexpr uint32_t kLoopRowBytes = kLoopHidden * sizeof(float);
-inline constexpr uint32_t kLoopPairs = kLoopBatch * kLoopTopK;
+
+/// Experts that a token visits, each on a rank of its own.
+inline uint32_t loop_num_visits(uint32_t num_experts) { return std::min(num_experts, kLoopVisitsMax); }
 
 /// The lists of one part.
 struct LoopPart {
@@ -38,7 +40,7 @@ inline LoopBatch make_loop_batch(uint32_t first, uint32_t end, uint32_t first_ex
     LoopPart part{first_expert + e, std::vector<uint32_t>(kLoopLocalExperts), {}, {}};
     for (uint32_t local = 0; local < kLoopLocalExperts; ++local) {
       for (uint32_t token = first; token < end; ++token) {
-        for (uint32_t visit = 0; visit < kLoopTopK; ++visit) {
+        for (uint32_t visit = 0; visit < loop_num_visits(num_experts); ++visit) {
           if ((token + visit) % num_experts != e || (token * 3 + visit) % kLoopLocalExperts != local) continue;
           const auto at = std::find(part.rows.begin(), part.rows.end(), token - first);
           part.pairs.push_back(static_cast<uint32_t>(at - part.rows.begin()));

@@ -25,16 +25,13 @@ Status ping_pong(const Rank& rank, uint64_t num_iterations, Send&& send, Receive
 Status run_copy(uint64_t num_bytes, const Options& options, Report* report) {
   GroupSpec spec;
   spec.configure = [](CommunicatorConfig& config) { config.ring = kRing; };
-  spec.shared_bytes = 4 * num_bytes;
   return run_group(spec, options, report, [num_bytes](Rank& rank) -> Status {
     Messenger& messenger = *rank.communicator().messenger();
     const uint32_t peer = 1 - rank.rank();
-    const std::span<std::byte> from = rank.shared().subspan(rank.rank() * 2 * num_bytes, num_bytes);
-    const std::span<std::byte> to = rank.shared().subspan((rank.rank() * 2 + 1) * num_bytes, num_bytes);
-    std::memset(from.data(), 1, num_bytes);
-    std::memset(to.data(), 1, num_bytes);
-    const auto send = [&] { return messenger.send(peer, 1, from, rank.deadline()); };
-    const auto receive = [&] { return messenger.recv(peer, 1, to, nullptr, rank.deadline()); };
+    const PageBuffer from(num_bytes);
+    const PageBuffer to(num_bytes);
+    const auto send = [&] { return messenger.send(peer, 1, from.span(), rank.deadline()); };
+    const auto receive = [&] { return messenger.recv(peer, 1, to.span(), nullptr, rank.deadline()); };
     return rank.measure({.scale = 0.5, .sample_ns_min = 20'000},
                         [&](Batch& batch) { return ping_pong(rank, batch.num_iterations, send, receive); });
   });

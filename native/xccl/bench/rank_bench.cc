@@ -36,6 +36,7 @@ Status Rank::open(const testing::PrivateFolder& folder) {
   config.epoch = 1;
   config.socket_path = folder.socket(rank_);
   config.max_ranks = spec_.num_ranks;
+  config.num_local_ranks = spec_.num_ranks;
   spec_.configure(config);
   SWITCHYARD_RETURN_IF_ERROR(Communicator::create(std::move(config), &communicator_));
   for (uint32_t peer = 0; peer < spec_.num_ranks; ++peer) {

@@ -67,21 +67,22 @@ void Broker::report_corrupt(uint32_t rank, uint64_t serial, std::string reason) 
 }
 
 void Broker::run() {
-  hold_alive_mutexes();
+  alive_words_.hold(local_.fixed(), local_.config().max_ranks);
   while (!is_stopping_.load()) {
     follow_book(std::chrono::steady_clock::now());
-    wait_for_events(std::chrono::steady_clock::now());
+    const Ready ready = wait_for_events(std::chrono::steady_clock::now());
     const Deadline now = std::chrono::steady_clock::now();
-    accept_all();
+    if (ready.listener) accept_all();
     advance_handshakes(now);
-    read_links();
+    read_links(ready.links);
+    send_pings();
     take_faults();
     judge_links(now);
     advance_links();
     survey_cores();
   }
   close_all();
-  let_go_alive_mutexes();
+  alive_words_.let_go();
 }
 
 // ---- The book ----
@@ -156,15 +157,26 @@ int Broker::poll_ms(Deadline now) const {
   return wait_ms;
 }
 
-void Broker::wait_for_events(Deadline now) {
+/// Only what the poll found readable is read: an idle broker's tick is one system call.
+Broker::Ready Broker::wait_for_events(Deadline now) {
   std::vector<pollfd> fds = {{event_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
   for (const Handshake& handshake : handshakes_) fds.push_back({handshake.connection().get(), POLLIN, 0});
+  const size_t first_link = fds.size();
+  std::vector<uint32_t> ranks;
   for (const std::unique_ptr<Link>& link : links_) {
-    if (link && !link->is_end_of_file()) fds.push_back({link->connection().get(), POLLIN, 0});
+    if (!link || link->is_end_of_file()) continue;
+    fds.push_back({link->connection().get(), POLLIN, 0});
+    ranks.push_back(link->rank());
   }
-  poll(fds.data(), fds.size(), poll_ms(now));
+  Ready ready;
+  if (poll(fds.data(), fds.size(), poll_ms(now)) <= 0) return ready;
   uint64_t count = 0;
-  (void)!read(event_.get(), &count, sizeof(count));
+  if (fds[0].revents != 0) (void)!read(event_.get(), &count, sizeof(count));
+  ready.listener = fds[1].revents != 0;
+  for (size_t i = 0; i < ranks.size(); ++i) {
+    if (fds[first_link + i].revents != 0) ready.links |= uint64_t{1} << ranks[i];
+  }
+  return ready;
 }
 
 void Broker::accept_all() {
@@ -208,12 +220,26 @@ void Broker::finish_handshake(Handshake& handshake, Deadline now) {
 
 // ---- Links ----
 
-void Broker::read_links() {
+void Broker::read_links(uint64_t ranks) {
   for (const std::unique_ptr<Link>& link : links_) {
-    if (!link || link->is_end_of_file()) continue;
-    const LinkEnd why = link->on_readable();
+    if (!link || link->is_end_of_file() || (ranks >> link->rank() & 1) == 0) continue;
+    const LinkEnd why = link->on_readable(desk_);
     if (why.is_over() && link->is_live()) end_link(*link, why);
   }
+}
+
+Status Broker::ping(uint32_t rank, Deadline deadline, Pong* out) {
+  return desk_.ask(rank, deadline, out, [this] { wake(); });
+}
+
+void Broker::send_pings() {
+  desk_.send_all([this](uint32_t rank, uint64_t id) -> Status {
+    Link* link = links_[rank].get();
+    if (!link || !link->is_live()) return book_.explain_unlinked(rank);
+    // Fails when the peer has not read its last ones: no answer will come either.
+    (void)link->send_ping(id);
+    return {};
+  });
 }
 
 void Broker::take_faults() {
@@ -261,6 +287,7 @@ void Broker::end_link(Link& link, const LinkEnd& why) {
   // The book first: whoever finds the link retracted finds the reason there.
   const std::optional<PeerInfo> change =
       book_.settle(link.rank(), link.epoch(), PeerState::kDead, why.code, why.reason);
+  desk_.fail(link.rank(), {Code::kPeerDead, "rank " + std::to_string(link.rank()) + ": " + why.reason});
   link.end(why);
   announce(change);
 }
@@ -269,21 +296,10 @@ void Broker::announce(const std::optional<PeerInfo>& change) {
   if (change && local_.config().on_peer_change && !is_stopping_.load()) local_.config().on_peer_change(*change);
 }
 
-// ---- Start and end ----
-
-void Broker::hold_alive_mutexes() {
-  for (uint32_t rank = 0; rank < local_.config().max_ranks; ++rank) {
-    if (rank != local_.config().rank) pthread_mutex_lock(&local_.fixed().alive[rank].mutex);
-  }
-}
-
-void Broker::let_go_alive_mutexes() {
-  for (uint32_t rank = 0; rank < local_.config().max_ranks; ++rank) {
-    if (rank != local_.config().rank) pthread_mutex_unlock(&local_.fixed().alive[rank].mutex);
-  }
-}
+// ---- The end ----
 
 void Broker::close_all() {
+  desk_.close();
   listener_.reset();
   unlink(local_.config().socket_path.c_str());
   handshakes_.clear();

@@ -1,4 +1,4 @@
-// Broker: the one background thread of a communicator. It holds the robust mutexes by which peers notice this process's death,
+// Broker: the one background thread of a communicator. It holds the words by which peers notice this process's death,
 // listens and dials, shakes hands, watches the peers' liveness, and wakes this rank's sleepers when something is wrong.
 // Callers' threads talk to it through the PeerBook and wake(); it never touches payload.
 #pragma once
@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "xccl/broker/alive_words.h"
 #include "xccl/broker/link.h"
 #include "xccl/broker/peer_book.h"
 #include "xccl/broker/unix_socket.h"
@@ -29,6 +30,8 @@ class Broker {
   void wake();
   /// Ends all links with a farewell, removes the socket, joins. Idempotent.
   void stop();
+  /// Asks a peer's broker for a sign of life. Timeout, PeerDead, Closed. From any thread but the broker's.
+  Status ping(uint32_t rank, Deadline deadline, Pong* out);
   /// What a peer wrote into this rank's own segment is impossible: ends the link if it is still this one. From any thread.
   void report_corrupt(uint32_t rank, uint64_t serial, std::string reason);
 
@@ -44,17 +47,24 @@ class Broker {
     std::chrono::milliseconds backoff{0};
   };
 
+  /// What a poll found readable; links by rank.
+  struct Ready {
+    bool listener = false;
+    uint64_t links = 0;
+  };
+
   void run();
   void follow_book(Deadline now);
   void follow_record(uint32_t rank, const std::optional<PeerRecord>& record, Deadline now);
   void maybe_dial(const PeerRecord& record, Deadline now);
   void schedule_redial(uint32_t rank, Deadline now);
-  void wait_for_events(Deadline now);
+  Ready wait_for_events(Deadline now);
   int poll_ms(Deadline now) const;
   void accept_all();
   void advance_handshakes(Deadline now);
   void finish_handshake(Handshake& handshake, Deadline now);
-  void read_links();
+  void read_links(uint64_t ranks);
+  void send_pings();
   void judge_links(Deadline now);
   void survey_cores();
   void take_faults();
@@ -62,18 +72,18 @@ class Broker {
   void end_link(Link& link, const LinkEnd& why);
   void announce(const std::optional<PeerInfo>& change);
   bool has_handshake(uint32_t rank) const;
-  void hold_alive_mutexes();
-  void let_go_alive_mutexes();
   void close_all();
 
   LocalRank& local_;
   PeerBook& book_;
+  AliveWords alive_words_;
   FileDescriptor listener_;
   FileDescriptor event_;
   std::array<std::unique_ptr<Link>, kNumRanksMax> links_;
   std::vector<Handshake> handshakes_;
   std::array<Dial, kNumRanksMax> dials_;
   Deadline last_tick_;
+  ProbeDesk desk_;
   std::mutex faults_mutex_;
   std::vector<Fault> faults_;
   std::atomic<bool> is_stopping_{false};

@@ -1,56 +1,59 @@
 #include "xccl/broker/death_watcher.h"
 
-#include <time.h>
+#include <linux/futex.h>
 
-#include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "base/thread.h"
+#include "xccl/wait/futex.h"
 
 namespace switchyard::xccl {
 
-DeathWatcher::DeathWatcher(pthread_mutex_t* mutex, std::function<void()> on_verdict)
-    : mutex_(mutex), on_verdict_(std::move(on_verdict)) {
+DeathWatcher::DeathWatcher(std::atomic<uint32_t>& word, std::function<void()> on_verdict)
+    : word_(word), owner_(word.load(std::memory_order_acquire) & FUTEX_TID_MASK), on_verdict_(std::move(on_verdict)) {
   thread_ = start_quiet_thread("xccl-watcher", [this] {
     const Verdict verdict = watch();
-    verdict_.store(verdict, std::memory_order_release);
+    ended_.store(verdict, std::memory_order_release);
     if (verdict != Verdict::kStopped) on_verdict_();
   });
 }
 
 DeathWatcher::~DeathWatcher() {
-  request_stop();
+  while (!is_done()) {
+    request_stop();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   thread_.join();
+}
+
+void DeathWatcher::request_stop() {
+  is_stopping_.store(true, std::memory_order_seq_cst);
+  if (!is_done()) futex_wake(word_);
+}
+
+DeathWatcher::Verdict DeathWatcher::verdict() const {
+  const Verdict ended = ended_.load(std::memory_order_acquire);
+  return ended != Verdict::kWatching ? ended : judge(word_.load(std::memory_order_acquire));
+}
+
+DeathWatcher::Verdict DeathWatcher::judge(uint32_t value) const {
+  if ((value & FUTEX_OWNER_DIED) != 0) return Verdict::kOwnerDied;
+  const uint32_t owner = value & FUTEX_TID_MASK;
+  if (owner == 0) return Verdict::kOwnerLetGo;
+  return owner == owner_ ? Verdict::kWatching : Verdict::kBroken;
 }
 
 DeathWatcher::Verdict DeathWatcher::watch() {
   for (;;) {
-    const Verdict verdict = lock_for_a_while();
+    if (is_stopping_.load(std::memory_order_seq_cst)) return Verdict::kStopped;
+    uint32_t value = word_.load(std::memory_order_acquire);
+    const Verdict verdict = judge(value);
     if (verdict != Verdict::kWatching) return verdict;
-    if (is_stopping_.load(std::memory_order_relaxed)) return Verdict::kStopped;
-  }
-}
-
-DeathWatcher::Verdict DeathWatcher::lock_for_a_while() {
-  timespec until{};
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_nsec += kLookMs * 1'000'000L;
-  until.tv_sec += until.tv_nsec / 1'000'000'000L;
-  until.tv_nsec %= 1'000'000'000L;
-  switch (pthread_mutex_timedlock(mutex_, &until)) {
-    case ETIMEDOUT:
-      return Verdict::kWatching;
-    case EOWNERDEAD:
-      // Kept: the watcher's own end gives it up, as its owner's did. (ThreadSanitizer, which does not know that a timed lock
-      // can succeed like this, would also call an unlock wrong.)
-      return Verdict::kOwnerDied;
-    case ENOTRECOVERABLE:
-      return Verdict::kOwnerDied;
-    case 0:
-      pthread_mutex_unlock(mutex_);
-      return Verdict::kOwnerLetGo;
-    default:
-      return Verdict::kBroken;
+    // The kernel, and who lets go, wake only where somebody waits.
+    const bool is_marked = (value & FUTEX_WAITERS) != 0;
+    if (!is_marked && !word_.compare_exchange_strong(value, value | FUTEX_WAITERS, std::memory_order_seq_cst)) continue;
+    futex_wait(word_, value | FUTEX_WAITERS);
   }
 }
 

@@ -11,16 +11,22 @@ void copy_text(char* field, size_t field_bytes, std::string_view text) {
   std::memcpy(field, text.data(), num_bytes);
 }
 
-}  // namespace
-
-Frame frame_from(const LocalRank& local, FrameKind kind, uint32_t to_rank, uint64_t to_epoch) {
-  const CommunicatorConfig& config = local.config();
+/// For a peer that knows by the connection whom it talks to.
+Frame short_frame(const LocalRank& local, FrameKind kind) {
   Frame frame{};
   frame.magic = kCtrlMagic;
   frame.layout_version = kLayoutVersion;
   frame.kind = kind;
-  frame.from_rank = config.rank;
-  frame.from_epoch = config.epoch;
+  frame.from_rank = local.config().rank;
+  frame.from_epoch = local.config().epoch;
+  return frame;
+}
+
+}  // namespace
+
+Frame frame_from(const LocalRank& local, FrameKind kind, uint32_t to_rank, uint64_t to_epoch) {
+  const CommunicatorConfig& config = local.config();
+  Frame frame = short_frame(local, kind);
   frame.to_rank = to_rank;
   frame.to_epoch = to_epoch;
   std::memcpy(frame.nonce, config.nonce.data(), kNonceBytes);
@@ -34,13 +40,14 @@ Frame frame_from(const LocalRank& local, FrameKind kind, uint32_t to_rank, uint6
   return frame;
 }
 
+Frame frame_with_ping(const LocalRank& local, FrameKind kind, uint64_t ping_id) {
+  Frame frame = short_frame(local, kind);
+  frame.ping_id = ping_id;
+  return frame;
+}
+
 Frame frame_with_text(const LocalRank& local, FrameKind kind, Code code, std::string_view text, bool may_retry) {
-  Frame frame{};
-  frame.magic = kCtrlMagic;
-  frame.layout_version = kLayoutVersion;
-  frame.kind = kind;
-  frame.from_rank = local.config().rank;
-  frame.from_epoch = local.config().epoch;
+  Frame frame = short_frame(local, kind);
   frame.code = static_cast<uint32_t>(code);
   frame.may_retry = may_retry;
   copy_text(frame.text, sizeof(frame.text), text);

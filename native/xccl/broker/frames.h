@@ -6,6 +6,7 @@
 //   kSegments + 3 descriptors       ->
 //                                   <-  kSegments + 3 descriptors   or kRefuse; the listener is linked now
 //   (maps them)                                                     the dialer is linked now, or says kFarewell
+//   kPing (id)                     <->  kPong (id, what lies unread), at once, by the broker alone (probe)
 //   kFarewell (code, text)         <->  this link is over; the sender stops writing and then closes its end
 //
 // End of file means that the other process writes no more: it has unmapped our segments, or it is gone.
@@ -21,7 +22,7 @@ namespace switchyard::xccl {
 
 inline constexpr uint32_t kNumSegments = 3;
 
-enum class FrameKind : uint32_t { kHello = 1, kWelcome, kSegments, kRefuse, kFarewell };
+enum class FrameKind : uint32_t { kHello = 1, kWelcome, kSegments, kRefuse, kFarewell, kPing, kPong };
 
 struct Frame {
   uint64_t magic;
@@ -37,20 +38,26 @@ struct Frame {
   uint64_t zc_bytes;
   Shapes shapes;
   uint32_t max_ranks;
-  uint32_t code;       // kRefuse, kFarewell
-  uint32_t may_retry;  // kRefuse
-  uint32_t reserved;
+  uint32_t code;        // kRefuse, kFarewell
+  uint32_t may_retry;   // kRefuse
+  uint32_t num_unread;  // kPong
+  uint64_t ping_id;     // kPing, kPong
+  uint64_t num_taken;   // kPong
+  uint64_t progress;    // kPong: the sender's progress word
   char communicator[64];
   char compatibility[192];
   char text[192];
 };
-static_assert(sizeof(Frame) == 592);
+static_assert(sizeof(Frame) == 616);
 
 /// A frame from this rank with everything filled in but code and text.
 Frame frame_from(const LocalRank& local, FrameKind kind, uint32_t to_rank, uint64_t to_epoch);
 
 /// A kRefuse or kFarewell.
 Frame frame_with_text(const LocalRank& local, FrameKind kind, Code code, std::string_view text, bool may_retry);
+
+/// A kPing, or the kPong that answers it.
+Frame frame_with_ping(const LocalRank& local, FrameKind kind, uint64_t ping_id);
 
 /// The frame's code, kInternal for an unknown number; its text, cut at the first NUL.
 Code frame_code(const Frame& frame);

@@ -130,9 +130,12 @@ HandshakeState Handshake::on_frame(const Frame& frame, std::vector<FileDescripto
 
 HandshakeState Handshake::on_hello(const Frame& frame) {
   const HelloVerdict verdict = judge_(frame);
-  // Who cannot prove the nonce says nothing about the rank that he claims to be.
-  const bool is_member = std::memcmp(frame.nonce, local_->config().nonce.data(), kNonceBytes) == 0;
-  if (is_member && frame.from_rank < local_->config().max_ranks && frame.from_rank != local_->config().rank) {
+  // Who cannot prove the nonce says nothing about the rank that he claims to be, and what is said to another epoch of this rank
+  // (whose socket had this path) nothing about this one.
+  const CommunicatorConfig& own = local_->config();
+  const bool is_member = std::memcmp(frame.nonce, own.nonce.data(), kNonceBytes) == 0;
+  const bool is_for_us = frame.to_rank == own.rank && frame.to_epoch == own.epoch;
+  if (is_member && is_for_us && frame.from_rank < own.max_ranks && frame.from_rank != own.rank) {
     rank_ = frame.from_rank;
     epoch_ = frame.from_epoch;
   }

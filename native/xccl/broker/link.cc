@@ -7,6 +7,11 @@
 #include "xccl/transport/providers.h"
 
 namespace switchyard::xccl {
+namespace {
+
+constexpr int kNumFramesAtOnce = 64;
+
+}  // namespace
 
 Link::Link(LocalRank& local, Handshake& handshake, std::function<void()> on_verdict, Deadline now)
     : local_(local),
@@ -16,7 +21,7 @@ Link::Link(LocalRank& local, Handshake& handshake, std::function<void()> on_verd
       memory_(handshake.take_memory()),
       fabric_(shm_fabric_create({memory_.ctrl.span(), memory_.app.span(), memory_.zc.span()})),
       monitor_(local.config().liveness_timeout, now) {
-  watcher_ = std::make_unique<DeathWatcher>(&memory_.fixed().alive[local.config().rank].mutex, std::move(on_verdict));
+  watcher_ = std::make_unique<DeathWatcher>(memory_.fixed().alive[local.config().rank].word, std::move(on_verdict));
   local_.peers().publish(
       rank_, {fabric_.get(), epoch_, memory_.app.size(), {handshake.hello().shapes, handshake.hello().max_ranks}});
   serial_ = local_.peers().entry(rank_).live_serial.load();
@@ -25,8 +30,9 @@ Link::Link(LocalRank& local, Handshake& handshake, std::function<void()> on_verd
 
 Link::~Link() { unmap(); }
 
-LinkEnd Link::on_readable() {
-  for (;;) {
+LinkEnd Link::on_readable(ProbeDesk& desk) {
+  // A peer that talks without end must not keep the broker here.
+  for (int i = 0; i < kNumFramesAtOnce; ++i) {
     Frame frame{};
     std::vector<FileDescriptor> fds;
     switch (receive_frame(connection_, &frame, &fds)) {
@@ -38,9 +44,41 @@ LinkEnd Link::on_readable() {
       case Received::kGarbage:
         return LinkEnd::peer_corrupt("rank " + std::to_string(rank_) + " sent a malformed frame");
       case Received::kFrame:
-        return farewell_of(frame);
+        break;
     }
+    LinkEnd end = on_frame(frame, desk);
+    if (end.is_over()) return end;
   }
+  return {};
+}
+
+LinkEnd Link::on_frame(const Frame& frame, ProbeDesk& desk) {
+  switch (frame.kind) {
+    case FrameKind::kPing:
+      answer_ping(frame.ping_id);
+      return {};
+    case FrameKind::kPong:
+      desk.answer(rank_, frame.ping_id, {frame.num_taken, frame.num_unread, {frame.progress}});
+      return {};
+    case FrameKind::kFarewell:
+      return farewell_of(frame);
+    default:
+      return LinkEnd::peer_corrupt("rank " + std::to_string(rank_) + " sent a frame out of turn");
+  }
+}
+
+Status Link::send_ping(uint64_t ping_id) {
+  return send_frame(connection_, frame_with_ping(local_, FrameKind::kPing, ping_id));
+}
+
+void Link::answer_ping(uint64_t ping_id) {
+  const RingBacklog backlog = local_.ring_backlog(rank_);
+  Frame pong = frame_with_ping(local_, FrameKind::kPong, ping_id);
+  pong.num_taken = backlog.num_taken;
+  pong.num_unread = backlog.num_unread;
+  pong.progress = local_.progress_word().bits;
+  // Fails when the peer is gone, or does not read: it then gets no answer.
+  (void)send_frame(connection_, pong);
 }
 
 /// Corrupt in a farewell means this rank's own memory or words, Timeout that this rank stood still.
@@ -63,7 +101,7 @@ LinkEnd Link::check_liveness(Deadline now, bool has_overslept) {
     case DeathWatcher::Verdict::kOwnerLetGo:
       return LinkEnd::dead("it closed");
     case DeathWatcher::Verdict::kBroken:
-      return LinkEnd::peer_corrupt("the liveness mutex of rank " + std::to_string(rank_) + " is damaged");
+      return LinkEnd::peer_corrupt("the alive word of rank " + std::to_string(rank_) + " is damaged");
     default:
       break;
   }
@@ -85,6 +123,7 @@ void Link::end(const LinkEnd& why) {
 }
 
 void Link::advance() {
+  if (phase_ == LinkPhase::kDraining && !watcher_->is_done()) watcher_->request_stop();
   if (phase_ == LinkPhase::kDraining && local_.peers().is_unused(rank_) && watcher_->is_done()) {
     unmap();
     shutdown(connection_.get(), SHUT_WR);

@@ -12,6 +12,7 @@
 
 #include "xccl/broker/death_watcher.h"
 #include "xccl/broker/handshake.h"
+#include "xccl/broker/probe_desk.h"
 #include "xccl/link/progress.h"
 
 namespace switchyard::xccl {
@@ -51,8 +52,9 @@ class Link {
   /// Where the peer says that it runs.
   CoreMask cores() const { return memory_.fixed().progress.cores.load(std::memory_order_relaxed); }
 
-  /// Reads what the peer said.
-  LinkEnd on_readable();
+  /// Reads what the peer said; answers its pings, takes its pongs to the desk.
+  LinkEnd on_readable(ProbeDesk& desk);
+  Status send_ping(uint64_t ping_id);
   /// The watcher's and the progress word's verdict. `has_overslept`: the broker itself did not run.
   LinkEnd check_liveness(Deadline now, bool has_overslept);
   /// Retracts the link and tells the peer; it stays mapped until advance() has seen the last use.
@@ -61,6 +63,8 @@ class Link {
   void advance();
 
  private:
+  LinkEnd on_frame(const Frame& frame, ProbeDesk& desk);
+  void answer_ping(uint64_t ping_id);
   static LinkEnd farewell_of(const Frame& frame);
   void unmap();
 

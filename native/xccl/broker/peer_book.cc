@@ -16,8 +16,7 @@ bool may_move(PeerState from, PeerState to) {
 
 }  // namespace
 
-PeerBook::PeerBook(uint32_t own_rank, uint64_t own_epoch, uint32_t max_ranks)
-    : own_rank_(own_rank), own_epoch_(own_epoch), max_ranks_(max_ranks) {}
+PeerBook::PeerBook(uint32_t own_rank, uint32_t max_ranks) : own_rank_(own_rank), max_ranks_(max_ranks) {}
 
 Status PeerBook::check_rank(uint32_t rank) const {
   if (rank < max_ranks_ && rank != own_rank_) return {};

@@ -21,7 +21,7 @@ struct PeerRecord {
 
 class PeerBook {
  public:
-  PeerBook(uint32_t own_rank, uint64_t own_epoch, uint32_t max_ranks);
+  PeerBook(uint32_t own_rank, uint32_t max_ranks);
 
   Status expect(const PeerSpec& spec);
   Status forget(uint32_t rank);
@@ -46,7 +46,6 @@ class PeerBook {
   Status status_of(uint32_t rank, uint64_t epoch) const;
 
   const uint32_t own_rank_;
-  const uint64_t own_epoch_;
   const uint32_t max_ranks_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -1,6 +1,6 @@
 #include "xccl/coll/a2e_sender.h"
 
-#include "xccl/coll/event_text.h"
+#include "xccl/link/event_text.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -21,9 +21,14 @@ Status A2eSender::follow_link(uint32_t dest, const LinkRef& link) {
   if (to.serial == link.serial()) return {};
   const CtrlLayout& layout = link.target().layout;
   if (!layout.has_exchange()) return {Code::kUnsupported, rank_text(dest) + " has no exchange slots"};
-  to = Dest{};
   to.serial = link.serial();
   for (uint32_t m = 0; m < kNumMicroBatches; ++m) {
+    Slot fresh;
+    if (to.slots[m].state == SlotState::kSent) {
+      fresh.state = SlotState::kLost;
+      fresh.event = to.slots[m].event;
+    }
+    to.slots[m] = fresh;
     to.writers[m] =
         SlotWriter(link.fabric(), layout.a2e_slot(local_.config().rank, m), layout.exchange_layout().a2e_bytes());
   }
@@ -72,6 +77,10 @@ bool A2eSender::is_missing(uint32_t dest, uint32_t micro_batch) const {
 Answer A2eSender::take(uint32_t dest, uint32_t micro_batch) {
   Slot& slot = dests_[dest].slots[micro_batch];
   if (slot.state == SlotState::kAnswered) return {.state = AnswerState::kComplete};
+  if (slot.state == SlotState::kLost) {
+    slot.state = SlotState::kFree;
+    return {.state = AnswerState::kGone, .code = Code::kPeerDead};
+  }
   if (is_missing(dest, micro_batch)) return {};
   const Answer answer = take_published(dest, slot);
   slot.state = answer.is_fault() ? SlotState::kFree : SlotState::kAnswered;

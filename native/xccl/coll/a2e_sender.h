@@ -58,7 +58,8 @@ struct Answer {
 
 class A2eSender {
  public:
-  enum class SlotState : uint8_t { kFree, kSent, kAnswered };
+  /// kLost: sent over a link that was replaced before the answer came; its event is kept until it was asked for.
+  enum class SlotState : uint8_t { kFree, kSent, kAnswered, kLost };
 
   /// One (destination, micro-batch): its slot pair carries one exchange at a time.
   struct Slot {
@@ -84,7 +85,7 @@ class A2eSender {
   Slot& slot(uint32_t dest, uint32_t micro_batch) { return dests_[dest].slots[micro_batch]; }
   const Slot& slot(uint32_t dest, uint32_t micro_batch) const { return dests_[dest].slots[micro_batch]; }
 
-  /// A new link begins with fresh slots on both sides. Unsupported when the rank has none.
+  /// A new link begins with fresh slots on both sides; what the old one still owed is lost. Unsupported when the rank has none.
   Status follow_link(uint32_t dest, const LinkRef& link);
 
   /// For the next send().
@@ -94,7 +95,7 @@ class A2eSender {
 
   /// True when take() would find kMissing.
   bool is_missing(uint32_t dest, uint32_t micro_batch) const;
-  /// Looks for the answer of a slot in kSent or kAnswered. A complete one makes it kAnswered; any fault frees it.
+  /// Looks for the answer of a slot that is not kFree. A complete one makes it kAnswered; any fault frees it.
   Answer take(uint32_t dest, uint32_t micro_batch);
   /// The rows of an answered slot, in this rank's memory.
   const std::byte* rows(uint32_t dest, uint32_t micro_batch) const {

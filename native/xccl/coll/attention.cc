@@ -4,7 +4,7 @@
 #include <bit>
 #include <numeric>
 
-#include "xccl/coll/event_text.h"
+#include "xccl/link/event_text.h"
 #include "xccl/link/op_timer.h"
 #include "xccl/wait/wait_on.h"
 

@@ -5,9 +5,9 @@
 #include <array>
 
 #include "xccl/api.h"
+#include "xccl/coll/a2e_sender.h"
 #include "xccl/coll/bundle_writer.h"
 #include "xccl/coll/exchange_plan.h"
-#include "xccl/coll/a2e_sender.h"
 #include "xccl/link/local_rank.h"
 
 namespace switchyard::xccl {

@@ -4,7 +4,7 @@
 #include <bit>
 #include <utility>
 
-#include "xccl/coll/event_text.h"
+#include "xccl/link/event_text.h"
 #include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {

@@ -5,8 +5,8 @@
 
 #include <array>
 
-#include "xccl/coll/arrived_message.h"
 #include "xccl/coll/a2e_sender.h"
+#include "xccl/coll/arrived_message.h"
 
 namespace switchyard::xccl {
 

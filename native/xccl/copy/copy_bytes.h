@@ -10,7 +10,7 @@
 namespace switchyard::xccl {
 
 enum class CopyPath : uint8_t {
-  kCached,  // the C library's copy: what was written lies in the caches afterwards
+  kCached,  // plain_copy: what was written lies in the caches afterwards
   kStream   // around the caches: no line of the destination is read, and nothing useful is displaced
 };
 

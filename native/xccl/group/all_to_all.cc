@@ -1,9 +1,10 @@
 #include "xccl/group/all_to_all.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include "xccl/coll/event_text.h"
+#include "base/plain_copy.h"
+
+#include "xccl/link/event_text.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -25,16 +26,14 @@ class AllToAll {
  private:
   uint64_t piece_bytes_max() const { return args_.is_zero_copy ? ~0ull : rounds_.partition_bytes(); }
   uint64_t num_rounds_needed() const;
-  Outgoing next_piece(uint32_t member, std::byte* half);
-  Status run_round(uint64_t* num_rounds);
+  Outgoing piece(uint32_t member, uint64_t round, std::byte* half) const;
+  Status run_round(uint64_t round, uint64_t* num_rounds);
   Status take(const Arrival& arrival);
   void copy_to_self();
 
   Rounds& rounds_;
   const AllToAllArgs& args_;
   uint64_t num_needed_ = 1;
-  std::array<uint64_t, kNumRanksMax> num_sent_{};  // bytes of each part
-  std::array<Outgoing, kNumRanksMax> outgoing_;
 };
 
 Status AllToAll::check() {
@@ -65,14 +64,15 @@ uint64_t AllToAll::num_rounds_needed() const {
 Status AllToAll::run() {
   for (RecvPart& part : args_.received) part.num_bytes = 0;
   uint64_t num_rounds = 1;
-  for (uint64_t round = 0; round < num_rounds; ++round) SWITCHYARD_RETURN_IF_ERROR(run_round(&num_rounds));
+  for (uint64_t round = 0; round < num_rounds; ++round) SWITCHYARD_RETURN_IF_ERROR(run_round(round, &num_rounds));
   return {};
 }
 
-Status AllToAll::run_round(uint64_t* num_rounds) {
+Status AllToAll::run_round(uint64_t round, uint64_t* num_rounds) {
   std::byte* half = rounds_.half().data();
-  for (uint32_t member = 0; member < rounds_.size(); ++member) outgoing_[member] = next_piece(member, half);
-  SWITCHYARD_RETURN_IF_ERROR(rounds_.publish({outgoing_.data(), rounds_.size()}));
+  const std::span<Outgoing> outgoing = rounds_.outgoing();
+  for (uint32_t member = 0; member < rounds_.size(); ++member) outgoing[member] = piece(member, round, half);
+  SWITCHYARD_RETURN_IF_ERROR(rounds_.publish(outgoing));
   copy_to_self();
   return rounds_.take_each([&](const Arrival& arrival) -> Status {
     if (arrival.detail == 0 || arrival.detail > kNumRoundsMax)
@@ -82,17 +82,18 @@ Status AllToAll::run_round(uint64_t* num_rounds) {
   });
 }
 
-Outgoing AllToAll::next_piece(uint32_t member, std::byte* half) {
-  const auto left =
-      member == rounds_.self() ? std::span<const std::byte>() : args_.parts[member].subspan(num_sent_[member]);
-  const auto piece = left.first(std::min<uint64_t>(left.size(), piece_bytes_max()));
-  num_sent_[member] += piece.size();
-  if (piece.size() <= kGroupInlineBytesMax) return Outgoing::inline_bytes(piece, num_needed_);
-  Outgoing outgoing = Outgoing::managed(rounds_.partition(member), piece.size(), num_needed_);
+/// What of a part travels in this round, put where it is pulled from.
+Outgoing AllToAll::piece(uint32_t member, uint64_t round, std::byte* half) const {
+  const auto part = member == rounds_.self() ? std::span<const std::byte>() : args_.parts[member];
+  const uint64_t num_sent =
+      round < num_needed_ ? std::min<uint64_t>(part.size(), round * piece_bytes_max()) : part.size();
+  const auto bytes = part.subspan(num_sent, std::min<uint64_t>(part.size() - num_sent, piece_bytes_max()));
+  if (bytes.size() <= kGroupInlineBytesMax) return Outgoing::inline_bytes(bytes, num_needed_);
+  Outgoing outgoing = Outgoing::managed(rounds_.partition(member), bytes.size(), num_needed_);
   if (args_.is_zero_copy) {
-    (void)rounds_.zero_copy(piece, num_needed_, &outgoing);  // check() has seen that it can
+    (void)rounds_.zero_copy(bytes, num_needed_, &outgoing);  // check() has seen that it can
   } else {
-    std::memcpy(half + outgoing.offset, piece.data(), piece.size());
+    plain_copy(half + outgoing.offset, bytes.data(), bytes.size());
   }
   return outgoing;
 }
@@ -101,7 +102,7 @@ void AllToAll::copy_to_self() {
   const std::span<const std::byte> part = args_.parts[rounds_.self()];
   RecvPart& received = args_.received[rounds_.self()];
   if (received.num_bytes == part.size()) return;
-  std::memcpy(received.into.data(), part.data(), part.size());
+  plain_copy(received.into.data(), part.data(), part.size());
   received.num_bytes = part.size();
 }
 

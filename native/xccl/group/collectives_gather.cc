@@ -1,15 +1,15 @@
 // all_gather, of equal and of variable sizes: each member contributes the same bytes to all. What does not fit in a half takes
 // several rounds; each contribution says how long it is in all, so the members know when the last round was.
 #include <algorithm>
-#include <cstring>
 
+#include "base/plain_copy.h"
 #include "xccl/group/collectives.h"
 #include "xccl/group/collectives_source.h"
 
 namespace switchyard::xccl {
 namespace {
 
-constexpr uint64_t kGatherChunkBytes = 512 << 10;
+constexpr uint64_t kGatherChunkBytes = 2 << 20;
 
 /// One member's next bytes. *is_last is cleared when more are to come.
 Status take_part(Rounds& rounds, const Arrival& arrival, std::span<const std::byte> mine, RecvPart& part, bool is_equal,
@@ -30,7 +30,7 @@ Status take_part(Rounds& rounds, const Arrival& arrival, std::span<const std::by
   if (arrival.member != rounds.self()) {
     SWITCHYARD_RETURN_IF_ERROR(rounds.pull(arrival, 0, into));
   } else if (part.into.data() != mine.data() && !into.empty()) {
-    std::memcpy(into.data(), mine.data() + part.num_bytes, into.size());
+    plain_copy(into.data(), mine.data() + part.num_bytes, into.size());
   }
   part.num_bytes += arrival.num_bytes;
   *is_last = *is_last && part.num_bytes == total;

@@ -14,8 +14,8 @@ constexpr uint64_t kElementBytes = 4;
 /// Up to this size each rank adds everything itself, in one round; above, each adds its part and the sums are gathered.
 /// Measured (docs/xccl.md).
 constexpr uint64_t kOneRoundBytesMax = 16 << 10;
-/// What all_reduce handles in one pair of rounds, so that sums are read from cache.
-constexpr uint64_t kAllReduceChunkBytes = 1 << 20;
+/// What all_reduce handles in one pair of rounds.
+constexpr uint64_t kAllReduceChunkBytes = 2 << 20;
 
 struct Part {
   uint64_t first = 0;  // byte offset

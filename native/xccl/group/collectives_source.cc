@@ -1,7 +1,8 @@
 #include "xccl/group/collectives_source.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "base/plain_copy.h"
 
 namespace switchyard::xccl {
 
@@ -26,7 +27,7 @@ Outgoing Source::part(std::span<std::byte> half, uint64_t half_offset, uint64_t 
   const std::span<const std::byte> bytes = bytes_.subspan(offset, num_bytes);
   if (num_bytes <= kGroupInlineBytesMax) return Outgoing::inline_bytes(bytes, detail);
   if (is_zero_copy_) return {whole_.source, whole_.offset + offset, num_bytes, nullptr, detail};
-  std::memcpy(half.data() + half_offset, bytes.data(), num_bytes);
+  plain_copy(half.data() + half_offset, bytes.data(), num_bytes);
   return Outgoing::managed(half_offset, num_bytes, detail);
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "xccl/coll/event_text.h"
+#include "xccl/link/event_text.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -42,7 +42,18 @@ Status Members::open(LocalRank& local, GroupSpec spec, Members* out) {
     // The handshake lets ranks without groups pair with ranks that have some.
     if (!link.target().layout.has_groups()) return {Code::kUnsupported, rank_text(ranks[member]) + " has no groups"};
     out->serials_[member] = link.serial();
+    SWITCHYARD_RETURN_IF_ERROR(out->note_cores(member, link, local.cores()));
+    const uint64_t fields = link.target().layout.group(out->spec_.id) + GroupLayout::fields(local.config().rank);
+    out->own_fields_[member] = link.fabric().map(Area::kCtrl, fields, sizeof(GroupFields));
   }
+  return {};
+}
+
+Status Members::note_cores(uint32_t member, const LinkRef& link, CoreMask own) {
+  CoreMask cores = 0;
+  const uint64_t at = offsetof(CtrlFixed, progress) + offsetof(ProgressLine, cores);
+  SWITCHYARD_RETURN_IF_ERROR(link.fabric().get(Area::kCtrl, at, std::as_writable_bytes(std::span(&cores, 1))));
+  if (cores != 0 && own != 0 && (cores & own) == 0) elsewhere_ |= 1ull << member;
   return {};
 }
 

@@ -24,13 +24,27 @@ class Members {
   void let_go();
   const LinkRef& link(uint32_t member) const { return links_[member]; }
 
+  /// Bit a member: it runs on cores that this rank does not run on, so it goes on while this rank looks for it.
+  uint64_t elsewhere() const { return elsewhere_; }
+
+  /// Begins to fetch the lines at `offset` of this rank's fields in all members for writing, where the fabric can: the puts that
+  /// follow would wait for one after the other.
+  void prefetch_fields(uint64_t offset) const {
+    for (uint32_t member = 0; member < size(); ++member) {
+      if (own_fields_[member]) __builtin_prefetch(own_fields_[member] + offset, 1);
+    }
+  }
+
  private:
   static Status check_spec(const LocalRank& local, const GroupSpec& spec);
+  Status note_cores(uint32_t member, const LinkRef& link, CoreMask own);
 
   GroupSpec spec_;
   uint32_t self_ = 0;
   std::array<uint64_t, kNumRanksMax> serials_{};
   std::array<LinkRef, kNumRanksMax> links_;
+  uint64_t elsewhere_ = 0;
+  std::array<std::byte*, kNumRanksMax> own_fields_{};  // in the members' segments; null where they cannot be mapped
 };
 
 }  // namespace switchyard::xccl

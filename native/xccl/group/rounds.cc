@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-#include "xccl/coll/event_text.h"
+#include "xccl/link/event_text.h"
 #include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
@@ -12,6 +12,9 @@ namespace {
 
 /// A pull looks at deadline and death between pieces of this size.
 constexpr uint64_t kPullPieceBytes = 1 << 20;
+
+/// About 5 us: what a core takes to switch to a rank that has not published yet.
+constexpr uint32_t kNumLooksElsewhere = 150;
 
 constexpr uint64_t generation_of(uint64_t word) { return word >> kGroupGenerationShift; }
 constexpr uint64_t code_of(uint64_t word) { return word & ((1ull << kGroupGenerationShift) - 1); }
@@ -127,6 +130,7 @@ Status Rounds::publish(std::span<const Outgoing> outgoing) {
   if (missing_ != 0 || outgoing.size() != size()) return {Code::kInternal, call_text() + ": publish out of turn"};
   round_ += 1;
   missing_ = all_;
+  members_.prefetch_fields(GroupLayout::field(half_of(round_), 0));
   for (uint32_t i = 1; i <= size(); ++i) {
     const uint32_t member = (self() + i) % size();
     SWITCHYARD_RETURN_IF_ERROR(publish_to(member, outgoing[member]));
@@ -176,6 +180,7 @@ Status Rounds::next(const Arrival** out) {
   *out = nullptr;
   if (missing_ == 0) return {};
   uint32_t found = 0;
+  if (look_elsewhere(&found)) return take(found, out);
   // Whoever sleeps here sleeps until all that is missing has come, though it takes whatever comes while it is awake.
   SWITCHYARD_RETURN_IF_ERROR(wait_for([&](Status* fault) -> uint32_t {
     if (find_arrival(&found)) return 0;
@@ -183,6 +188,16 @@ Status Rounds::next(const Arrival** out) {
     return fault->ok() ? static_cast<uint32_t>(std::popcount(missing_)) : 0;
   }));
   return take(found, out);
+}
+
+/// Who waits for nobody on its own core keeps that core from nobody by looking: a short while, since a switch costs more.
+bool Rounds::look_elsewhere(uint32_t* found) {
+  if ((missing_ & ~members_.elsewhere()) != 0) return false;
+  for (uint32_t look = 0; look < kNumLooksElsewhere; ++look) {
+    if (find_arrival(found)) return true;
+    cpu_relax();
+  }
+  return false;
 }
 
 bool Rounds::find_arrival(uint32_t* found) {

@@ -95,6 +95,9 @@ class Rounds {
   /// changed only when the next round after its own has been taken in full.
   bool zero_copy(std::span<const std::byte> bytes, uint64_t detail, Outgoing* out) const;
 
+  /// One Outgoing a member, for publish(): what they held before is left in them.
+  std::span<Outgoing> outgoing() { return {outgoing_.data(), size()}; }
+
   /// Begins a round: one contribution for each member, this rank included. The last round must have been taken in full.
   Status publish(std::span<const Outgoing> outgoing);
   /// The next contribution that has arrived, waiting for it if need be; null when all have been taken. Every round must be
@@ -132,6 +135,7 @@ class Rounds {
 
   template <class Look>
   Status wait_for(Look&& look);
+  bool look_elsewhere(uint32_t* found);
   bool find_arrival(uint32_t* found);
   Status find_fault();
   Status judge_seq(uint32_t member, uint64_t seq);
@@ -164,6 +168,7 @@ class Rounds {
   CallTag tag_;
   Deadline deadline_{};
   Status broken_;
+  std::array<Outgoing, kNumRanksMax> outgoing_;
   std::array<Arrival, kNumRanksMax> arrivals_;
 };
 

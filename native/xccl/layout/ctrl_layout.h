@@ -4,14 +4,12 @@
 //   0        CtrlHeader          owner, once, before the segment is shared
 //   128      ProgressLine        owner; read by every peer's broker
 //   192      Doorbell[16]        seq: everybody (read-modify-write); sleeping and target: owner
-//   4096     RobustMutexLine[64] locked by the owner's broker for life; entry r is awaited by rank r's watcher
+//   4096     AliveLine[64]       owner's broker; entry r also by rank r's watcher (one bit) and by the kernel at the owner's death
 //   8192     PairFields[64]      entry r is written by rank r alone (the owner zeroes it between two epochs of r)
 //   16384    A2E and E2A slots   [rank r][micro-batch]: exchange_layout.h, page-aligned; written by rank r alone
 //   then     rings               [rank r]: ring_layout.h; written by rank r alone
 //   then     groups              [group]: group_layout.h; fields by rank r alone, the managed area by the owner alone
 #pragma once
-
-#include <pthread.h>
 
 #include <atomic>
 #include <cstddef>
@@ -75,8 +73,9 @@ constexpr uint32_t bell_of_e2a(uint32_t micro_batch) { return bell_of(Bell::kE2a
 /// Groups beyond the first share: an early wake costs them a look.
 constexpr uint32_t bell_of_group(uint32_t group_id) { return bell_of(Bell::kGroup) + group_id % kNumGroupBells; }
 
-struct alignas(kLineBytes) RobustMutexLine {
-  pthread_mutex_t mutex;
+/// The id of the owner's broker thread while it lives, with the bits of a robust futex (broker/alive_words.h).
+struct alignas(kLineBytes) AliveLine {
+  std::atomic<uint32_t> word;
 };
 
 enum class Direction : uint8_t { kA2e = 1, kE2a = 2 };
@@ -112,13 +111,12 @@ struct CtrlFixed {
   ProgressLine progress;
   Doorbell bells[kNumBells];
   uint8_t reserved[kPageBytes - sizeof(CtrlHeader) - sizeof(ProgressLine) - kNumBells * sizeof(Doorbell)];
-  RobustMutexLine alive[kNumRanksMax];
+  AliveLine alive[kNumRanksMax];
   PairFields pairs[kNumRanksMax];
 };
 
 static_assert(sizeof(Shapes) == 48 && sizeof(CtrlHeader) == 128);
-static_assert(sizeof(ProgressLine) == kLineBytes && sizeof(Doorbell) == kLineBytes &&
-              sizeof(RobustMutexLine) == kLineBytes);
+static_assert(sizeof(ProgressLine) == kLineBytes && sizeof(Doorbell) == kLineBytes && sizeof(AliveLine) == kLineBytes);
 static_assert(sizeof(PairFieldBody) == 24 && sizeof(PairField) == 32 && sizeof(PairFields) == 2 * kLineBytes);
 static_assert(offsetof(CtrlFixed, progress) == 128 && offsetof(CtrlFixed, bells) == 192);
 static_assert(offsetof(CtrlFixed, alive) == kPageBytes && offsetof(CtrlFixed, pairs) == 2 * kPageBytes);

@@ -1,6 +1,6 @@
 #include "xccl/link/local_rank.h"
 
-#include <cstring>
+#include <string>
 
 #include "xccl/layout/shapes.h"
 #include "xccl/link/progress.h"
@@ -30,16 +30,6 @@ Status check_config(const CommunicatorConfig& config) {
   return check_shapes({config.exchange, config.ring, config.group}, config.max_ranks);
 }
 
-Status init_robust_mutex(pthread_mutex_t* mutex) {
-  pthread_mutexattr_t attributes;
-  pthread_mutexattr_init(&attributes);
-  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-  const int error = pthread_mutex_init(mutex, &attributes);
-  pthread_mutexattr_destroy(&attributes);
-  return error == 0 ? Status() : Status(Code::kIo, std::string("pthread_mutex_init: ") + std::strerror(error));
-}
-
 }  // namespace
 
 LocalRank::LocalRank(CommunicatorConfig config)
@@ -49,7 +39,7 @@ Status LocalRank::create(CommunicatorConfig config, std::unique_ptr<LocalRank>* 
   SWITCHYARD_RETURN_IF_ERROR(check_config(config));
   std::unique_ptr<LocalRank> made(new LocalRank(std::move(config)));
   SWITCHYARD_RETURN_IF_ERROR(made->make_segments());
-  SWITCHYARD_RETURN_IF_ERROR(made->init_ctrl());
+  made->init_ctrl();
   SWITCHYARD_RETURN_IF_ERROR(made->link_to_self());
   made->recorder().switch_to(made->config().telemetry);
   *out = std::move(made);
@@ -66,7 +56,7 @@ Status LocalRank::make_segments() {
   return make("switchyard-zc", config_.zc_bytes, SegmentAccess::kPeersWrite, &zc_);
 }
 
-Status LocalRank::init_ctrl() {
+void LocalRank::init_ctrl() {
   CtrlHeader& header = fixed().header;
   header.magic = kCtrlMagic;
   header.layout_version = kLayoutVersion;
@@ -80,9 +70,6 @@ Status LocalRank::init_ctrl() {
   fixed().progress.cores.store(cores_of(config_.pin_cores), std::memory_order_relaxed);
   set_crowded(xccl::is_crowded(cores(), {}, config_.num_local_ranks));
   for (uint32_t i = 0; i < kNumBells; ++i) waiters_[i].bind(fixed().bells[i], config_.wait_policy, is_crowded_);
-  for (uint32_t rank = 0; rank < config_.max_ranks; ++rank)
-    SWITCHYARD_RETURN_IF_ERROR(init_robust_mutex(&fixed().alive[rank].mutex));
-  return {};
 }
 
 Status LocalRank::link_to_self() {
@@ -129,6 +116,18 @@ void LocalRank::reset_ring(uint32_t rank) {
   reinterpret_cast<std::atomic<uint64_t>*>(ring + RingLayout::ack_offset())->store(0, std::memory_order_release);
   for (uint32_t slot = 0; slot < layout_.shapes.ring.num_slots; ++slot)
     reinterpret_cast<RingField*>(ring + RingLayout::field(slot))->seq.store(0, std::memory_order_release);
+}
+
+RingBacklog LocalRank::ring_backlog(uint32_t rank) {
+  RingBacklog backlog;
+  if (!layout_.has_rings()) return backlog;
+  backlog.num_taken = peers_.entry(rank).num_ring_taken.load(std::memory_order_relaxed);
+  const std::byte* ring = ctrl_.data() + layout_.ring(rank);
+  for (uint32_t slot = 0; slot < layout_.shapes.ring.num_slots; ++slot) {
+    const auto* field = reinterpret_cast<const RingField*>(ring + RingLayout::field(slot));
+    backlog.num_unread += field->seq.load(std::memory_order_relaxed) > backlog.num_taken;
+  }
+  return backlog;
 }
 
 void LocalRank::reset_groups(uint32_t rank) {

@@ -10,6 +10,7 @@
 
 #include "xccl/layout/ctrl_layout.h"
 #include "xccl/link/peer_table.h"
+#include "xccl/link/progress.h"
 #include "xccl/segment/segment.h"
 #include "xccl/telemetry/recorder.h"
 #include "xccl/types.h"
@@ -17,6 +18,12 @@
 #include "xccl/wait/waiter.h"
 
 namespace switchyard::xccl {
+
+/// How far this rank is with a peer's messages.
+struct RingBacklog {
+  uint64_t num_taken = 0;
+  uint32_t num_unread = 0;
+};
 
 class LocalRank {
  public:
@@ -37,6 +44,7 @@ class LocalRank {
   Recorder& recorder() { return recorder_; }
 
   void progress();
+  ProgressWord progress_word() { return {fixed().progress.word.load(std::memory_order_acquire)}; }
   void set_busy(bool busy);
   void allow(std::chrono::milliseconds span);
 
@@ -50,6 +58,9 @@ class LocalRank {
   /// Wakes all sleepers of this rank: something that is no arrival has changed.
   void wake_all();
 
+  /// What the fields of a peer's ring here say now; for the broker.
+  RingBacklog ring_backlog(uint32_t rank);
+
   /// Zeroes the sequence numbers that a rank wrote here: between its old epoch's last write and its new epoch's first.
   void reset_pair(uint32_t rank);
 
@@ -61,7 +72,7 @@ class LocalRank {
  private:
   explicit LocalRank(CommunicatorConfig config);
   Status make_segments();
-  Status init_ctrl();
+  void init_ctrl();
   Status link_to_self();
   void reset_ring(uint32_t rank);
   void reset_groups(uint32_t rank);

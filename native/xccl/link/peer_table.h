@@ -37,8 +37,9 @@ struct alignas(64) PeerEntry {
   std::atomic<uint64_t> live_serial{0};  // 0: not linked; else unique to this link. Written by the broker
   std::atomic<uint32_t> num_users{0};    // refs held
   std::atomic<uint32_t> num_awaited{
-      0};             // E2A answers that this rank waits for: the broker then judges the peer's liveness
-  LinkTarget target;  // written by the broker while live_serial and all counts of users are 0
+      0};  // E2A answers that this rank waits for: the broker then judges the peer's liveness
+  std::atomic<uint64_t> num_ring_taken{0};  // ring chunks of the peer that this rank has taken since the link began
+  LinkTarget target;                        // written by the broker while live_serial and all counts of users are 0
   std::array<SoleCount, kNumSoleUsers> sole_users;
 
   bool is_unused() const {
@@ -126,6 +127,7 @@ class PeerTable {
   void publish(uint32_t rank, const LinkTarget& target) {
     entries_[rank].target = target;
     entries_[rank].num_awaited.store(0, std::memory_order_relaxed);
+    entries_[rank].num_ring_taken.store(0, std::memory_order_relaxed);
     entries_[rank].live_serial.store(++num_links_, std::memory_order_seq_cst);
   }
   void retract(uint32_t rank) {

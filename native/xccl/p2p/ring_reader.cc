@@ -5,6 +5,7 @@ namespace switchyard::xccl {
 void RingReader::begin(LocalRank& local, uint32_t src, const LinkRef& link) {
   *this = RingReader{};
   serial_ = link.serial();
+  taken_ = &local.peers().entry(src).num_ring_taken;
   const CtrlLayout& mine = local.layout();
   num_slots_ = mine.shapes.ring.num_slots;
   slot_bytes_ = mine.shapes.ring.slot_bytes;

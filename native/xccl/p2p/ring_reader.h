@@ -43,6 +43,7 @@ class RingReader {
   /// Lets go of the next chunk, and acknowledges it at once or when `stride` are to be acknowledged.
   Status take(Fabric& fabric, uint32_t stride) {
     num_taken_ += 1;
+    taken_->store(num_taken_, std::memory_order_relaxed);
     return num_taken_ - num_acked_ < stride ? Status() : acknowledge(fabric);
   }
   /// Of whole messages that nobody waits for, and of parts, whose sender should not run out of room.
@@ -62,6 +63,7 @@ class RingReader {
 
   uint64_t serial_ = 0;
   uint64_t num_taken_ = 0;
+  std::atomic<uint64_t>* taken_ = nullptr;  // the same for this rank's broker, which tells a probing peer
   uint64_t num_acked_ = 0;
   uint32_t num_slots_ = 0;
   uint32_t slot_bytes_ = 0;

@@ -1,9 +1,9 @@
 #include "xccl/transport/mapped_memory.h"
 
 #include <atomic>
-#include <cstring>
 #include <string>
 
+#include "base/plain_copy.h"
 #include "xccl/layout/small_bytes.h"
 #include "xccl/wait/doorbell.h"
 
@@ -38,14 +38,14 @@ Status MappedMemory::put(Area area, uint64_t offset, std::span<const std::byte> 
   if (area == Area::kApp) return {Code::kInvalidArgument, "peers cannot write the app area"};
   std::byte* to = at(area, offset, src.size());
   if (!to) return out_of_bounds(area, offset, src.size());
-  if (!src.empty()) std::memcpy(to, src.data(), src.size());
+  plain_copy(to, src.data(), src.size());
   return {};
 }
 
 Status MappedMemory::get(Area area, uint64_t offset, std::span<std::byte> dst) const {
   const std::byte* from = at(area, offset, dst.size());
   if (!from) return out_of_bounds(area, offset, dst.size());
-  if (!dst.empty()) std::memcpy(dst.data(), from, dst.size());
+  plain_copy(dst.data(), from, dst.size());
   memory_order_point();
   return {};
 }
@@ -62,7 +62,7 @@ Status MappedMemory::put_with_signal(uint64_t offset, std::span<const std::byte>
   if (src.size() <= kSmallBytesMax) {
     small_store(to, small_load(src.data(), src.size()), src.size());
   } else {
-    std::memcpy(to, src.data(), src.size());
+    plain_copy(to, src.data(), src.size());
   }
   reinterpret_cast<std::atomic<uint64_t>*>(word)->exchange(signal.value, std::memory_order_seq_cst);
   doorbell_ring(*reinterpret_cast<Doorbell*>(bell));

@@ -16,12 +16,17 @@ export function tableOf(report: Report): string {
   return [title, '', ...text, ...footnotesOf(report.rows), ...summaryOf(report.rows)].join('\n');
 }
 
+/** Extras of a row on a line; a note that several rows share just once. */
 function footnotesOf(rows: readonly Row[]): string[] {
-  const lines = rows.flatMap((row) => {
-    const extras = Object.entries(row.extras).map(([name, value]) => `${name} ${figure(value)}`);
-    return [...(extras.length > 0 ? [extras.join(', ')] : []), ...row.notes].map((text) => `${row.case}: ${text}`);
+  const extras = rows.flatMap(({ case: name, extras }) => {
+    const figures = Object.entries(extras).map(([what, value]) => `${what} ${figure(value)}`);
+    return figures.length > 0 ? [`${name}: ${figures.join(', ')}`] : [];
   });
-  return lines.length > 0 ? ['', ...lines] : [];
+  const notes = [...new Set(rows.flatMap((row) => row.notes))].map((note) => {
+    const names = rows.filter((row) => row.notes.includes(note)).map((row) => row.case);
+    return `${names.join(', ')}: ${note}`;
+  });
+  return extras.length + notes.length > 0 ? ['', ...extras, ...notes] : [];
 }
 
 function summaryOf(rows: readonly Row[]): string[] {

@@ -86,11 +86,12 @@ test('the table tells bars, extras and notes, and counts the bars', () => {
       extras: { messages: 5 },
       notes: ['something is not installed'],
     }),
+    rowOf({ case: 'other', unit: 'us', better: 'lower', values: [1], notes: ['something is not installed'] }),
   ];
   const table = tableOf({ suite: 's', commit: 'c', machine: 'm', rows });
   expect(table).toContain('<= 0.5 of peer: held (0.25); <= 0.2 of peer: MISSED (0.25); <= 2 of limit: not judged');
   expect(table).toContain('quick: messages 5.00');
-  expect(table).toContain('quick: something is not installed');
+  expect(table).toContain('\nquick, other: something is not installed\n');
   expect(table).toContain('bars: 1 held, 1 missed (quick), 1 without a yardstick');
 });
 

@@ -1,10 +1,10 @@
 // The suite xccl without its programs: parsers on recorded output, what is measured how often, which rows there are.
 import { expect, test } from 'vitest';
-import { Collection, type Meters } from '../src/suites/xccl/collect.js';
+import { Collection } from '../src/suites/xccl/collect.js';
 import { parseMpi, parseMpiVersion } from '../src/suites/xccl/mpi-meter.js';
 import { parseNative } from '../src/suites/xccl/native-meter.js';
 import { ROWS, type RowSpec } from '../src/suites/xccl/rows.js';
-import { type FigureRef, MissingProgram, type Source } from '../src/suites/xccl/source.js';
+import { type FigureRef, type Meter, MissingProgram, type Source } from '../src/suites/xccl/source.js';
 import { parseUcx, parseUcxVersion } from '../src/suites/xccl/ucx-meter.js';
 import { parseCoreList } from '../src/suites/xccl/xccl.js';
 
@@ -37,7 +37,7 @@ test("the Open MPI program: the median of the repetitions, beside mpirun's own w
 test('native_bench: the median of the repetitions, and every further figure', () => {
   const recorded =
     '{"case": "c", "unit": "us", "values": [3, 1, 2], "p50": 2, "p99": 9, "mean": 2.5, "samples": 15, "batch": 24, "messages": 5}';
-  const others = { p50: 2, p99: 9, mean: 2.5, samples: 15, batch: 24, messages: 5 };
+  const others = { p50: 2, p99: 9, mean: 2.5, samples: 15, batch: 24, messages: 5, min: 1 };
   expect(parseNative(recorded)).toEqual({ value: 2, others });
   expect(() => parseNative('{"case": "c", "unit": "us", "values": []}')).toThrow('no values for c');
 });
@@ -59,14 +59,15 @@ const row = (rest: Partial<RowSpec>): RowSpec => ({
 });
 
 /** Gives 1, 2, 3, ... and writes down what was asked. */
-function countingMeters(asked: string[], missing?: Source['from']): Meters {
+function countingMeters(asked: string[], missing?: Source['from']): Meter<Source> {
   return {
     async measure(source) {
       asked.push(source.from);
       if (source.from === missing) throw new MissingProgram('ucx_perftest', 'ucx-utils');
       return { value: asked.length, others: { p99: 10 * asked.length, messages: 5 } };
     },
-    describe: (source) => source.from,
+    nameOf: (source) => source.from,
+    noteOf: (source) => (source.from === 'ucx' ? 'how it was run' : undefined),
   };
 }
 
@@ -83,7 +84,7 @@ test('a run measures what several rows share once, and the peer beside ours', as
   expect(collection.measurementOf(rows[0] as RowSpec)).toMatchObject({
     peer: { name: 'ucx', value: 2 },
     extras: { messages: 5 },
-    notes: [],
+    notes: ['how it was run'],
   });
 });
 

@@ -2,21 +2,16 @@
 import type { Bar, Measurement, Yardstick } from '../../row.js';
 import { median } from '../../stats.js';
 import type { RowSpec } from './rows.js';
-import { type FigureRef, type Figures, figureOf, keyOf, MissingProgram, type Source } from './source.js';
-
-export interface Meters {
-  measure(source: Source): Promise<Figures>;
-  describe(source: Source): string;
-}
+import { type FigureRef, type Figures, figureOf, keyOf, type Meter, MissingProgram, type Source } from './source.js';
 
 // Of every case, and of no interest in the report.
-const PLAIN_FIGURES = new Set(['p50', 'p99', 'mean', 'samples', 'batch']);
+const PLAIN_FIGURES = new Set(['p50', 'p99', 'mean', 'min', 'samples', 'batch']);
 
 export class Collection {
   private readonly figures = new Map<string, Figures[]>();
   private readonly missing = new Map<string, string>();
 
-  constructor(private readonly meters: Meters) {}
+  constructor(private readonly meter: Meter<Source>) {}
 
   /** One run: every source once, in the order of the rows, so that what a row compares is measured close together. */
   async run(rows: readonly RowSpec[], progress: (line: string) => void): Promise<void> {
@@ -37,7 +32,7 @@ export class Collection {
       if (typeof against === 'string') return { against, bound };
       const yardstick = this.yardstickOf(against);
       if (yardstick === undefined)
-        throw new Error(`${row.case}: no ${this.meters.describe(against.source)} to hold it against`);
+        throw new Error(`${row.case}: no ${this.meter.nameOf(against.source)} to hold it against`);
       return { against: yardstick, bound };
     });
     const peer = row.peer && this.yardstickOf(row.peer);
@@ -51,13 +46,17 @@ export class Collection {
       ...(limit && { limit }),
       bars,
       extras: this.extrasOf(row.ours),
-      notes: refsOf(row).flatMap(({ source }) => this.missing.get(keyOf(source)) ?? []),
+      notes: [...new Set(refsOf(row).flatMap(({ source }) => this.noteOf(source) ?? []))],
     };
+  }
+
+  private noteOf(source: Source): string | undefined {
+    return this.missing.get(keyOf(source)) ?? this.meter.noteOf?.(source);
   }
 
   private async take(source: Source, key: string): Promise<void> {
     try {
-      const figures = await this.meters.measure(source);
+      const figures = await this.meter.measure(source);
       this.figures.set(key, [...(this.figures.get(key) ?? []), figures]);
     } catch (error) {
       if (!(error instanceof MissingProgram)) throw error;
@@ -68,14 +67,14 @@ export class Collection {
   private valuesOf({ source, figure }: FigureRef): number[] {
     return (this.figures.get(keyOf(source)) ?? []).map((figures) => {
       const value = figureOf(figures, figure);
-      if (value === undefined) throw new Error(`${this.meters.describe(source)} has no figure "${figure}"`);
+      if (value === undefined) throw new Error(`${this.meter.nameOf(source)} has no figure "${figure}"`);
       return value;
     });
   }
 
   private yardstickOf(ref: FigureRef): Yardstick | undefined {
     const values = this.valuesOf(ref);
-    return values.length === 0 ? undefined : { name: this.meters.describe(ref.source), value: median(values) };
+    return values.length === 0 ? undefined : { name: this.meter.nameOf(ref.source), value: median(values) };
   }
 
   private extrasOf({ source }: FigureRef): Record<string, number> {

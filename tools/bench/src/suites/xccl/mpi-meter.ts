@@ -36,9 +36,12 @@ export class MpiMeter implements Meter<MpiSource> {
     return tried[better];
   }
 
-  describe(source: MpiSource): string {
-    const flags = [...BINDING, ...yieldFlags(this.bestYield.get(keyOf(source)) ?? 1), '-n', `${source.numRanks}`];
-    return `Open MPI ${this.version} ${flags.join(' ')}`;
+  nameOf(source: MpiSource): string {
+    return `Open MPI ${this.version}, yield ${this.bestYield.get(keyOf(source))}`;
+  }
+
+  noteOf(): string {
+    return `Open MPI: mpirun ${[...BINDING, ...yieldFlags('0 or 1')].join(' ')}, the better one kept`;
   }
 
   /** Removes the compiled program. */
@@ -62,7 +65,7 @@ export class MpiMeter implements Meter<MpiSource> {
   }
 }
 
-const yieldFlags = (value: YieldWhenIdle) => ['--mca', 'mpi_yield_when_idle', `${value}`];
+const yieldFlags = (value: YieldWhenIdle | string) => ['--mca', 'mpi_yield_when_idle', `${value}`];
 
 /** The JSON line of mpi/sampling.h, wherever mpirun's own words are; `value` is the median of the repetitions, us. */
 export function parseMpi(text: string): Figures {

@@ -28,16 +28,16 @@ export class NativeMeter implements Meter<NativeSource> {
     return parseNative(await runProgram(this.program, [source.case, '--seconds', `${SECONDS}`, '--json']));
   }
 
-  describe(source: NativeSource): string {
+  nameOf(source: NativeSource): string {
     return source.case;
   }
 }
 
-/** One JSON line; `value` is the median of the repetitions. */
+/** One JSON line; `value` is the median of the repetitions, `min` the least of them. */
 export function parseNative(line: string): Figures {
   const { case: name, unit: _, values, ...others } = JSON.parse(line) as NativeLine;
   if (!Array.isArray(values) || values.length === 0) throw new Error(`native_bench: no values for ${name}`);
-  return { value: median(values), others };
+  return { value: median(values), others: { ...others, min: Math.min(...values) } };
 }
 
 type NativeLine = { case: string; unit: string; values: number[] } & Record<string, number>;

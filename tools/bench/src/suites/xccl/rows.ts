@@ -101,7 +101,14 @@ const loops: RowSpec[] = [
   loop('loop-1x1-b8-2mb', [atLeast(0.75)]),
   loop('loop-2x2-b8', [atLeast(0.6)]),
   loop('loop-3x5-b8', [atLeast(0.36)]),
-  loop('loop-2x2-b8-noisy', [atLeast(0.3, native('loop-2x2-b8'))]),
+  loop('loop-2x2-b8-noisy', []),
+  {
+    case: 'loop-2x2-b8-noisy min',
+    unit: 'steps/s',
+    better: 'higher',
+    ours: native('loop-2x2-b8-noisy', 'min'),
+    bars: [atLeast(0.3, native('loop-2x2-b8'))],
+  },
   {
     case: 'loop-2x2-b8-noisy p99',
     unit: 'us',

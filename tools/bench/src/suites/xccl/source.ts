@@ -35,11 +35,13 @@ export interface FigureRef {
   figure: string;
 }
 
-/** Measures one kind of source. */
+/** Measures one kind of source, or all. */
 export interface Meter<S extends Source> {
   measure(source: S): Promise<Figures>;
-  /** What a reader is told, with version and flags. */
-  describe(source: S): string;
+  /** Short, with a version where there is one. */
+  nameOf(source: S): string;
+  /** How it was run, where a reader cannot know. */
+  noteOf?(source: S): string | undefined;
 }
 
 /** A program that is not on this machine, and the Debian package that has it. */

@@ -46,8 +46,12 @@ export class UcxMeter implements Meter<UcxSource> {
     }
   }
 
-  describe(source: UcxSource): string {
+  nameOf(source: UcxSource): string {
     return `UCX ${this.version} ${source.test}`;
+  }
+
+  noteOf(): string {
+    return `UCX: UCX_TLS=${ENV.UCX_TLS}, server on core ${this.cores[0]}, client on core ${this.cores[1]}`;
   }
 }
 

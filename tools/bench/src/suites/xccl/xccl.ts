@@ -3,10 +3,11 @@
 import { readFileSync } from 'node:fs';
 import type { Measurement } from '../../row.js';
 import type { BenchContext, Suite } from '../../suite.js';
-import { Collection, type Meters, refsOf } from './collect.js';
+import { Collection, refsOf } from './collect.js';
 import { MpiMeter } from './mpi-meter.js';
 import { NativeMeter } from './native-meter.js';
 import { ROWS, type RowSpec } from './rows.js';
+import type { Meter, Source } from './source.js';
 import { UcxMeter } from './ucx-meter.js';
 
 export const xccl: Suite = {
@@ -23,7 +24,7 @@ async function run(context: BenchContext): Promise<Measurement[]> {
   await native.checkCases(nativeCasesOf(rows));
   const mpi = new MpiMeter(context.repoRoot);
   try {
-    const collection = new Collection(metersOf(native, new UcxMeter(twoCores()), mpi));
+    const collection = new Collection(meterOfAll({ native, ucx: new UcxMeter(twoCores()), mpi }));
     for (let runIdx = 0; runIdx < context.numRuns; runIdx++) {
       await collection.run(rows, (name) => context.progress(`run ${runIdx + 1} of ${context.numRuns}: ${name}`));
     }
@@ -38,16 +39,14 @@ function nativeCasesOf(rows: readonly RowSpec[]): string[] {
   return [...new Set(sources.flatMap((source) => (source.from === 'native' ? [source.case] : [])))];
 }
 
-function metersOf(native: NativeMeter, ucx: UcxMeter, mpi: MpiMeter): Meters {
+type MeterByOrigin = { [From in Source['from']]: Meter<Extract<Source, { from: From }>> };
+
+function meterOfAll(meters: MeterByOrigin): Meter<Source> {
+  const of = (source: Source) => meters[source.from] as Meter<Source>; // the key is the source's own
   return {
-    measure: (source) => {
-      if (source.from === 'native') return native.measure(source);
-      return source.from === 'ucx' ? ucx.measure(source) : mpi.measure(source);
-    },
-    describe: (source) => {
-      if (source.from === 'native') return native.describe(source);
-      return source.from === 'ucx' ? ucx.describe(source) : mpi.describe(source);
-    },
+    measure: (source) => of(source).measure(source),
+    nameOf: (source) => of(source).nameOf(source),
+    noteOf: (source) => of(source).noteOf?.(source),
   };
 }
 

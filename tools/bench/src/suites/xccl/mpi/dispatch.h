@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampling.h"
 #include "xccl/bench/routing.h"
 
 enum { kOutBytes = kDispatchHidden * 2, kMetaBytes = kDispatchTopK * 4 };
@@ -139,15 +140,15 @@ static void make_buffers(Dispatch* d) {
   const size_t num_pairs = (size_t)d->num_tokens * kDispatchTopK;
   const size_t row_space = (size_t)d->num_tokens * d->row_bytes;
   const size_t out_space = num_pairs * kOutBytes;
-  d->tokens = malloc((size_t)d->num_tokens * kOutBytes);
-  d->result = malloc((size_t)d->num_tokens * kOutBytes);
+  d->tokens = make_pages((size_t)d->num_tokens * kOutBytes);
+  d->result = make_pages((size_t)d->num_tokens * kOutBytes);
   d->experts = malloc(num_pairs * sizeof *d->experts);
   d->gates = malloc(num_pairs * sizeof *d->gates);
   d->outs = malloc(num_pairs * sizeof *d->outs);
-  d->send_rows = malloc(d->num_ranks * row_space);
-  d->got_rows = malloc(d->num_ranks * row_space);
-  d->send_out = malloc(d->num_ranks * out_space);
-  d->got_out = malloc(d->num_ranks * out_space);
+  d->send_rows = make_pages(d->num_ranks * row_space);
+  d->got_rows = make_pages(d->num_ranks * row_space);
+  d->send_out = make_pages(d->num_ranks * out_space);
+  d->got_out = make_pages(d->num_ranks * out_space);
   int* counts = calloc(6 * d->num_ranks, sizeof(int));
   int** arrays[] = {&d->row_offsets, &d->out_offsets,  &d->sent_counts,
                     &d->got_counts,  &d->reply_counts, &d->reply_got_counts};

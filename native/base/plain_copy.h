@@ -1,0 +1,32 @@
+// plain_copy: memcpy without `rep movsb`, for copies between segments and private memory. Called by XCCL's transports.
+//
+// From 4 KiB on the C library copies with `rep movsb` where the processor claims that it is fast. On AMD Zen 3 and 4 it is 20 times
+// slower (2.7 instead of 50 GB/s) when the destination lies 1 to 63 bytes behind the source modulo 4096; and a large malloc lies
+// 16 bytes behind a page, a segment at one. Vector loads and stores do not care, and are as fast otherwise.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+#include "base/isa.h"
+
+namespace switchyard {
+
+inline constexpr size_t kPlainCopyVectorMin = 2048;
+
+/// For at least kPlainCopyVectorMin bytes.
+using VectorCopy = void (*)(void* dst, const void* src, size_t num_bytes);
+/// The scalar one is the C library's.
+VectorCopy vector_copy_of(Isa isa);
+void vector_copy(void* dst, const void* src, size_t num_bytes);
+
+/// The ranges must not overlap. Null pointers are allowed with 0 bytes.
+inline void plain_copy(void* dst, const void* src, size_t num_bytes) {
+  if (num_bytes >= kPlainCopyVectorMin) {
+    vector_copy(dst, src, num_bytes);
+  } else if (num_bytes != 0) {
+    std::memcpy(dst, src, num_bytes);
+  }
+}
+
+}  // namespace switchyard
