@@ -91,6 +91,7 @@ void CommunicatorImpl::close() {
   const std::lock_guard lock(close_mutex_);
   local_->begin_closing();
   book_.close();
+  messenger_.close();
   broker_.stop();
 }
 

@@ -2,8 +2,8 @@
 // straight from a registered region, and one-sided put and get (docs/xccl.md, "Point to point"). Reached by
 // Communicator::messenger(). Payload is opaque bytes.
 //
-// Threads: one at a time for the sending calls (send, try_send, send_zero_copy) and one for the receiving calls (recv,
-// wait_signal). The asynchronous calls, poll, wait and cancel belong to both halves. put, put_with_signal and get are thread-safe.
+// Threads: one at a time for the sending calls (send, try_send, send_zero_copy, put, put_with_signal) and one for the receiving calls
+// (recv, wait_signal). The asynchronous calls, poll, wait and cancel belong to both halves. get is thread-safe.
 // A blocking call drives its own half only: with asynchronous sends outstanding, receive by recv_async and wait.
 #pragma once
 

@@ -92,6 +92,10 @@ struct ExchangePlan {
 /// cores, yields up to 300 us; then futex sleeps of at most 100 ms. It drops what did not pay lately (wait/waiter.h).
 enum class WaitPolicy : uint8_t { kAuto, kSpin, kYield, kFutex };
 
+/// How large payloads are copied out of a ring or a region. kAuto: through the caches, or around them from the size on from which
+/// that was quicker when this process measured it (copy/copy_table.h).
+enum class CopyMode : uint8_t { kAuto, kCached, kStream };
+
 /// Whether large segments (from 16 MiB on) may lie in pages of the system's huge page pool. kAuto: if it has enough for the
 /// whole segment, which are then taken at once.
 enum class HugePages : uint8_t { kAuto, kOff };
@@ -141,6 +145,8 @@ struct CommunicatorConfig {
   std::vector<uint32_t> pin_cores;  // where this rank's worker threads run (pin_worker()); empty: anywhere
   uint32_t num_local_ranks = 0;  // ranks on this machine, when known from the start; else those that are linked count
   HugePages huge_pages = HugePages::kAuto;
+  CopyMode copy_mode = CopyMode::kAuto;
+  uint32_t num_copy_threads = 1;  // that share one large copy, the caller included; 1 to 64
   bool telemetry = false;  // count calls from the start (Communicator::switch_telemetry)
   /// Called from the broker thread when a peer becomes kLinked, kDead or kRefused; must not block, and must not call close().
   std::function<void(const PeerInfo&)> on_peer_change;

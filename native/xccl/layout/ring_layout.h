@@ -10,12 +10,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "xccl/layout/small_bytes.h"
 #include "xccl/layout/units.h"
 #include "xccl/types.h"
 
 namespace switchyard::xccl {
 
-inline constexpr uint32_t kInlineBytesMax = 16;
+inline constexpr uint32_t kInlineBytesMax = kSmallBytesMax;
 
 /// What a ring's field announces. 0 is none of them, so that zeroed memory is never a message.
 enum class RingKind : uint32_t {
@@ -30,7 +31,7 @@ struct RingBody {
   uint32_t event;  // the caller's event id (tag)
   uint32_t head;   // RingHead
   union {
-    uint8_t payload[kInlineBytesMax];
+    SmallBytes payload;
     struct {
       uint64_t total_bytes;  // of the message
       uint64_t offset;       // of this chunk in it

@@ -27,6 +27,7 @@ Status check_config(const CommunicatorConfig& config) {
   if (config.liveness_timeout < std::chrono::milliseconds(10)) return invalid("liveness_timeout: at least 10 ms");
   if (config.app_bytes > kSegmentBytesMax || config.zc_bytes > kSegmentBytesMax)
     return invalid("app_bytes, zc_bytes: at most 1 TiB");
+  if (config.num_copy_threads == 0 || config.num_copy_threads > 64) return invalid("num_copy_threads: 1 to 64");
   return check_shapes({config.exchange, config.ring, config.group}, config.max_ranks);
 }
 

@@ -1,6 +1,7 @@
 // PeerTable: which ranks may be talked to right now. The broker publishes and retracts links; the hot path takes a LinkRef (two
 // atomic operations, no lock), which keeps the peer's memory mapped until it is let go. The broker unmaps a retracted link only
-// when nobody holds a ref: D5's "after EOF and their last use".
+// when nobody holds a ref: D5's "after EOF and their last use". A half of the messenger, which is one thread at a time, has a count
+// of its own and needs no locked instruction: the broker's process_barrier() brings the order that is missing then.
 #pragma once
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "xccl/layout/ctrl_layout.h"
+#include "xccl/link/process_barrier.h"
 #include "xccl/transport/fabric.h"
 #include "xccl/types.h"
 
@@ -22,13 +24,29 @@ struct LinkTarget {
   CtrlLayout layout{};  // of the peer's control segment: it may lack parts that this rank has
 };
 
+/// Who uses links from one thread at a time.
+enum class SoleUser : uint8_t { kSender = 0, kReceiver = 1 };
+inline constexpr uint32_t kNumSoleUsers = 2;
+
+/// Refs held by one sole user, in a line of its own.
+struct alignas(64) SoleCount {
+  std::atomic<uint32_t> num_refs{0};
+};
+
 struct alignas(64) PeerEntry {
   std::atomic<uint64_t> live_serial{0};  // 0: not linked; else unique to this link. Written by the broker
   std::atomic<uint32_t> num_users{0};    // refs held
   std::atomic<uint32_t> num_awaited{
       0};  // E2A answers that this rank waits for: the broker then judges the peer's liveness
   std::atomic<uint64_t> num_ring_taken{0};  // ring chunks of the peer that this rank has taken since the link began
-  LinkTarget target;                        // written by the broker while live_serial and num_users are 0
+  LinkTarget target;                        // written by the broker while live_serial and all counts of users are 0
+  std::array<SoleCount, kNumSoleUsers> sole_users;
+
+  bool is_unused() const {
+    uint32_t num_refs = num_users.load(std::memory_order_seq_cst);
+    for (const SoleCount& user : sole_users) num_refs += user.num_refs.load(std::memory_order_seq_cst);
+    return num_refs == 0;
+  }
 };
 
 /// Holds a link in use. Empty when the rank was not linked.
@@ -45,11 +63,29 @@ class LinkRef {
       entry_ = &entry;
     }
   }
+  LinkRef(PeerEntry& entry, SoleUser user) : sole_(&entry.sole_users[static_cast<size_t>(user)].num_refs) {
+    const uint32_t count = sole_->load(std::memory_order_relaxed) + 1;
+    if (kHasProcessBarrier) {
+      // The broker stores live_serial, runs a barrier in this thread too, then loads the count: if that misses this store, the
+      // load below, which the compiler leaves behind it, sees the broker's.
+      sole_->store(count, std::memory_order_relaxed);
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    } else {
+      sole_->exchange(count, std::memory_order_seq_cst);
+    }
+    serial_ = entry.live_serial.load(std::memory_order_seq_cst);
+    if (serial_ == 0) {
+      sole_->store(count - 1, std::memory_order_release);
+    } else {
+      entry_ = &entry;
+    }
+  }
   LinkRef(LinkRef&& other) noexcept
-      : entry_(std::exchange(other.entry_, nullptr)), serial_(std::exchange(other.serial_, 0)) {}
+      : entry_(std::exchange(other.entry_, nullptr)), sole_(other.sole_), serial_(std::exchange(other.serial_, 0)) {}
   LinkRef& operator=(LinkRef&& other) noexcept {
     release();
     entry_ = std::exchange(other.entry_, nullptr);
+    sole_ = other.sole_;
     serial_ = std::exchange(other.serial_, 0);
     return *this;
   }
@@ -64,18 +100,26 @@ class LinkRef {
   bool is_live() const { return entry_->live_serial.load(std::memory_order_seq_cst) == serial_; }
 
   void release() {
-    if (entry_) std::exchange(entry_, nullptr)->num_users.fetch_sub(1, std::memory_order_release);
+    PeerEntry* entry = std::exchange(entry_, nullptr);
     serial_ = 0;
+    if (!entry) return;
+    if (sole_) {
+      sole_->store(sole_->load(std::memory_order_relaxed) - 1, std::memory_order_release);
+    } else {
+      entry->num_users.fetch_sub(1, std::memory_order_release);
+    }
   }
 
  private:
   PeerEntry* entry_ = nullptr;
+  std::atomic<uint32_t>* sole_ = nullptr;  // the count that holds this ref; null: num_users
   uint64_t serial_ = 0;
 };
 
 class PeerTable {
  public:
   LinkRef acquire(uint32_t rank) { return LinkRef(entries_[rank]); }
+  LinkRef acquire(uint32_t rank, SoleUser user) { return LinkRef(entries_[rank], user); }
   PeerEntry& entry(uint32_t rank) { return entries_[rank]; }
   const PeerEntry& entry(uint32_t rank) const { return entries_[rank]; }
 
@@ -86,8 +130,11 @@ class PeerTable {
     entries_[rank].num_ring_taken.store(0, std::memory_order_relaxed);
     entries_[rank].live_serial.store(++num_links_, std::memory_order_seq_cst);
   }
-  void retract(uint32_t rank) { entries_[rank].live_serial.store(0, std::memory_order_seq_cst); }
-  bool is_unused(uint32_t rank) const { return entries_[rank].num_users.load(std::memory_order_seq_cst) == 0; }
+  void retract(uint32_t rank) {
+    entries_[rank].live_serial.store(0, std::memory_order_seq_cst);
+    process_barrier();
+  }
+  bool is_unused(uint32_t rank) const { return entries_[rank].is_unused(); }
 
  private:
   std::array<PeerEntry, kNumRanksMax> entries_;

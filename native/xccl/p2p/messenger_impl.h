@@ -11,7 +11,14 @@ namespace switchyard::xccl {
 class MessengerImpl final : public Messenger {
  public:
   explicit MessengerImpl(LocalRank& local)
-      : local_(local), sender_(local, table_), receiver_(local, table_), one_sided_(local) {}
+      : local_(local),
+        puller_(local),
+        sender_(local, table_),
+        receiver_(local, table_, puller_),
+        one_sided_(local, puller_) {}
+
+  /// Joins the copy threads; calls fail as the communicator is closing.
+  void close() { puller_.stop(); }
 
   Status send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline, SendMode mode,
               OpTiming* timing) override;
@@ -57,6 +64,7 @@ class MessengerImpl final : public Messenger {
 
   LocalRank& local_;
   OpTable table_;
+  Puller puller_;
   Sender sender_;
   Receiver receiver_;
   OneSided one_sided_;

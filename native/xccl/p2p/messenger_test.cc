@@ -111,6 +111,32 @@ TEST(xccl_p2p_large_slots_and_a_large_message) {
   sender.join();
 }
 
+/// Every copy path and several copy threads, for a payload that all of them are used for.
+TEST(xccl_p2p_copy_modes_and_threads) {
+  constexpr size_t kSize = (3 << 20) + 5;
+  const Bytes sent = message_bytes(test::seed(), kSize);
+  for (const CopyMode mode : {CopyMode::kAuto, CopyMode::kCached, CopyMode::kStream}) {
+    const Ends ends(Provider::kShm, {4, 64 << 10}, [&](CommunicatorConfig& config) {
+      config.copy_mode = mode;
+      config.num_copy_threads = 3;
+      config.app_bytes = kSize;
+    });
+    std::memcpy(ends.a_member->app().data(), sent.data(), kSize);
+    Region region;
+    REQUIRE(ends.a().register_region(RegionArea::kApp, 0, kSize, &region).ok());
+    std::thread sender([&] {
+      CHECK(is_code(ends.a().send(1, 5, sent, deadline_in(5s)), Code::kOk));
+      CHECK(is_code(ends.a().send_zero_copy(1, 6, region, deadline_in(5s)), Code::kOk));
+    });
+    CHECK(receives(ends.b(), 0, 5, sent));
+    CHECK(receives(ends.b(), 0, 6, sent));
+    sender.join();
+    Bytes got(kSize);
+    CHECK(is_code(ends.b().get(region, got, deadline_in(5s)), Code::kOk) && got == sent);
+    CHECK(is_code(ends.b().get(region, got, deadline_in(0s)), Code::kTimeout));
+  }
+}
+
 // ---- Refusals ----
 
 void run_mismatch(Provider provider) {

@@ -1,15 +1,11 @@
 #include "xccl/p2p/one_sided.h"
 
-#include <algorithm>
 #include <string>
 
 #include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
 namespace {
-
-/// get looks at deadline and death between pieces of this size.
-constexpr uint64_t kGetPieceBytes = 1 << 20;
 
 Status invalid(const std::string& text) { return {Code::kInvalidArgument, text}; }
 
@@ -19,10 +15,14 @@ std::string range_text(uint64_t offset, uint64_t num_bytes) {
 
 }  // namespace
 
-Status OneSided::open(uint32_t rank, LinkRef* link) {
+LinkRef OneSided::acquire(uint32_t rank, SoleUser user) {
+  return rank < local_.config().max_ranks ? local_.peers().acquire(rank, user) : LinkRef();
+}
+
+/// Why acquire() gave nothing.
+Status OneSided::explain(uint32_t rank) const {
   if (rank >= local_.config().max_ranks) return invalid("rank " + std::to_string(rank) + " is not below max_ranks");
-  *link = local_.peers().acquire(rank);
-  return *link ? Status() : local_.explain_unlinked(rank);
+  return local_.explain_unlinked(rank);
 }
 
 // ---- Regions ----
@@ -51,16 +51,16 @@ Status OneSided::check_own(const Region& region) const {
 // ---- put ----
 
 Status OneSided::put(uint32_t dest, uint64_t zc_offset, std::span<const std::byte> payload) {
-  LinkRef link;
-  SWITCHYARD_RETURN_IF_ERROR(open(dest, &link));
+  const LinkRef link = acquire(dest, SoleUser::kSender);
+  if (!link) return explain(dest);
   return link.fabric().put(Area::kZc, zc_offset, payload);
 }
 
 Status OneSided::put_with_signal(uint32_t dest, uint64_t zc_offset, std::span<const std::byte> payload,
                                  uint64_t signal_offset, uint64_t value) {
   if (signal_offset % sizeof(uint64_t) != 0) return invalid("a signal's offset must be a multiple of 8");
-  LinkRef link;
-  SWITCHYARD_RETURN_IF_ERROR(open(dest, &link));
+  const LinkRef link = acquire(dest, SoleUser::kSender);
+  if (!link) return explain(dest);
   const Signal signal{signal_offset, value, CtrlLayout::bell(bell_of(Bell::kSignal)), Area::kZc};
   return link.fabric().put_with_signal(zc_offset, payload, signal);
 }
@@ -71,8 +71,8 @@ Status OneSided::wait_signal(uint32_t src, uint64_t signal_offset, uint64_t valu
     return invalid(range_text(signal_offset, sizeof(uint64_t)) + " are no aligned word of the zero-copy area's " +
                    std::to_string(local_.config().zc_bytes));
   }
-  LinkRef link;
-  SWITCHYARD_RETURN_IF_ERROR(open(src, &link));
+  const LinkRef link = acquire(src, SoleUser::kReceiver);
+  if (!link) return explain(src);
   const auto is_there = [&] { return word->load(std::memory_order_seq_cst) >= value; };
   const auto check = [&]() -> uint32_t { return is_there() || !link.is_live() ? 0 : 1; };
   if (!wait_on(local_.waiter(bell_of(Bell::kSignal)), deadline, check, [&] { local_.progress(); })) {
@@ -97,23 +97,20 @@ Status OneSided::get(const Region& region, std::span<std::byte> dst, Deadline de
     return invalid("get of " + std::to_string(dst.size()) + " bytes from a region of " +
                    std::to_string(region.num_bytes));
   }
-  LinkRef link;
-  SWITCHYARD_RETURN_IF_ERROR(open(region.rank, &link));
+  const bool is_rank = region.rank < local_.config().max_ranks;
+  const LinkRef link = is_rank ? local_.peers().acquire(region.rank) : LinkRef();
+  if (!link) return explain(region.rank);
   if (link.target().epoch != region.epoch) {
     return {Code::kStale, "rank " + std::to_string(region.rank) + " lives in epoch " +
                               std::to_string(link.target().epoch) + ", the region is of " +
                               std::to_string(region.epoch)};
   }
   const Area area = region.area == RegionArea::kApp ? Area::kApp : Area::kZc;
-  for (uint64_t done = 0; done < dst.size(); done += kGetPieceBytes) {
-    if (!link.is_live()) break;
-    if (std::chrono::steady_clock::now() >= deadline)
-      return {Code::kTimeout, "get from rank " + std::to_string(region.rank) + ": the deadline passed"};
-    local_.progress();
-    const uint64_t num_bytes = std::min<uint64_t>(kGetPieceBytes, dst.size() - done);
-    SWITCHYARD_RETURN_IF_ERROR(link.fabric().get(area, region.offset + done, dst.subspan(done, num_bytes)));
-  }
-  return link.is_live() ? Status() : local_.explain_unlinked(region.rank);
+  const Status status = puller_.pull(link, area, region.offset, dst, deadline);
+  if (status.code() == Code::kPeerDead) return local_.explain_unlinked(region.rank);
+  if (status.code() == Code::kTimeout)
+    return {Code::kTimeout, "get from rank " + std::to_string(region.rank) + ": " + status.message()};
+  return status;
 }
 
 }  // namespace switchyard::xccl

@@ -4,14 +4,10 @@
 #include <bit>
 
 #include "xccl/p2p/pair_text.h"
-#include "xccl/p2p/small_copy.h"
 #include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
 namespace {
-
-/// A pull looks for the peer's death between pieces of this size.
-constexpr uint64_t kPullPieceBytes = 1 << 20;
 
 /// Looks in vain after which the open acknowledgement is written.
 constexpr uint32_t kNumLooksBeforeAck = 32;
@@ -39,7 +35,7 @@ bool is_next_chunk(const RingBody& body, uint32_t slot_bytes, uint64_t total, ui
 Status Receiver::open(uint32_t src, LinkRef* link) {
   if (src >= local_.config().max_ranks)
     return {Code::kInvalidArgument, "recv: rank " + std::to_string(src) + " is not below max_ranks"};
-  *link = local_.peers().acquire(src);
+  *link = local_.peers().acquire(src, SoleUser::kReceiver);
   if (!*link) return local_.explain_unlinked(src);
   if (rings_[src].serial() == link->serial()) return {};
   if (!link->target().layout.has_rings())
@@ -51,6 +47,27 @@ Status Receiver::open(uint32_t src, LinkRef* link) {
 // ---- Blocking form ----
 
 Status Receiver::recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes, Deadline deadline) {
+  if (src < local_.config().max_ranks) {
+    const LinkRef link = local_.peers().acquire(src, SoleUser::kReceiver);
+    RingReader& ring = rings_[src];
+    const bool is_ready = link && ring.serial() == link.serial() && queues_[src].waiting.is_empty();
+    if (is_ready && !ring.is_dropping && comes_soon(ring)) {
+      const RingBody body = ring.read();
+      const RingHead head{body.head};
+      const bool is_wanted = head.kind() == RingKind::kInline && body.event == event;
+      if (is_wanted && head.value() <= std::min<size_t>(kInlineBytesMax, into.size())) {
+        small_store(into.data(), body.payload, head.value());
+        if (num_bytes) *num_bytes = head.value();
+        return ring.take(link.fabric(), ring.message_stride(head.wants_ack()));
+      }
+    }
+  }
+  return receive(src, event, into, num_bytes, deadline);
+}
+
+/// The rest of recv: whatever is not a short message that is nearly there.
+Status Receiver::receive(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes,
+                         Deadline deadline) {
   LinkRef link;
   SWITCHYARD_RETURN_IF_ERROR(open(src, &link));
   ReceiveOp op;
@@ -61,6 +78,19 @@ Status Receiver::recv(uint32_t src, uint32_t event, std::span<std::byte> into, s
   const Status status = run(op, link, deadline);
   if (status.ok() && num_bytes) *num_bytes = op.num_received;
   return status;
+}
+
+/// The shortest wait, for the shortest messages: looks only, and only where the policy has looks.
+bool Receiver::comes_soon(const RingReader& ring) {
+  const std::atomic<uint64_t>& seq = ring.next_seq();
+  const uint64_t awaited = ring.next_chunk();
+  if (seq.load(std::memory_order_seq_cst) == awaited) return true;
+  if (!local_.waiter(bell_of(Bell::kRing)).may_spin()) return false;
+  for (uint32_t i = 0; i < kNumFirstLooks; ++i) {
+    cpu_relax();
+    if (seq.load(std::memory_order_seq_cst) == awaited) return true;
+  }
+  return false;
 }
 
 Status Receiver::run(ReceiveOp& op, const LinkRef& link, Deadline deadline) {
@@ -127,9 +157,9 @@ Status Receiver::take_inline(ReceiveOp& op, const LinkRef& link, const RingBody&
   if (head.value() > kInlineBytesMax)
     return corrupt(op.src, link, std::to_string(head.value()) + " bytes in a ring field");
   SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, head.value()));
-  small_copy(op.into, body.payload, head.value());
+  small_store(op.into, body.payload, head.value());
   op.total = op.num_received = head.value();
-  return rings_[op.src].take(link.fabric(), head.wants_ack());
+  return rings_[op.src].take(link.fabric(), rings_[op.src].message_stride(head.wants_ack()));
 }
 
 Status Receiver::take_chunk(ReceiveOp& op, const LinkRef& link, const RingBody& body, bool* is_over) {
@@ -140,12 +170,12 @@ Status Receiver::take_chunk(ReceiveOp& op, const LinkRef& link, const RingBody& 
     return corrupt(op.src, link, "a chunk that does not go on after byte " + std::to_string(op.num_received));
   if (!op.is_begun) SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, total));
   const RingHead head{body.head};
-  copy_once(op.into + op.num_received, ring.slot(), head.value());
+  copy_bytes(op.into + op.num_received, ring.slot(), head.value(), puller_.path_of(total));
   op.is_begun = true;
   op.total = total;
   op.num_received += head.value();
   *is_over = op.num_received == total;
-  return ring.take(link.fabric(), head.wants_ack());
+  return ring.take(link.fabric(), ring.chunk_stride(head.wants_ack()));
 }
 
 Status Receiver::take_region(ReceiveOp& op, const LinkRef& link, const RingBody& body) {
@@ -153,27 +183,18 @@ Status Receiver::take_region(ReceiveOp& op, const LinkRef& link, const RingBody&
     return corrupt(op.src, link, "a region in area " + std::to_string(RingHead{body.head}.value()));
   SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, body.region.num_bytes));
   op.total = op.num_received = body.region.num_bytes;
-  const Status pulled = pull(op, link, body);
+  const bool is_zc = RingHead{body.head}.value() == static_cast<uint32_t>(RegionArea::kZc);
+  // A pull that has begun is finished: nothing in it waits.
+  const Status pulled =
+      puller_.pull(link, is_zc ? Area::kZc : Area::kApp, body.region.offset, {op.into, op.total}, Deadline::max());
   // Bounds are the sender's word: what is outside its area is as impossible as any other value.
   if (pulled.code() == Code::kInvalidArgument) return corrupt(op.src, link, pulled.message());
-  SWITCHYARD_RETURN_IF_ERROR(pulled);
-  return rings_[op.src].take(link.fabric(), true);
-}
-
-Status Receiver::pull(const ReceiveOp& op, const LinkRef& link, const RingBody& body) {
-  const bool is_zc = RingHead{body.head}.value() == static_cast<uint32_t>(RegionArea::kZc);
-  for (uint64_t done = 0; done < op.total; done += kPullPieceBytes) {
-    const uint64_t num_bytes = std::min(kPullPieceBytes, op.total - done);
-    SWITCHYARD_RETURN_IF_ERROR(
-        link.fabric().get(is_zc ? Area::kZc : Area::kApp, body.region.offset + done, {op.into + done, num_bytes}));
-    local_.progress();
-    if (!link.is_live()) return pair_gone(local_, op.src, op.event);
-  }
-  return {};
+  if (!pulled.ok()) return pair_gone(local_, op.src, op.event);
+  return rings_[op.src].take(link.fabric(), 1);
 }
 
 Status Receiver::take_end(ReceiveOp& op, const LinkRef& link) {
-  SWITCHYARD_RETURN_IF_ERROR(rings_[op.src].take(link.fabric(), false));
+  SWITCHYARD_RETURN_IF_ERROR(rings_[op.src].take(link.fabric(), 1));
   op.is_begun = false;
   return pair_error(
       Code::kTimeout, op.src, op.event,
@@ -193,7 +214,7 @@ Status Receiver::drop_field(const LinkRef& link, uint32_t src, const RingBody& b
   } else {
     return corrupt(src, link, "a field that does not go on after byte " + std::to_string(ring.num_dropped));
   }
-  return ring.take(link.fabric(), head.wants_ack());
+  return ring.take(link.fabric(), ring.chunk_stride(head.wants_ack()));
 }
 
 /// The caller's memory is his again: the rest of a message that is partly through will be dropped.
@@ -234,7 +255,7 @@ void Receiver::advance_queues() {
 }
 
 void Receiver::advance_rank(uint32_t src) {
-  const LinkRef link = local_.peers().acquire(src);
+  const LinkRef link = local_.peers().acquire(src, SoleUser::kReceiver);
   advance_queue(src, link);
 }
 

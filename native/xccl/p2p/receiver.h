@@ -5,13 +5,14 @@
 #include <array>
 
 #include "xccl/p2p/op_table.h"
+#include "xccl/p2p/puller.h"
 #include "xccl/p2p/ring_reader.h"
 
 namespace switchyard::xccl {
 
 class Receiver {
  public:
-  Receiver(LocalRank& local, OpTable& table) : local_(local), table_(table) {}
+  Receiver(LocalRank& local, OpTable& table, Puller& puller) : local_(local), table_(table), puller_(puller) {}
 
   Status recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes, Deadline deadline);
 
@@ -32,6 +33,9 @@ class Receiver {
   };
 
   Status open(uint32_t src, LinkRef* link);
+  [[gnu::noinline]] Status receive(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes,
+                                   Deadline deadline);
+  bool comes_soon(const RingReader& ring);
   Status run(ReceiveOp& op, const LinkRef& link, Deadline deadline);
   bool is_next(const ReceiveOp& op, const LinkRef& link);
   bool advance(ReceiveOp& op, const LinkRef& link, Status* fault);
@@ -40,7 +44,6 @@ class Receiver {
   Status take_chunk(ReceiveOp& op, const LinkRef& link, const RingBody& body, bool* is_over);
   Status take_region(ReceiveOp& op, const LinkRef& link, const RingBody& body);
   Status take_end(ReceiveOp& op, const LinkRef& link);
-  Status pull(const ReceiveOp& op, const LinkRef& link, const RingBody& body);
   Status drop_field(const LinkRef& link, uint32_t src, const RingBody& body);
   void give_up(const ReceiveOp& op);
   Status corrupt(uint32_t src, const LinkRef& link, const std::string& text);
@@ -50,6 +53,7 @@ class Receiver {
 
   LocalRank& local_;
   OpTable& table_;
+  Puller& puller_;
   std::array<RingReader, kNumRanksMax> rings_;
   std::array<Queue, kNumRanksMax> queues_;
   uint64_t active_ranks_ = 0;  // bit r: queues_[r] is not empty

@@ -1,7 +1,5 @@
 #include "xccl/p2p/ring_reader.h"
 
-#include <algorithm>
-
 namespace switchyard::xccl {
 
 void RingReader::begin(LocalRank& local, uint32_t src, const LinkRef& link) {
@@ -11,7 +9,6 @@ void RingReader::begin(LocalRank& local, uint32_t src, const LinkRef& link) {
   const CtrlLayout& mine = local.layout();
   num_slots_ = mine.shapes.ring.num_slots;
   slot_bytes_ = mine.shapes.ring.slot_bytes;
-  ack_stride_ = std::max(1u, num_slots_ / 4);
   const std::byte* ring = local.ctrl().data() + mine.ring(src);
   fields_ = reinterpret_cast<const RingField*>(ring + RingLayout::field(0));
   slots_ = ring + mine.ring_layout().slot(0);

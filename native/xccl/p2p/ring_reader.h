@@ -2,7 +2,8 @@
 // under a LinkRef. Every field is copied once and checked before its values are used.
 #pragma once
 
-#include <span>
+#include <array>
+#include <bit>
 #include <string>
 
 #include "xccl/link/local_rank.h"
@@ -23,12 +24,15 @@ class RingReader {
     if (seq == num_taken_ + 1) return Look::kThere;
     return seq == (num_taken_ < num_slots_ ? 0 : num_taken_ + 1 - num_slots_) ? Look::kNothing : Look::kImpossible;
   }
-  /// A private copy of the next chunk's field; look() said that it is there.
+  /// A private copy of the next chunk's field; look() said that it is there. Word by word, each read once: in registers, without a
+  /// call.
   RingBody read() const {
-    RingBody body;
-    copy_once(&body, &field().body, sizeof(body));
-    return body;
+    const auto* words = reinterpret_cast<const volatile uint64_t*>(&field().body);
+    return std::bit_cast<RingBody>(std::array<uint64_t, 3>{words[0], words[1], words[2]});
   }
+  /// Of the next chunk: its number, once it is there.
+  const std::atomic<uint64_t>& next_seq() const { return field().seq; }
+  uint64_t next_chunk() const { return num_taken_ + 1; }
   /// What was found instead of the next chunk's number.
   std::string impossible_text() const;
 
@@ -36,13 +40,15 @@ class RingReader {
   const std::byte* slot() const { return slots_ + slot_idx() * uint64_t{slot_bytes_}; }
   uint32_t slot_bytes() const { return slot_bytes_; }
 
-  /// Lets go of the next chunk. Acknowledged at once if wanted, else when a quarter of the ring is to be acknowledged.
-  Status take(Fabric& fabric, bool wants_ack) {
+  /// Lets go of the next chunk, and acknowledges it at once or when `stride` are to be acknowledged.
+  Status take(Fabric& fabric, uint32_t stride) {
     num_taken_ += 1;
     taken_->store(num_taken_, std::memory_order_relaxed);
-    if (!wants_ack && num_taken_ - num_acked_ < ack_stride_) return {};
-    return acknowledge(fabric);
+    return num_taken_ - num_acked_ < stride ? Status() : acknowledge(fabric);
   }
+  /// Of whole messages that nobody waits for, and of parts, whose sender should not run out of room.
+  uint32_t message_stride(bool wants_ack) const { return wants_ack ? 1 : num_slots_ / 2; }
+  uint32_t chunk_stride(bool wants_ack) const { return wants_ack || num_slots_ < 4 ? 1 : num_slots_ / 4; }
   /// Acknowledges all that was taken, if anything is open.
   Status acknowledge(Fabric& fabric);
 
@@ -61,7 +67,6 @@ class RingReader {
   uint64_t num_acked_ = 0;
   uint32_t num_slots_ = 0;
   uint32_t slot_bytes_ = 0;
-  uint32_t ack_stride_ = 0;
   uint64_t ack_offset_ = 0;  // in the peer's control segment
   const RingField* fields_ = nullptr;
   const std::byte* slots_ = nullptr;

@@ -13,8 +13,19 @@ void RingWriter::begin(const LocalRank& local, uint32_t dest, const LinkRef& lin
   slot_bytes_ = theirs.shapes.ring.slot_bytes;
   fields_ = ring + RingLayout::field(0);
   slots_ = ring + theirs.ring_layout().slot(0);
+  const uint64_t bell = CtrlLayout::bell(bell_of(Bell::kRing));
+  mapped_bell_ = reinterpret_cast<Doorbell*>(link.fabric().map(Area::kCtrl, bell, sizeof(Doorbell)));
+  std::byte* fields = link.fabric().map(Area::kCtrl, fields_, uint64_t{num_slots_} * sizeof(RingField));
+  if (mapped_bell_) mapped_fields_ = reinterpret_cast<RingField*>(fields);
   const std::byte* ack = local.ctrl().data() + local.layout().ring(dest) + RingLayout::ack_offset();
   ack_ = reinterpret_cast<const std::atomic<uint64_t>*>(ack);
+}
+
+Status RingWriter::put_field(Fabric& fabric, const RingBody& body) {
+  const uint64_t field = fields_ + slot_idx() * uint64_t{sizeof(RingField)};
+  num_published_ += 1;
+  const Signal signal{field + offsetof(RingField, seq), num_published_, CtrlLayout::bell(bell_of(Bell::kRing))};
+  return fabric.put_with_signal(field + offsetof(RingField, body), std::as_bytes(std::span(&body, 1)), signal);
 }
 
 Status RingWriter::refresh() {

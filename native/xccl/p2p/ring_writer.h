@@ -1,10 +1,12 @@
 // The writing end of one ring: which chunks this rank has published to a peer and how many of them were acknowledged. Used by
-// Sender, under a LinkRef. Writes by the link's fabric alone; trusts nothing that it reads.
+// Sender, under a LinkRef. Writes by the link's fabric, fields straight into mapped memory where the fabric can; trusts nothing that
+// it reads.
 #pragma once
 
 #include <span>
 
 #include "xccl/link/local_rank.h"
+#include "xccl/wait/doorbell.h"
 
 namespace switchyard::xccl {
 
@@ -30,16 +32,19 @@ class RingWriter {
   }
   /// Publishes the next field. There must be a free slot.
   Status publish(Fabric& fabric, const RingBody& body) {
-    const uint64_t field = fields_ + slot_idx() * uint64_t{sizeof(RingField)};
-    num_published_ += 1;
-    const Signal signal{field + offsetof(RingField, seq), num_published_, CtrlLayout::bell(bell_of(Bell::kRing))};
-    return fabric.put_with_signal(field + offsetof(RingField, body), std::as_bytes(std::span(&body, 1)), signal);
+    if (!mapped_fields_) return put_field(fabric, body);
+    RingField& field = mapped_fields_[slot_idx()];
+    field.body = body;
+    field.seq.exchange(++num_published_, std::memory_order_seq_cst);
+    doorbell_ring(*mapped_bell_);
+    return {};
   }
 
   /// A message was given up after some of its chunks: the receiver is to be told before the next one.
   bool owes_end = false;
 
  private:
+  Status put_field(Fabric& fabric, const RingBody& body);
   uint32_t slot_idx() const { return static_cast<uint32_t>(num_published_) & (num_slots_ - 1); }
 
   uint64_t serial_ = 0;
@@ -49,6 +54,8 @@ class RingWriter {
   uint64_t slots_ = 0;
   uint32_t num_slots_ = 0;
   uint32_t slot_bytes_ = 0;
+  RingField* mapped_fields_ = nullptr;  // the short way, where the fabric can map; live as long as the link
+  Doorbell* mapped_bell_ = nullptr;
   const std::atomic<uint64_t>* ack_ = nullptr;  // in this rank's own segment; that peer writes
 };
 

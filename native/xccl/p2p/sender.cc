@@ -4,7 +4,6 @@
 #include <bit>
 
 #include "xccl/p2p/pair_text.h"
-#include "xccl/p2p/small_copy.h"
 #include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
@@ -14,7 +13,7 @@ RingBody inline_body(uint32_t event, std::span<const std::byte> payload, bool wa
   RingBody body{};
   body.event = event;
   body.head = RingHead::of(RingKind::kInline, static_cast<uint32_t>(payload.size()), wants_ack).bits;
-  small_copy(body.payload, payload.data(), payload.size());
+  body.payload = small_load(payload.data(), payload.size());
   return body;
 }
 
@@ -27,7 +26,7 @@ uint64_t num_chunks(uint64_t num_bytes, uint32_t slot_bytes) {
 Status Sender::open(uint32_t dest, LinkRef* link) {
   if (dest >= local_.config().max_ranks)
     return {Code::kInvalidArgument, "send: rank " + std::to_string(dest) + " is not below max_ranks"};
-  *link = local_.peers().acquire(dest);
+  *link = local_.peers().acquire(dest, SoleUser::kSender);
   if (!*link) return local_.explain_unlinked(dest);
   if (rings_[dest].serial() == link->serial()) return {};
   if (!link->target().layout.has_rings())
@@ -40,13 +39,13 @@ Status Sender::open(uint32_t dest, LinkRef* link) {
 
 Status Sender::send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline,
                     SendMode mode) {
-  LinkRef link;
-  SWITCHYARD_RETURN_IF_ERROR(open(dest, &link));
-  RingWriter& ring = rings_[dest];
-  const bool is_plain = payload.size() <= kInlineBytesMax && mode == SendMode::kBuffered && !ring.owes_end;
-  if (is_plain && ring.num_free() > 0 && queues_[dest].is_empty())
-    return ring.publish(link.fabric(), inline_body(event, payload, false));
-  link.release();
+  const bool is_short = payload.size() <= kInlineBytesMax && mode == SendMode::kBuffered;
+  if (is_short && dest < local_.config().max_ranks) {
+    const LinkRef link = local_.peers().acquire(dest, SoleUser::kSender);
+    RingWriter& ring = rings_[dest];
+    const bool is_ready = link && ring.serial() == link.serial() && !ring.owes_end && queues_[dest].is_empty();
+    if (is_ready && ring.num_free() > 0) return ring.publish(link.fabric(), inline_body(event, payload, false));
+  }
   SendOp op = SendOp::of(dest, event, payload, mode);
   return run(op, deadline);
 }
@@ -196,7 +195,7 @@ void Sender::advance_queues() {
 }
 
 void Sender::advance_rank(uint32_t dest) {
-  const LinkRef link = local_.peers().acquire(dest);
+  const LinkRef link = local_.peers().acquire(dest, SoleUser::kSender);
   advance_queue(dest, link);
 }
 

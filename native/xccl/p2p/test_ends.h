@@ -21,14 +21,18 @@ inline CommunicatorConfig ring_config(const Folder& folder, uint32_t rank, uint6
 struct Ends {
   enum class Provider { kSelf, kShm };
 
-  explicit Ends(Provider provider, const RingShape& ring = kRing) {
-    CommunicatorConfig config = ring_config(folder, 0);
-    config.ring = ring;
-    a_member = b_member = make_member(config);
+  explicit Ends(
+      Provider provider, const RingShape& ring = kRing,
+      const std::function<void(CommunicatorConfig&)>& configure = [](CommunicatorConfig&) {}) {
+    const auto make = [&](uint32_t rank) {
+      CommunicatorConfig config = ring_config(folder, rank);
+      config.ring = ring;
+      configure(config);
+      return make_member(config);
+    };
+    a_member = b_member = make(0);
     if (provider == Provider::kSelf) return;
-    config = ring_config(folder, 1);
-    config.ring = ring;
-    b_member = make_member(config);
+    b_member = make(1);
     CHECK(link_members(folder, *a_member, *b_member));
   }
   Messenger& a() const { return *a_member->messenger(); }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/plain_copy.h"
+#include "xccl/layout/small_bytes.h"
 #include "xccl/wait/doorbell.h"
 
 namespace switchyard::xccl {
@@ -58,7 +59,11 @@ Status MappedMemory::put_with_signal(uint64_t offset, std::span<const std::byte>
   if (!to) return out_of_bounds(signal.area, offset, src.size());
   if (!word) return out_of_bounds(signal.area, signal.word_offset, sizeof(uint64_t));
   if (!bell) return out_of_bounds(Area::kCtrl, signal.bell_offset, sizeof(Doorbell));
-  plain_copy(to, src.data(), src.size());
+  if (src.size() <= kSmallBytesMax) {
+    small_store(to, small_load(src.data(), src.size()), src.size());
+  } else {
+    plain_copy(to, src.data(), src.size());
+  }
   reinterpret_cast<std::atomic<uint64_t>*>(word)->exchange(signal.value, std::memory_order_seq_cst);
   doorbell_ring(*reinterpret_cast<Doorbell*>(bell));
   return {};

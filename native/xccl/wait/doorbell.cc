@@ -4,8 +4,7 @@
 
 namespace switchyard::xccl {
 
-void doorbell_ring(Doorbell& bell) {
-  if (bell.sleeping.load(std::memory_order_seq_cst) == 0) return;
+void doorbell_wake(Doorbell& bell) {
   const uint32_t now = bell.seq.fetch_add(1, std::memory_order_seq_cst) + 1;
   const uint32_t target = bell.target.load(std::memory_order_seq_cst);
   if (static_cast<int32_t>(now - target) >= 0) futex_wake(bell.seq);

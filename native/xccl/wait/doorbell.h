@@ -14,8 +14,13 @@
 
 namespace switchyard::xccl {
 
+/// doorbell_ring when somebody sleeps.
+void doorbell_wake(Doorbell& bell);
+
 /// After an arrival was published by a seq_cst exchange: wakes the receiver if it sleeps and this is the last that it waits for.
-void doorbell_ring(Doorbell& bell);
+inline void doorbell_ring(Doorbell& bell) {
+  if (bell.sleeping.load(std::memory_order_seq_cst) != 0) doorbell_wake(bell);
+}
 
 /// Wakes unconditionally: for deaths, close, and whatever else is no arrival. What changed was stored before, seq_cst.
 void doorbell_force(Doorbell& bell);

@@ -1,0 +1,93 @@
+#include "xccl/copy/copy_table.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <string>
+
+namespace switchyard::xccl {
+namespace {
+
+constexpr uint64_t kBytesMax = 8 << 20;
+/// A pair of buffers each way, as two ranks that send to each other have.
+constexpr uint64_t kNumPairs = 2;
+constexpr size_t kNumRounds = 3;
+
+using Samples = std::array<double, kNumRounds>;
+
+double time_copies(std::byte* memory, uint64_t num_bytes, CopyPath path) {
+  const auto start = std::chrono::steady_clock::now();
+  for (uint64_t pair = 0; pair < kNumPairs; ++pair) {
+    std::byte* from = memory + pair * 2 * kBytesMax;
+    copy_bytes(from + kBytesMax, from, num_bytes, path);
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(Samples samples) {
+  std::nth_element(samples.begin(), samples.begin() + kNumRounds / 2, samples.end());
+  return samples[kNumRounds / 2];
+}
+
+bool does_stream_win(std::byte* memory, uint64_t num_bytes) {
+  Samples cached;
+  Samples stream;
+  time_copies(memory, num_bytes, CopyPath::kCached);
+  for (size_t round = 0; round < kNumRounds; ++round) {
+    cached[round] = time_copies(memory, num_bytes, CopyPath::kCached);
+    stream[round] = time_copies(memory, num_bytes, CopyPath::kStream);
+  }
+  return median(stream) < median(cached);
+}
+
+CopyTable measure() {
+  constexpr uint64_t kMemoryBytes = kNumPairs * 2 * kBytesMax;
+  void* memory = mmap(nullptr, kMemoryBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CopyTable table;
+  if (memory == MAP_FAILED) return table;
+  madvise(memory, kMemoryBytes, MADV_HUGEPAGE);
+  for (uint64_t num_bytes = kStreamBytesMin; num_bytes <= kBytesMax; num_bytes *= 2) {
+    if (!does_stream_win(static_cast<std::byte*>(memory), num_bytes)) continue;
+    table.stream_min = num_bytes;
+    break;
+  }
+  munmap(memory, kMemoryBytes);
+  return table;
+}
+
+struct ModeRow {
+  const char* name;
+  CopyMode mode;
+};
+
+constexpr ModeRow kModes[] = {{"auto", CopyMode::kAuto}, {"cached", CopyMode::kCached}, {"stream", CopyMode::kStream}};
+
+}  // namespace
+
+const CopyTable& CopyTable::measured() {
+  static const CopyTable table = measure();
+  return table;
+}
+
+CopyPath copy_path_of(CopyMode mode, uint64_t num_bytes) {
+  if (mode == CopyMode::kStream) return CopyPath::kStream;
+  if (mode == CopyMode::kCached || num_bytes < kStreamBytesMin) return CopyPath::kCached;
+  return CopyTable::measured().path_of(num_bytes);
+}
+
+Status copy_mode_from_name(std::string_view name, CopyMode* out) {
+  std::string known;
+  for (const ModeRow& row : kModes) {
+    if (name == row.name) {
+      *out = row.mode;
+      return {};
+    }
+    known += known.empty() ? row.name : std::string(", ") + row.name;
+  }
+  return {Code::kInvalidArgument, "unknown copy path '" + std::string(name) + "'; known: " + known};
+}
+
+}  // namespace switchyard::xccl
