@@ -67,21 +67,23 @@ Tokens random_tokens(const Scenario& scenario, uint32_t rank, uint32_t step) {
   return tokens;
 }
 
-std::vector<float> widen_row(const std::byte* row, RowFormat format, uint32_t hidden) {
+float number_at(const std::byte* row, RowFormat format, uint32_t hidden, uint32_t i) {
+  const std::byte* rows[] = {row};
   const float one = 1;
   std::vector<float> wide(hidden);
-  GateSumArgs args{&row, &one, 1, hidden, format, RowFormat::kFp32};
-  args.y = reinterpret_cast<std::byte*>(wide.data());
-  gate_sum_of(Isa::kScalar)(args);
-  return wide;
+  gate_sum_of(Isa::kScalar)(
+      {rows, &one, 1, hidden, format, RowFormat::kFp32, nullptr, reinterpret_cast<std::byte*>(wide.data())});
+  return wide[i];
 }
 
 /// What an expert makes of a row as it arrived: written to `out` in the scenario's output format.
 void toy_expert(const Scenario& scenario, uint32_t expert, const std::byte* row, std::byte* out) {
   const ExpertParallelSpec& spec = scenario.spec;
-  std::vector<float> wide = widen_row(row, spec.dispatch_wire, spec.hidden);
-  for (uint32_t i = 0; i < spec.hidden; ++i)
-    wide[i] = wide[i] * (1 + 0.25f * static_cast<float>(expert)) + static_cast<float>(i) * 0.01f;
+  std::vector<float> wide(spec.hidden);
+  for (uint32_t i = 0; i < spec.hidden; ++i) {
+    wide[i] = number_at(row, spec.dispatch_wire, spec.hidden, i) * (1 + 0.25f * static_cast<float>(expert)) +
+              static_cast<float>(i) * 0.01f;
+  }
   convert_row(reinterpret_cast<const std::byte*>(wide.data()), RowFormat::kFp32, scenario.output_format, spec.hidden,
               out);
 }
