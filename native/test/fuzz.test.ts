@@ -1,6 +1,6 @@
 // Two seconds of each fuzz target, from its saved seeds.
 import { beforeAll, expect, test } from 'vitest';
-import { buildTargets, listTargets, missingTool, runTarget } from '../../tools/test/fuzz.mjs';
+import { buildTargets, listTargets, missingTool, runTarget } from './fuzz.mjs';
 
 const missing = missingTool();
 

@@ -1,6 +1,6 @@
 // The protocols' models in their small configurations, each model and each mutant as a test of its own.
 import { expect, test } from 'vitest';
-import { listCases, missingTool, runCase } from '../../tools/test/models.mjs';
+import { listCases, missingTool, runCase } from './models.mjs';
 
 const missing = missingTool();
 

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { buildSoak } from '../../tools/test/soak.mjs';
+import { buildSoak } from './soak.mjs';
 
 test('xccl survives 20 kills at random points', { timeout: 300_000 }, async () => {
   const args = ['--kills', '20', '--seed', process.env.SWITCHYARD_TEST_SEED ?? '1'];

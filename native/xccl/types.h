@@ -147,7 +147,7 @@ struct CommunicatorConfig {
   HugePages huge_pages = HugePages::kAuto;
   CopyMode copy_mode = CopyMode::kAuto;
   uint32_t num_copy_threads = 1;  // that share one large copy, the caller included; 1 to 64
-  bool telemetry = false;  // count calls from the start (Communicator::switch_telemetry)
+  bool telemetry = false;         // count calls from the start (Communicator::switch_telemetry)
   /// Called from the broker thread when a peer becomes kLinked, kDead or kRefused; must not block, and must not call close().
   std::function<void(const PeerInfo&)> on_peer_change;
 };

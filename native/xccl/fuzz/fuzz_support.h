@@ -1,5 +1,5 @@
 // What XCCL's fuzz targets share: the input as numbers, two ranks of one process linked by shm fabrics without a broker, and
-// patches to shared memory. Built by `node native/build.mjs --variant fuzz` with clang alone (tools/test/fuzz.mjs).
+// patches to shared memory. Built by `node native/build.mjs --variant fuzz` with clang alone (native/test/fuzz.mjs).
 #pragma once
 
 #include <algorithm>

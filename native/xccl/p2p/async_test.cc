@@ -3,7 +3,7 @@
 #include <map>
 #include <thread>
 
-#include "xccl/p2p/test_ends.h"
+#include "xccl/p2p/ends_support.h"
 
 namespace {
 

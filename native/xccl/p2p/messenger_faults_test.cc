@@ -1,8 +1,8 @@
 // Point to point when a peer is killed, closes or comes back, and when a ring holds garbage: typed errors in under a second.
 #include <thread>
 
+#include "xccl/p2p/ends_support.h"
 #include "xccl/p2p/messenger_impl.h"
-#include "xccl/p2p/test_ends.h"
 
 namespace {
 

@@ -2,7 +2,7 @@
 // given up half-way, zero-copy.
 #include <thread>
 
-#include "xccl/p2p/test_ends.h"
+#include "xccl/p2p/ends_support.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // One-sided put, get and signals between registered regions, on both fabrics.
 #include <thread>
 
-#include "xccl/p2p/test_ends.h"
+#include "xccl/p2p/ends_support.h"
 
 namespace {
 

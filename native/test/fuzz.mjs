@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const native = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'native');
+const native = join(dirname(fileURLToPath(import.meta.url)), '..');
 const folder = join(native, 'xccl', 'fuzz');
 const secondsDefault = 60;
 const flags = ['-timeout=10', '-rss_limit_mb=2048', '-max_len=512', '-print_final_stats=1'];

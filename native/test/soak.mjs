@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const native = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'native');
+const native = join(dirname(fileURLToPath(import.meta.url)), '..');
 const subjects = ['xccl'];
 const numKillsDefault = '1000';
 

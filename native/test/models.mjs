@@ -7,7 +7,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const folder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'native', 'xccl', 'models');
+const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'xccl', 'models');
 const memoryMiB = 4096;
 const depthMax = 100_000;
 const deadlineMs = 600_000;
