@@ -18,6 +18,7 @@ struct LoopShape {
   uint32_t num_experts = 1;
   uint32_t num_micro_batches = 1;
   std::vector<uint32_t> core_of_rank;  // attention ranks, then expert ranks
+  std::vector<uint32_t> busy_cores{};  // on which a process that is no rank computes all the time
 };
 
 /// What an attention rank sends in each MoE layer, by micro-batch.
@@ -176,6 +177,7 @@ Status run_loop(const LoopShape& shape, const Options& options, Report* report) 
   GroupSpec spec;
   spec.num_ranks = shape.num_attention + shape.num_experts;
   spec.core_of_rank = shape.core_of_rank;
+  spec.busy_cores = shape.busy_cores;
   spec.configure = [&](CommunicatorConfig& config) {
     config.exchange = {kLoopBatch, kLoopRowBytes, 1, kLoopLocalExperts};
     config.num_local_ranks = spec.num_ranks;
@@ -191,6 +193,10 @@ const CaseTable table{
     {"loop-2x2-b8",
      [](const Options& o, Report* r) {
        return run_loop({2, 2, 1, {0, 1, 0, 1}}, o, r);
+     }},
+    {"loop-2x2-b8-noisy",
+     [](const Options& o, Report* r) {
+       return run_loop({2, 2, 1, {0, 1, 0, 1}, {1}}, o, r);
      }},
     {"loop-3x5-b8",
      [](const Options& o, Report* r) {

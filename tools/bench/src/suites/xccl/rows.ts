@@ -135,13 +135,4 @@ const loops: RowSpec[] = [
   },
 ];
 
-const unequalGroups: RowSpec[] = [latency('a2e-3x5-direct', { bars: [] }), latency('a2e-3x5-trampoline', { bars: [] })];
-
-export const ROWS: readonly RowSpec[] = [
-  ...pointToPoint,
-  ...allToAll,
-  ...collectives,
-  ...dispatchCombine,
-  ...loops,
-  ...unequalGroups,
-];
+export const ROWS: readonly RowSpec[] = [...pointToPoint, ...allToAll, ...collectives, ...dispatchCombine, ...loops];
