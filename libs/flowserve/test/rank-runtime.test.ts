@@ -85,7 +85,7 @@ it('is lost when its segment is corrupt, and serves again under a new epoch', as
   tell(prefill, attention);
   await expect.poll(() => attention.runtime.isLinkedTo('prefill-0', 10n)).toBe(true);
   await expect.poll(() => prefill.runtime.isLinkedTo('attention-0', 11n)).toBe(true);
-  spoilLivenessMutex(segment, 1);
+  spoilAliveWord(segment, 1);
   await expect.poll(() => prefill.losses.map(({ code }) => code)).toEqual(['CORRUPT']);
   expect(prefill.losses[0]?.message).toContain('attention-0');
   await expect.poll(() => attention.runtime.isLinkedTo('prefill-0', 10n)).toBe(false);
@@ -115,8 +115,8 @@ function isControlSegment(path: string): boolean {
   }
 }
 
-/** Makes the kind of the mutex that `rank` watches impossible (native/xccl/layout/ctrl_layout.h), and lets the segment go. */
-function spoilLivenessMutex(segment: number, rank: number): void {
-  writeSync(segment, Uint8Array.of(0x7f, 0, 0, 0), 0, 4, 4096 + 64 * rank + 16);
+/** Names another owner in the alive word that `rank` watches (native/xccl/layout/ctrl_layout.h), and lets the segment go. */
+function spoilAliveWord(segment: number, rank: number): void {
+  writeSync(segment, Uint8Array.of(0x7f, 0, 0, 0), 0, 4, 4096 + 64 * rank);
   closeSync(segment);
 }
