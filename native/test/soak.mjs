@@ -14,7 +14,7 @@ const numKillsDefault = '1000';
  * @returns {string} its path
  */
 export function buildSoak(variant = 'release') {
-  const args = ['build.mjs', '--variant', variant, '--tests-only', '--soak', '--layers', 'base,xccl'];
+  const args = ['build.mjs', '--variant', variant, '--tests-only', '--soak'];
   const build = spawnSync(process.execPath, args, { cwd: native, encoding: 'utf8' });
   if (build.status !== 0) throw new Error(`${build.stdout}${build.stderr}`);
   return join(native, 'build', variant, 'native_soak');
