@@ -85,7 +85,7 @@ TEST(xccl_faults_stopped_expert_that_owes_an_answer_is_dead) {
     REQUIRE(is_code(a->wait_linked(1, 2, deadline_in(5s)), Code::kOk));
     double took_ms = 0;
     CHECK(is_code(exchange_once(*a, 1, 1, &took_ms), Code::kOk));
-    victim.signal(SIGSTOP);
+    victim.stop();
     const Status status = exchange_once(*a, 2, 1, &took_ms);
     CHECK(is_code(status, Code::kPeerDead) && took_ms > 400 && took_ms < 1000);
     CHECK(status.message().find("stands still") != std::string::npos);
@@ -103,7 +103,7 @@ TEST(xccl_faults_stopped_idle_peer_is_left_alone) {
     const Member a = make_member(config_of(folder, 0));
     CHECK(a->expect_peer(peer_of(folder, 1, 2)).ok());
     REQUIRE(is_code(a->wait_linked(1, 2, deadline_in(5s)), Code::kOk));
-    idle.signal(SIGSTOP);
+    idle.stop();
     std::this_thread::sleep_for(800ms);
     CHECK(a->linked_epoch(1) == 2);
   }

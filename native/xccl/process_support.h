@@ -59,6 +59,11 @@ class ForkedPeer {
   ~ForkedPeer() { kill_now(); }
   ForkedPeer(const ForkedPeer&) = delete;
   void signal(int number) const { ::kill(pid_, number); }
+  /// SIGSTOP, and waits until all of its threads stand still.
+  void stop() const {
+    ::kill(pid_, SIGSTOP);
+    waitpid(pid_, nullptr, WUNTRACED);
+  }
   void kill_now() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);

@@ -104,7 +104,7 @@ TEST(xccl_probe_finds_a_stopped_peer_dead_at_the_deadline) {
     CHECK(a->expect_peer(peer_of(folder, 1, 2)).ok());
     REQUIRE(is_code(a->wait_linked(1, 2, deadline_in(5s)), Code::kOk));
     CHECK(probe_of(*a, 1).state == ProbeState::kHealthy);
-    peer.signal(SIGSTOP);
+    peer.stop();
     const auto start = std::chrono::steady_clock::now();
     const ProbeReport report = probe_of(*a, 1, 100ms);
     CHECK(report.state == ProbeState::kDead && report.code == Code::kTimeout && ms_since(start) >= 100);
@@ -121,7 +121,7 @@ TEST(xccl_probe_finds_a_killed_peer_dead_at_once) {
     const Member a = make_member(config_with_ring(folder, 0));
     CHECK(a->expect_peer(peer_of(folder, 1, 2)).ok());
     REQUIRE(is_code(a->wait_linked(1, 2, deadline_in(5s)), Code::kOk));
-    peer.signal(SIGSTOP);
+    peer.stop();
     std::thread killer([&] {
       std::this_thread::sleep_for(50ms);
       peer.signal(SIGKILL);

@@ -87,18 +87,20 @@ TEST(xccl_p2p_async_table_is_bounded_and_cancel_frees_it) {
 TEST(xccl_p2p_async_blocking_calls_come_after_what_is_outstanding) {
   const Ends ends(Provider::kShm);
   Bytes first(16);
+  const Bytes short_one = message_bytes(1, 16);
+  const Bytes long_one = message_bytes(2, 30 * kSlot);
   OperationId receive;
   OperationId send;
   REQUIRE(ends.b().recv_async(0, 1, first, 0, &receive).ok());
   std::thread sender([&] {
-    CHECK(ends.a().send_async(1, 1, message_bytes(1, 16), 0, &send).ok());
-    CHECK(ends.a().send_async(1, 2, message_bytes(2, 30 * kSlot), 0, &send).ok());
+    CHECK(ends.a().send_async(1, 1, short_one, 0, &send).ok());
+    CHECK(ends.a().send_async(1, 2, long_one, 0, &send).ok());
     CHECK(is_code(ends.a().send(1, 3, message_bytes(3, 10), deadline_in(5s)), Code::kOk));
   });
-  CHECK(receives(ends.b(), 0, 2, message_bytes(2, 30 * kSlot)));
+  CHECK(receives(ends.b(), 0, 2, long_one));
   CHECK(receives(ends.b(), 0, 3, message_bytes(3, 10)));
   sender.join();
-  CHECK(ended(ends.b(), receive).status.ok() && first == message_bytes(1, 16));
+  CHECK(ended(ends.b(), receive).status.ok() && first == short_one);
   CHECK(ended(ends.a(), send).status.ok());
 }
 

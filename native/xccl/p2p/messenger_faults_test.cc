@@ -76,7 +76,7 @@ TEST(xccl_p2p_faults_killed_mid_message) {
     REQUIRE(links(*a, folder, 2));
     // Stopped before it can send the rest; what came lies in the ring.
     std::this_thread::sleep_for(20ms);
-    victim.signal(SIGSTOP);
+    victim.stop();
     Bytes into(20 * kSlot);
     std::thread killer([&] {
       std::this_thread::sleep_for(100ms);

@@ -67,7 +67,7 @@ TEST(xccl_waiter_sleeps_at_once_after_vain_waits_until_one_is_short) {
   CHECK(!bench.waiter.may_spin() && steps_of(bench, 10s) == Steps{WaitStep::kSleep});
   // An arrival right after the first look: the wait sleeps, and being awake would have paid. (A loaded machine may make any one
   // of these sleeps long.)
-  for (int i = 0; i < 200 && !bench.waiter.may_spin(); ++i) {
+  for (int i = 0; i < 20'000 && !bench.waiter.may_spin(); ++i) {
     int num_looks = 0;
     CHECK(wait_on(
         bench.waiter, deadline_in(5s), [&] { return ++num_looks < 2 ? 1u : 0u; }, [] {}));
