@@ -12,10 +12,13 @@ namespace {
 constexpr uint64_t kKiB = 1024;
 constexpr uint64_t kColdBytes = 256ull << 20;
 
-/// Two words in cache lines of their own, one for each direction.
+/// One word for each direction.
+struct Word {
+  alignas(128) std::atomic<uint64_t> value;
+};
 struct Lines {
-  alignas(128) std::atomic<uint64_t> word[2];
-  alignas(128) std::byte end;
+  Word apart[2];                    // in lines of their own, as any two buffers are
+  std::atomic<uint64_t> shared[2];  // both in one line, which a message between two buffers cannot have
 };
 
 /// Plain spinning, with nothing between the looks but a pause: false after the deadline.
@@ -29,12 +32,10 @@ bool await_value(const std::atomic<uint64_t>& word, uint64_t value, Deadline dea
 
 Lines& lines_of(const Rank& rank) { return *reinterpret_cast<Lines*>(rank.shared().data()); }
 
-/// `act` runs on rank 0, then on rank 1, and so on in turns: `num_turns` on each rank.
+/// `act` runs on rank 0, then on rank 1, and so on in turns: `num_turns` on each rank, passed on by `mine` and `theirs`.
 template <class Act>
-Status take_turns(const Rank& rank, uint64_t num_turns, Act&& act) {
-  Lines& lines = lines_of(rank);
-  std::atomic<uint64_t>& mine = lines.word[1 - rank.rank()];
-  const std::atomic<uint64_t>& theirs = lines.word[rank.rank()];
+Status take_turns(const Rank& rank, uint64_t num_turns, std::atomic<uint64_t>& mine,
+                  const std::atomic<uint64_t>& theirs, Act&& act) {
   const Status late{Code::kTimeout, "the other rank's turn did not end"};
   for (uint64_t i = 0; i < num_turns; ++i) {
     const uint64_t turn = mine.load(std::memory_order_relaxed) + 1;
@@ -46,9 +47,24 @@ Status take_turns(const Rank& rank, uint64_t num_turns, Act&& act) {
   return {};
 }
 
+template <class Act>
+Status take_turns(const Rank& rank, uint64_t num_turns, Act&& act) {
+  Word(&apart)[2] = lines_of(rank).apart;
+  return take_turns(rank, num_turns, apart[1 - rank.rank()].value, apart[rank.rank()].value, act);
+}
+
 Status run_cache_line(const Options& options, Report* report) {
   return run_group({.shared_bytes = sizeof(Lines)}, options, report, [](Rank& rank) {
     return rank.measure({.scale = 0.5}, [&](Batch& batch) { return take_turns(rank, batch.num_iterations, [] {}); });
+  });
+}
+
+Status run_one_line(const Options& options, Report* report) {
+  return run_group({.shared_bytes = sizeof(Lines)}, options, report, [](Rank& rank) {
+    std::atomic<uint64_t>(&shared)[2] = lines_of(rank).shared;
+    return rank.measure({.scale = 0.5}, [&](Batch& batch) {
+      return take_turns(rank, batch.num_iterations, shared[1 - rank.rank()], shared[rank.rank()], [] {});
+    });
   });
 }
 
@@ -103,6 +119,7 @@ Case cold_copy(const char* name, uint64_t num_bytes) {
 
 const CaseTable table{
     {"limit-cacheline", run_cache_line},
+    {"limit-cacheline-shared", run_one_line},
     hot_copy("limit-memcpy-36KiB", 36 * kKiB),
     hot_copy("limit-memcpy-1152KiB", 1152 * kKiB),
     hot_copy("limit-memcpy-9MiB", 9216 * kKiB),

@@ -99,7 +99,7 @@ class LinkRef {
   /// False once the broker has retracted the link; the memory stays mapped while this ref is held.
   bool is_live() const { return entry_->live_serial.load(std::memory_order_seq_cst) == serial_; }
 
-  void release() {
+  [[gnu::always_inline]] inline void release() {
     PeerEntry* entry = std::exchange(entry_, nullptr);
     serial_ = 0;
     if (!entry) return;

@@ -28,8 +28,7 @@ Status out_of_bounds(Area area, uint64_t offset, uint64_t num_bytes) {
 }  // namespace
 
 std::byte* MappedMemory::at(Area area, uint64_t offset, uint64_t num_bytes) const {
-  const std::span<std::byte> spans[] = {memory_.ctrl, memory_.app, memory_.zc};
-  const std::span<std::byte> span = spans[static_cast<size_t>(area)];
+  const std::span<std::byte>& span = area == Area::kCtrl ? memory_.ctrl : area == Area::kZc ? memory_.zc : memory_.app;
   if (num_bytes > span.size() || offset > span.size() - num_bytes) return nullptr;
   return span.data() + offset;
 }
