@@ -58,7 +58,7 @@ void Waiter::note_length(bool is_vain) {
 WaitCourse::WaitCourse(Waiter& waiter)
     : waiter_(waiter),
       limits_(waiter.limits()),
-      start_(std::chrono::steady_clock::now()),
+      start_(waiter.clock_()),
       now_(start_),
       may_be_awake_(!waiter.row_->is_adaptive || waiter.may_be_awake(start_)) {}
 
@@ -76,7 +76,7 @@ WaitStep WaitCourse::next() {
 /// A step awake that took long shows that somebody else has the core, also when the arrival came meanwhile.
 void WaitCourse::read_clock() {
   const Deadline before = now_;
-  now_ = std::chrono::steady_clock::now();
+  now_ = waiter_.clock_();
   const bool was_stolen = last_ != WaitStep::kSleep && now_ - before > kStepStolen;
   if (!was_stolen || !waiter_.row_->is_adaptive) return;
   waiter_.note_disturbance(now_);

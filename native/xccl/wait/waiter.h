@@ -18,6 +18,9 @@
 
 namespace switchyard::xccl {
 
+/// What a waiter reads the time from; tests move it by hand.
+using WaitClock = Deadline (*)();
+
 /// One thread waits on a bell at a time; the atomics only keep the hand-over from thread to thread free of races.
 class Waiter {
  public:
@@ -30,6 +33,7 @@ class Waiter {
   /// Sleeps of an idle wait may last this long.
   void set_idle_sleep(std::chrono::nanoseconds idle_sleep) { idle_sleep_ = idle_sleep; }
   std::chrono::nanoseconds idle_sleep() const { return idle_sleep_; }
+  void set_clock(WaitClock clock) { clock_ = clock; }
 
   Doorbell& bell() { return *bell_; }
   const AwakeLimits& limits() const {
@@ -58,6 +62,7 @@ class Waiter {
   const WaitPolicyRow* row_ = nullptr;
   const std::atomic<bool>* is_crowded_ = nullptr;
   std::chrono::nanoseconds idle_sleep_ = kSleepMax;
+  WaitClock clock_ = &std::chrono::steady_clock::now;
   std::atomic<uint32_t> num_vain_{0};         // waits in a row that outlasted the awake phases
   std::atomic<uint32_t> num_undisturbed_{0};  // waits awake since the last disturbance
   std::atomic<bool> is_banned_{false};        // a ban is in force
