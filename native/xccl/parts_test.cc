@@ -163,7 +163,7 @@ void run_signal(const char* name) {
   std::unique_ptr<Fabric> fabric;
   REQUIRE(fabric_create(name, {ctrl.span(), {}, {}}, &fabric).ok());
   PairField& field = reinterpret_cast<CtrlFixed*>(ctrl.data())->pairs[0].a2e[0];
-  constexpr uint64_t kNumMessages = 2000;
+  constexpr uint64_t kNumMessages = 500;
   std::atomic<uint64_t> taken{0};
   std::thread sender([&] {
     const uint64_t at = CtrlLayout::a2e_field(0, 0);

@@ -10,24 +10,35 @@ using namespace switchyard::xccl;
 using namespace switchyard::xccl::testing;
 using Provider = Ends::Provider;
 
+/// Payload and signal of each direction share a line; on `self` both directions lie in one area.
+constexpr uint64_t kThere = 0;
+constexpr uint64_t kBack = 64;
+
+void put_round(Messenger& from, uint32_t to, uint64_t offset, uint64_t round) {
+  REQUIRE(from.put_with_signal(to, offset, message_bytes(offset + round, 16), offset + 16, round).ok());
+}
+
+void await_round(Messenger& messenger, std::span<const std::byte> zc, uint32_t from, uint64_t offset, uint64_t round) {
+  REQUIRE(is_code(messenger.wait_signal(from, offset + 16, round, deadline_in(5s)), Code::kOk));
+  CHECK(std::memcmp(zc.data() + offset, message_bytes(offset + round, 16).data(), 16) == 0);
+}
+
+/// Both ends answer each other: on `self` in one thread, for only one may wait at a time.
 void run_ping_pong(Provider provider) {
-  const Ends ends(provider);
   constexpr uint64_t kNumRounds = 300;
-  // Payload and signal of each direction share a line; on `self` both directions lie in one area.
-  constexpr uint64_t kThere = 0;
-  constexpr uint64_t kBack = 64;
-  const auto payload = [](uint64_t round) { return message_bytes(round, 16); };
+  const Ends ends(provider);
+  const bool is_self = provider == Provider::kSelf;
+  const auto answer = [&](uint64_t round) {
+    await_round(ends.b(), ends.b_member->zc(), ends.a_rank(), kThere, round);
+    put_round(ends.b(), ends.a_rank(), kBack, round);
+  };
   std::thread b([&] {
-    for (uint64_t round = 1; round <= kNumRounds; ++round) {
-      REQUIRE(is_code(ends.b().wait_signal(ends.a_rank(), kThere + 16, round, deadline_in(5s)), Code::kOk));
-      CHECK(std::memcmp(ends.b_member->zc().data() + kThere, payload(round).data(), 16) == 0);
-      REQUIRE(ends.b().put_with_signal(ends.a_rank(), kBack, payload(round * 7), kBack + 16, round).ok());
-    }
+    for (uint64_t round = 1; !is_self && round <= kNumRounds; ++round) answer(round);
   });
   for (uint64_t round = 1; round <= kNumRounds; ++round) {
-    REQUIRE(ends.a().put_with_signal(ends.b_rank(), kThere, payload(round), kThere + 16, round).ok());
-    REQUIRE(is_code(ends.a().wait_signal(ends.b_rank(), kBack + 16, round, deadline_in(5s)), Code::kOk));
-    CHECK(std::memcmp(ends.a_member->zc().data() + kBack, payload(round * 7).data(), 16) == 0);
+    put_round(ends.a(), ends.b_rank(), kThere, round);
+    if (is_self) answer(round);
+    await_round(ends.a(), ends.a_member->zc(), ends.b_rank(), kBack, round);
   }
   b.join();
 }
