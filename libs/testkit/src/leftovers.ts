@@ -1,6 +1,6 @@
 // Finds what a system left behind: processes, files under its temporary folder (run folder, sockets), shared memory objects.
 // Called by cluster.ts after a stop and by tests after a kill; looks only, removes nothing.
-import { readdirSync } from 'node:fs';
+import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { argvOf, isRunning } from './process-tree.js';
 
@@ -33,12 +33,22 @@ export function leftovers(traces: Traces): string[] {
   return found;
 }
 
+/** What vanishes while this looks is not left behind. */
 function filesUnder(folder: string): string[] {
   const paths: string[] = [];
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  for (const entry of entriesOf(folder)) {
     const path = join(folder, entry.name);
     paths.push(path);
     if (entry.isDirectory()) paths.push(...filesUnder(path));
   }
   return paths;
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }

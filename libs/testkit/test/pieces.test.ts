@@ -64,6 +64,7 @@ test('leftovers names running processes and files, and nothing when there is not
   expect(found.join('\n')).toContain('decode-0.sock');
   expect(found.join('\n')).toContain(`process ${process.pid}`);
   rmSync(tmpDir, { recursive: true });
+  expect(leftovers(traces)).toEqual([]);
 });
 
 test('events are read across chunk borders, comments skipped, a torn end reported', async () => {
