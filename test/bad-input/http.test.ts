@@ -125,19 +125,24 @@ test('a request id that is no visible ASCII is refused or replaced, never echoed
 
 test('a client that leaves in mid-stream ends its request', async () => {
   const abort = new AbortController();
+  const generatedBefore = await metricSum(at.system.http, GENERATED);
   const request = { ...greedyChat('Tell me a story about a brave fox.', 900), signal: undefined };
   const outcome = await streamChat(at.system.http, request, {
     signal: abort.signal,
     onText: (text) => text.length > 20 && abort.abort(),
   });
   expect(outcome.broken).toMatch(/abort/i);
-  await waitFor('no request to run', 2_000, async () =>
+  await waitFor('no request to run', 20_000, async () =>
     (await metricSum(at.system.http, RUNNING)) === 0 ? true : undefined,
   );
+  // It did not run on to its natural end.
+  expect((await metricSum(at.system.http, GENERATED)) - generatedBefore).toBeLessThan(450);
 });
 
 /** Gauge of jobs that the router runs now. */
 const RUNNING = 'switchyard_router_active_jobs';
+/** Counter of the tokens of answers that ended. */
+const GENERATED = 'switchyard_router_generated_tokens_total';
 
 function invalidUtf8(): Uint8Array {
   const [before, after] = JSON.stringify(chat({ messages: [{ role: 'user', content: '@' }] })).split('@');
