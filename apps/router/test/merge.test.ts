@@ -37,3 +37,27 @@ test('the first failure is thrown; the others go unnoticed', async () => {
   };
   await expect(read()).rejects.toThrow('first');
 });
+
+test('no source stays open when the reader leaves, whether it waits to be asked or works on an item', async () => {
+  const closed: string[] = [];
+  let answer: (() => void) | undefined;
+  async function* noting(name: string, item: Promise<void>): AsyncGenerator<string> {
+    try {
+      yield name;
+      await item;
+      yield name;
+    } finally {
+      closed.push(name);
+    }
+  }
+  const working = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const merged = merge([noting('working', working), noting('asked', Promise.resolve())]);
+  expect((await merged.next()).value).toMatchObject({ value: 'working' });
+  expect((await merged.next()).value).toMatchObject({ value: 'asked' });
+  await merged.return(undefined);
+  expect(closed).toEqual(['asked']);
+  answer?.();
+  await expect.poll(() => closed).toEqual(['asked', 'working']);
+});

@@ -6,8 +6,11 @@ export interface Merged<T> {
   value: T;
 }
 
-/** Ends when all have ended; the first failure is thrown and the other streams are left to their own signal. */
-export async function* merge<T>(sources: AsyncIterator<T>[]): AsyncGenerator<Merged<T>> {
+/**
+ * Ends when all have ended. The first failure is thrown, and whichever way it ends no source is left open: one that works on an
+ * item is closed when that is there, which its own signal may hasten.
+ */
+export async function* merge<T>(sources: AsyncGenerator<T>[]): AsyncGenerator<Merged<T>> {
   const pending = new Map(sources.map((source, sourceIdx) => [sourceIdx, pull(source, sourceIdx)]));
   try {
     while (pending.size > 0) {
@@ -21,9 +24,10 @@ export async function* merge<T>(sources: AsyncIterator<T>[]): AsyncGenerator<Mer
   } finally {
     // The failures of the others, which their signal brings about, are nobody's news.
     for (const rest of pending.values()) rest.catch(() => undefined);
+    for (const source of sources) source.return(undefined).catch(() => undefined);
   }
 }
 
-async function pull<T>(source: AsyncIterator<T>, sourceIdx: number) {
+async function pull<T>(source: AsyncGenerator<T>, sourceIdx: number) {
   return { source, sourceIdx, result: await source.next() };
 }
