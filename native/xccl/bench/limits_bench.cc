@@ -1,5 +1,8 @@
-// The limits that XCCL's figures are held against: what a cache line takes from core to core, and one memcpy of each payload size,
-// hot (the buffers that a ping-pong uses again and again) and cold (never the same bytes within 256 MiB).
+// The limits that XCCL's figures are held against: what a cache line takes from core to core, what it takes until all ranks have
+// run once, and one memcpy of each payload size, hot (the buffers that a ping-pong uses again and again) and cold (never the same
+// bytes within 256 MiB).
+#include <sched.h>
+
 #include <atomic>
 #include <cstring>
 
@@ -68,6 +71,17 @@ Status run_one_line(const Options& options, Report* report) {
   });
 }
 
+/// Every rank once on its core, which a call that needs something of all ranks takes at least where ranks outnumber cores.
+template <uint32_t num_ranks>
+Status run_switches(const Options& options, Report* report) {
+  return run_group({.num_ranks = num_ranks}, options, report, [](Rank& rank) {
+    return rank.measure({.sample_ns_min = 2'000'000}, [](Batch& batch) -> Status {
+      for (uint64_t i = 0; i < batch.num_iterations; ++i) sched_yield();
+      return {};
+    });
+  });
+}
+
 uint64_t timed_copy_ns(std::byte* to, const std::byte* from, uint64_t num_bytes) {
   const auto start = std::chrono::steady_clock::now();
   std::memcpy(to, from, num_bytes);
@@ -120,6 +134,8 @@ Case cold_copy(const char* name, uint64_t num_bytes) {
 const CaseTable table{
     {"limit-cacheline", run_cache_line},
     {"limit-cacheline-shared", run_one_line},
+    {"limit-switch-4r", run_switches<4>},
+    {"limit-switch-8r", run_switches<8>},
     hot_copy("limit-memcpy-36KiB", 36 * kKiB),
     hot_copy("limit-memcpy-1152KiB", 1152 * kKiB),
     hot_copy("limit-memcpy-9MiB", 9216 * kKiB),

@@ -72,15 +72,22 @@ const PAIR_SIZES: readonly (readonly [name: string, numBytes: number])[] = [
   ['448KiB', 448 * KIB],
 ];
 
+/** Until every rank has run once: more ranks than cores cannot exchange anything in less. */
+const allRanksRun = (numRanks: number) => native(`limit-switch-${numRanks}r`);
+
 const allToAll: RowSpec[] = [4, 8].flatMap((numRanks) =>
   PAIR_SIZES.map(([size, numBytes]) =>
-    latency(`a2a-${numRanks}r-${size}`, { peer: mpi(numRanks, 'pairs', `${numBytes}`), bars: [atMost(0.5)] }),
+    latency(`a2a-${numRanks}r-${size}`, {
+      peer: mpi(numRanks, 'pairs', `${numBytes}`),
+      limit: allRanksRun(numRanks),
+      bars: [atMost(0.5)],
+    }),
   ),
 );
 
 /** Bars are the issue's for all-to-all only; these rows show their ratios. */
 const collective = (name: string, numRanks: number, work: string, numBytes: number): RowSpec =>
-  latency(name, { peer: mpi(numRanks, work, `${numBytes}`), bars: [] });
+  latency(name, { peer: mpi(numRanks, work, `${numBytes}`), limit: allRanksRun(numRanks), bars: [] });
 
 const collectives: RowSpec[] = [
   collective('barrier-4r', 4, 'barrier', 0),
