@@ -1,6 +1,7 @@
 // The suite xccl without its programs: parsers on recorded output, what is measured how often, which rows there are.
 import { expect, test } from 'vitest';
 import { Collection } from '../src/suites/xccl/collect.js';
+import { messagesOf } from '../src/suites/xccl/message-meter.js';
 import { parseMpi, parseMpiVersion } from '../src/suites/xccl/mpi-meter.js';
 import { parseNative } from '../src/suites/xccl/native-meter.js';
 import { ROWS, type RowSpec } from '../src/suites/xccl/rows.js';
@@ -116,4 +117,34 @@ test('every row has a name of its own, and every row of a bar its yardstick', ()
       if (against === 'limit') expect(limit).toBeDefined();
     }
   }
+});
+
+/** Who sends to whom in one exchange, message by message, counted at both ends. */
+function countedMessages(numAttention: number, numExperts: number, form: 'direct' | 'trampoline'): number[] {
+  const counts = new Array<number>(numAttention + numExperts).fill(0);
+  const thereAndBack = (a: number, b: number) => {
+    for (const rank of [a, b]) counts[rank] = (counts[rank] ?? 0) + 2;
+  };
+  const experts = Array.from({ length: numExperts }, (_, idx) => numAttention + idx);
+  for (let attention = 0; attention < numAttention; attention++) {
+    const sender = form === 'direct' ? attention : numAttention + attention;
+    if (sender !== attention) thereAndBack(attention, sender);
+    for (const expert of experts) if (expert !== sender) thereAndBack(sender, expert);
+  }
+  return counts;
+}
+
+test('the model of messages is what counting each of them gives', () => {
+  for (const form of ['direct', 'trampoline'] as const) {
+    for (const [numAttention, numExperts] of [
+      [1, 2],
+      [3, 5],
+      [7, 20],
+    ] as const) {
+      const counts = countedMessages(numAttention, numExperts, form);
+      const { attention, first_expert, last_expert } = messagesOf({ numAttention, numExperts, form });
+      expect([counts[0], counts[numAttention], counts.at(-1)]).toEqual([attention, first_expert, last_expert]);
+    }
+  }
+  expect(() => messagesOf({ numAttention: 2, numExperts: 2, form: 'trampoline' })).toThrow('forwards nothing');
 });

@@ -1,6 +1,13 @@
 // The rows of the suite, as data: what is measured, whom it is compared with, and the bars of the issue "XCCL".
 import type { Better } from '../../row.js';
-import { type FigureRef, type MpiSource, type NativeSource, type UcxSource, VALUE } from './source.js';
+import {
+  type FigureRef,
+  type ModelSource,
+  type MpiSource,
+  type NativeSource,
+  type UcxSource,
+  VALUE,
+} from './source.js';
 
 export interface BarSpec {
   against: 'peer' | 'limit' | FigureRef;
@@ -142,4 +149,51 @@ const loops: RowSpec[] = [
   },
 ];
 
-export const ROWS: readonly RowSpec[] = [...pointToPoint, ...allToAll, ...collectives, ...dispatchCombine, ...loops];
+type Form = ModelSource['form'];
+const FORMS: readonly Form[] = ['direct', 'trampoline'];
+
+const model = (numAttention: number, numExperts: number, form: Form, figure = VALUE): FigureRef => ({
+  source: { from: 'model', numAttention, numExperts, form } satisfies ModelSource,
+  figure,
+});
+
+const messages = (name: string, ours: FigureRef, rest: Pick<RowSpec, 'limit' | 'bars'>): RowSpec => ({
+  case: name,
+  unit: 'messages',
+  better: 'lower',
+  ours,
+  ...rest,
+});
+
+/** The library's counts of a small exchange are the model's; then the model may speak of those that do not run here. */
+const exchange = (form: Form): RowSpec[] => [
+  latency(`a2e-3x5-${form}`, { bars: [] }),
+  ...['attention', 'first_expert', 'last_expert'].map((rank) => {
+    const counted = native(`a2e-3x5-${form}`, `${rank}_messages`);
+    const modelled = model(3, 5, form, rank);
+    return messages(`a2e-3x5-${form} ${rank}`, counted, { limit: modelled, bars: [atMost(1, 'limit')] });
+  }),
+];
+
+/** Attention and expert ranks; the last are the paper's domain (section 3, A2E and E2A). */
+const MODELLED: readonly (readonly [numAttention: number, numExperts: number])[] = [
+  [16, 32],
+  [48, 96],
+  [160, 288],
+];
+
+const modelledMessages: RowSpec[] = MODELLED.flatMap(([numAttention, numExperts]) =>
+  FORMS.map((form) =>
+    messages(`a2e-${numAttention}x${numExperts}-${form} modelled`, model(numAttention, numExperts, form), { bars: [] }),
+  ),
+);
+
+export const ROWS: readonly RowSpec[] = [
+  ...pointToPoint,
+  ...allToAll,
+  ...collectives,
+  ...dispatchCombine,
+  ...loops,
+  ...FORMS.flatMap(exchange),
+  ...modelledMessages,
+];

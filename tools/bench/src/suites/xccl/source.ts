@@ -21,7 +21,15 @@ export interface MpiSource {
   work: readonly string[];
 }
 
-export type Source = NativeSource | UcxSource | MpiSource;
+/** The model of the messages of an exchange (message-meter.ts). */
+export interface ModelSource {
+  from: 'model';
+  numAttention: number;
+  numExperts: number;
+  form: 'direct' | 'trampoline';
+}
+
+export type Source = NativeSource | UcxSource | MpiSource | ModelSource;
 
 /** What one measurement gave: `value` is the figure that counts, in the unit of its row. */
 export interface Figures {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Measurement } from '../../row.js';
 import type { BenchContext, Suite } from '../../suite.js';
 import { Collection, refsOf } from './collect.js';
+import { MessageMeter } from './message-meter.js';
 import { MpiMeter } from './mpi-meter.js';
 import { NativeMeter } from './native-meter.js';
 import { ROWS, type RowSpec } from './rows.js';
@@ -24,7 +25,9 @@ async function run(context: BenchContext): Promise<Measurement[]> {
   await native.checkCases(nativeCasesOf(rows));
   const mpi = new MpiMeter(context.repoRoot);
   try {
-    const collection = new Collection(meterOfAll({ native, ucx: new UcxMeter(twoCores()), mpi }));
+    const collection = new Collection(
+      meterOfAll({ native, ucx: new UcxMeter(twoCores()), mpi, model: new MessageMeter() }),
+    );
     for (let runIdx = 0; runIdx < context.numRuns; runIdx++) {
       await collection.run(rows, (name) => context.progress(`run ${runIdx + 1} of ${context.numRuns}: ${name}`));
     }
