@@ -126,14 +126,10 @@ Status CommunicatorImpl::explain_unlinked(uint32_t rank) const {
 Status CommunicatorImpl::get(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst,
                              Deadline deadline, OpTiming* timing) {
   const OpTimer op_timer(timing);
-  CallScope scope(local_->recorder(), Primitive::kGet, rank);
-  Status status;
-  {
+  return count_call(local_->recorder(), {Primitive::kGet, rank}, dst.size(), [&](CallScope* scope) {
     const PartTimer timer(scope, CallPart::kCopy);
-    status = copy_app(rank, epoch, offset, dst, deadline);
-  }
-  scope.note(status, dst.size());
-  return status;
+    return copy_app(rank, epoch, offset, dst, deadline);
+  });
 }
 
 Status CommunicatorImpl::copy_app(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst,

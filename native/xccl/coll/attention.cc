@@ -6,6 +6,7 @@
 
 #include "xccl/link/event_text.h"
 #include "xccl/link/op_timer.h"
+#include "xccl/telemetry/scope.h"
 #include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
@@ -55,13 +56,20 @@ Status Attention::check_message(uint32_t dest, const A2eMessage& message) const 
 }
 
 Status Attention::send_message(uint32_t dest, const A2eMessage& message, Deadline deadline) {
+  const uint64_t num_bytes = message.row_index.size() * uint64_t{message.row_bytes};
+  return count_call(local_.recorder(), {Primitive::kA2eSend, dest, message.event}, num_bytes,
+                    [&](CallScope* scope) { return write_message(dest, message, deadline, scope); });
+}
+
+Status Attention::write_message(uint32_t dest, const A2eMessage& message, Deadline deadline, CallScope* scope) {
   const LinkRef link = local_.peers().acquire(dest);
-  SWITCHYARD_RETURN_IF_ERROR(prepare_slot(dest, link, message.event, deadline));
+  SWITCHYARD_RETURN_IF_ERROR(prepare_slot(dest, link, message.event, deadline, scope));
   HeadBuffer& head = sender_.head();
   head.start(header_of(MessageKind::kDirect, message.row_bytes, message.placement_version, message.active_mask,
                        message.traces));
   head.add(message.expert_counts);
   head.add(message.pair_rows);
+  const PartTimer timer(scope, CallPart::kCopy);
   return sender_.send(dest, link,
                       {message.event,
                        message.placement_version,
@@ -86,12 +94,14 @@ A2eSlotHeader Attention::header_of(MessageKind kind, uint32_t row_bytes, uint64_
 
 /// The slot's last exchange must have ended before it is used again: then the expert reads the A2E slot no more and writes
 /// the E2A slot no more.
-Status Attention::prepare_slot(uint32_t dest, const LinkRef& link, const EventId& event, Deadline deadline) {
+Status Attention::prepare_slot(uint32_t dest, const LinkRef& link, const EventId& event, Deadline deadline,
+                               CallScope* scope) {
   if (!link) return gone(dest, event);
   SWITCHYARD_RETURN_IF_ERROR(sender_.follow_link(dest, link));
   const A2eSender::Slot& slot = sender_.slot(dest, event.micro_batch);
   if (slot.state != A2eSender::SlotState::kSent) return {};
   if (slot.event == event) return invalid(event_text(event) + " was sent already");
+  const PartTimer timer(scope, CallPart::kWait);
   return drain(dest, event, deadline);
 }
 
@@ -120,7 +130,8 @@ Status Attention::send_all(const A2eBatch& batch, Deadline deadline, WaitReport*
   flight.event = batch.event;
   flight.num_targets = 0;
   uint32_t blamed_rank = roles_.forwarder_of(local_.config().rank);
-  Status status = roles_.is_trampoline() ? send_bundle(batch, deadline) : send_parts(batch, deadline, &blamed_rank);
+  Status status =
+      roles_.is_trampoline() ? send_bundle(batch, blamed_rank, deadline) : send_parts(batch, deadline, &blamed_rank);
   const bool is_ranks_fault = !status.ok() && status.code() != Code::kClosed && status.code() != Code::kInvalidArgument;
   if (report && is_ranks_fault) report->failed_rank = static_cast<int32_t>(blamed_rank);
   return status;
@@ -161,14 +172,22 @@ Status Attention::send_parts(const A2eBatch& batch, Deadline deadline, uint32_t*
   return {};
 }
 
-Status Attention::send_bundle(const A2eBatch& batch, Deadline deadline) {
-  const uint32_t forwarder = roles_.forwarder_of(local_.config().rank);
+Status Attention::send_bundle(const A2eBatch& batch, uint32_t forwarder, Deadline deadline) {
   if (forwarder == kNoRank) return invalid("this rank is no attention rank of the plan");
   if (!has_rank(batch.active_mask, forwarder))
     return invalid("active_mask lacks this rank's forwarder " + std::to_string(forwarder));
   if (num_parts_ == 0) return {};
+  uint64_t num_bytes = 0;
+  return count_call(local_.recorder(), {Primitive::kA2eSend, forwarder, batch.event}, num_bytes, [&](CallScope* scope) {
+    const Status status = write_bundle(batch, forwarder, deadline, scope);
+    num_bytes = bundle_.rows().size() * uint64_t{batch.row_bytes};
+    return status;
+  });
+}
+
+Status Attention::write_bundle(const A2eBatch& batch, uint32_t forwarder, Deadline deadline, CallScope* scope) {
   const LinkRef link = local_.peers().acquire(forwarder);
-  SWITCHYARD_RETURN_IF_ERROR(prepare_slot(forwarder, link, batch.event, deadline));
+  SWITCHYARD_RETURN_IF_ERROR(prepare_slot(forwarder, link, batch.event, deadline, scope));
   HeadBuffer& head = sender_.head();
   head.start(
       header_of(MessageKind::kBundle, batch.row_bytes, batch.placement_version, batch.active_mask, batch.traces));
@@ -182,6 +201,7 @@ Status Attention::send_bundle(const A2eBatch& batch, Deadline deadline) {
     flight.records[part.dest] = {batch.event, forwarder, pair_base, num_pairs};
     pair_base += num_pairs;
   }
+  const PartTimer timer(scope, CallPart::kCopy);
   return sender_.send(forwarder, link,
                       {batch.event,
                        batch.placement_version,
@@ -226,6 +246,21 @@ Status Attention::check_awaited(const EventId& event, std::span<const uint32_t> 
 Status Attention::wait_for(const EventId& event, std::span<const uint32_t> targets, Deadline deadline,
                            WaitReport* report) {
   const OpTimer timer(report ? &report->timing : nullptr);
+  const uint32_t peer = targets.size() == 1 ? targets[0] : kAllPeers;
+  return count_call(local_.recorder(), {Primitive::kE2aWait, peer, event}, 0, [&](CallScope* scope) {
+    const PartTimer wait_timer(scope, CallPart::kWait);
+    Status status = await_answers(event, targets, deadline, report);
+    if (!scope || !status.ok()) return status;
+    for (const uint32_t target : targets) {
+      const A2eSender::Slot& slot = sender_.slot(target, event.micro_batch);
+      scope->add_bytes(target, uint64_t{slot.num_pairs} * slot.row_bytes);
+    }
+    return status;
+  });
+}
+
+Status Attention::await_answers(const EventId& event, std::span<const uint32_t> targets, Deadline deadline,
+                                WaitReport* report) {
   Status fault;
   uint32_t blamed_rank = kNoRank;
   uint32_t num_sleeps = 0;

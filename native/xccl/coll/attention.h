@@ -12,6 +12,8 @@
 
 namespace switchyard::xccl {
 
+class CallScope;
+
 class Attention final : public AttentionEndpoint {
  public:
   explicit Attention(LocalRank& local);
@@ -42,15 +44,18 @@ class Attention final : public AttentionEndpoint {
 
   Status check_message(uint32_t dest, const A2eMessage& message) const;
   Status send_message(uint32_t dest, const A2eMessage& message, Deadline deadline);
+  Status write_message(uint32_t dest, const A2eMessage& message, Deadline deadline, CallScope* scope);
   Status send_parts(const A2eBatch& batch, Deadline deadline, uint32_t* blamed_rank);
-  Status send_bundle(const A2eBatch& batch, Deadline deadline);
+  Status send_bundle(const A2eBatch& batch, uint32_t forwarder, Deadline deadline);
+  Status write_bundle(const A2eBatch& batch, uint32_t forwarder, Deadline deadline, CallScope* scope);
   Status complete_parts(const A2eBatch& batch);
-  Status prepare_slot(uint32_t dest, const LinkRef& link, const EventId& event, Deadline deadline);
+  Status prepare_slot(uint32_t dest, const LinkRef& link, const EventId& event, Deadline deadline, CallScope* scope);
   Status drain(uint32_t dest, const EventId& next, Deadline deadline);
   A2eSlotHeader header_of(MessageKind kind, uint32_t row_bytes, uint64_t placement_version, uint64_t active_mask,
                           std::span<const TraceRef> traces) const;
 
   Status wait_for(const EventId& event, std::span<const uint32_t> targets, Deadline deadline, WaitReport* report);
+  Status await_answers(const EventId& event, std::span<const uint32_t> targets, Deadline deadline, WaitReport* report);
   Status check_awaited(const EventId& event, std::span<const uint32_t> dests) const;
   uint32_t look(const EventId& event, std::span<const uint32_t> targets, Status* fault, uint32_t* blamed_rank);
   Status fault_of(const Answer& answer, uint32_t dest, const EventId& event) const;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "xccl/link/event_text.h"
+#include "xccl/telemetry/scope.h"
 #include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
@@ -24,14 +25,26 @@ Expert::Expert(LocalRank& local) : local_(local), roles_(local.config().exchange
 // ---- Arrivals ----
 
 Status Expert::wait_any(Deadline deadline, std::vector<A2eView>* out) {
+  return count_call(local_.recorder(), {Primitive::kA2eTake}, 0,
+                    [&](CallScope* scope) { return take_ready(deadline, out, scope); });
+}
+
+Status Expert::take_ready(Deadline deadline, std::vector<A2eView>* out, CallScope* scope) {
   const auto check = [&]() -> uint32_t { return local_.is_closing() ? 0 : poll(); };
-  const bool is_done = wait_on(local_.waiter(bell_of(Bell::kA2e)), deadline, check, [this] { local_.progress(); });
+  bool is_done = false;
+  {
+    const PartTimer timer(scope, CallPart::kWait);
+    is_done = wait_on(local_.waiter(bell_of(Bell::kA2e)), deadline, check, [this] { local_.progress(); });
+  }
   local_.progress();
   if (ready_.empty()) {
     return is_done ? Status(Code::kClosed, "the communicator is closed")
                    : Status(Code::kTimeout, "no A2E before the deadline");
   }
-  for (const Ready& ready : ready_) out->push_back(view_of(ready.sender, slot_of(ready.sender, ready.micro_batch)));
+  for (const Ready& ready : ready_) {
+    out->push_back(view_of(ready.sender, slot_of(ready.sender, ready.micro_batch)));
+    if (scope) scope->add_bytes(ready.sender, uint64_t{out->back().num_rows} * out->back().row_bytes);
+  }
   ready_.clear();
   return {};
 }
@@ -249,11 +262,20 @@ Status Expert::check_live(uint32_t sender, const Slot& slot) const {
 Status Expert::reply(const A2eView& view, const std::byte* rows) {
   Slot* slot = open_slot(view);
   if (!slot) return {Code::kInvalidArgument, "reply to an A2E that is not open: " + event_text(view.event)};
-  const uint64_t row_bytes = slot->message.header().row_bytes;
-  Status status = check_live(view.sender, *slot);
-  if (status.ok())
-    status = slot->answer.write(slot->part.pair_base * row_bytes, {rows, slot->part.pairs.size() * row_bytes});
-  const Status ended = end_part(view.sender, *slot, {});
+  const uint64_t num_bytes = slot->part.pairs.size() * uint64_t{slot->message.header().row_bytes};
+  return count_call(local_.recorder(), {Primitive::kE2aReply, view.sender, view.event}, num_bytes,
+                    [&](CallScope* scope) {
+                      return write_answer(view.sender, *slot, {rows, num_bytes}, scope);
+                    });
+}
+
+Status Expert::write_answer(uint32_t sender, Slot& slot, std::span<const std::byte> rows, CallScope* scope) {
+  Status status = check_live(sender, slot);
+  if (status.ok()) {
+    const PartTimer timer(scope, CallPart::kCopy);
+    status = slot.answer.write(uint64_t{slot.part.pair_base} * slot.message.header().row_bytes, rows);
+  }
+  const Status ended = end_part(sender, slot, {});
   return status.ok() ? ended : status;
 }
 
@@ -271,7 +293,9 @@ Status Expert::reply_row(const A2eView& view, uint32_t pair_idx, const std::byte
 Status Expert::finish(const A2eView& view) {
   Slot* slot = open_slot(view);
   if (!slot) return {Code::kInvalidArgument, "finish of an A2E that is not open: " + event_text(view.event)};
-  return end_part(view.sender, *slot, {});
+  const uint64_t num_bytes = slot->part.pairs.size() * uint64_t{slot->message.header().row_bytes};
+  return count_call(local_.recorder(), {Primitive::kE2aReply, view.sender, view.event}, num_bytes,
+                    [&](CallScope*) { return end_part(view.sender, *slot, {}); });
 }
 
 Status Expert::fail(const A2eView& view, Code code) {

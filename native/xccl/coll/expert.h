@@ -17,6 +17,8 @@
 
 namespace switchyard::xccl {
 
+class CallScope;
+
 class Expert final : public ExpertEndpoint {
  public:
   explicit Expert(LocalRank& local);
@@ -71,6 +73,8 @@ class Expert final : public ExpertEndpoint {
   A2eView view_of(uint32_t sender, const Slot& slot) const;
   Slot* open_slot(const A2eView& view);
   Slot& slot_of(uint32_t sender, uint32_t micro_batch) { return *senders_[sender]->slots[micro_batch]; }
+  Status take_ready(Deadline deadline, std::vector<A2eView>* out, CallScope* scope);
+  Status write_answer(uint32_t sender, Slot& slot, std::span<const std::byte> rows, CallScope* scope);
   Status check_live(uint32_t sender, const Slot& slot) const;
   Status end_part(uint32_t sender, Slot& slot, const Refusal& refusal);
   Status end_bundle(uint32_t micro_batch);

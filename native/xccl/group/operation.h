@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "xccl/telemetry/report.h"
+
 namespace switchyard::xccl {
 
 enum class Operation : uint16_t {
@@ -17,6 +19,15 @@ enum class Operation : uint16_t {
   kCombine = 9,
 };
 inline constexpr uint16_t kNumOperations = 10;
+
+/// What calls of a kind are counted as.
+inline Primitive primitive_of(Operation operation) {
+  constexpr Primitive kPrimitives[kNumOperations] = {
+      Primitive::kFence,     Primitive::kFence,         Primitive::kBarrier,   Primitive::kBroadcast,
+      Primitive::kAllGather, Primitive::kReduceScatter, Primitive::kAllReduce, Primitive::kAllToAll,
+      Primitive::kDispatch,  Primitive::kCombine};
+  return kPrimitives[static_cast<uint16_t>(operation)];
+}
 
 /// For texts; "unknown operation" for what a peer made up.
 inline const char* operation_name(uint16_t operation) {

@@ -74,6 +74,7 @@ Status Rounds::leave(Status status) {
     if (is_current && !local_.is_closing()) announce(status.code());
   }
   members_.let_go();
+  scope_ = nullptr;
   return status;
 }
 
@@ -93,6 +94,7 @@ void Rounds::announce(Code code) {
 /// Before the first round: all members have opened this generation, so nobody reads what earlier ones left in this rank's halves.
 Status Rounds::meet() {
   missing_ = all_;
+  const PartTimer timer(scope_, CallPart::kWait);
   SWITCHYARD_RETURN_IF_ERROR(wait_for([this](Status* fault) -> uint32_t {
     for (uint64_t left = missing_; left != 0; left &= left - 1) {
       const auto member = static_cast<uint32_t>(std::countr_zero(left));
@@ -180,6 +182,7 @@ Status Rounds::next(const Arrival** out) {
   *out = nullptr;
   if (missing_ == 0) return {};
   uint32_t found = 0;
+  const PartTimer timer(scope_, CallPart::kWait);
   if (look_elsewhere(&found)) return take(found, out);
   // Whoever sleeps here sleeps until all that is missing has come, though it takes whatever comes while it is awake.
   SWITCHYARD_RETURN_IF_ERROR(wait_for([&](Status* fault) -> uint32_t {
@@ -253,6 +256,7 @@ Status Rounds::take(uint32_t member, const Arrival** out) {
   arrival.offset = body.source == GroupSource::kInline ? 0 : body.offset;
   arrival.num_bytes = body.num_bytes;
   arrival.detail = body.detail;
+  if (scope_ && member != self()) scope_->add_bytes(rank(member), body.num_bytes);
   if (body.source == GroupSource::kInline) std::memcpy(arrival.payload.data(), body.payload, sizeof(body.payload));
   *out = &arrival;
   return {};
@@ -294,6 +298,7 @@ Status Rounds::pull(const Arrival& arrival, uint64_t offset, std::span<std::byte
     std::copy_n(arrival.payload.begin() + static_cast<ptrdiff_t>(offset), dst.size(), dst.begin());
     return {};
   }
+  const PartTimer timer(scope_, CallPart::kCopy);
   for (uint64_t done = 0; done < dst.size(); done += kPullPieceBytes) {
     const uint64_t num_bytes = std::min<uint64_t>(kPullPieceBytes, dst.size() - done);
     SWITCHYARD_RETURN_IF_ERROR(pull_piece(arrival, offset + done, dst.subspan(done, num_bytes)));
@@ -320,6 +325,7 @@ Status Rounds::region(uint32_t member, GroupSource source, uint64_t offset, uint
   out->source = source;
   out->offset = offset;
   out->num_bytes = num_bytes;
+  if (scope_ && member != self()) scope_->add_bytes(rank(member), num_bytes);
   return {};
 }
 

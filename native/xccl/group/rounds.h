@@ -22,6 +22,7 @@
 #include "xccl/group/operation.h"
 #include "xccl/layout/group_layout.h"
 #include "xccl/link/local_rank.h"
+#include "xccl/telemetry/scope.h"
 
 namespace switchyard::xccl {
 
@@ -78,9 +79,13 @@ class Rounds {
   /// Runs a call: holds the links, meets the members if it is the first call, runs `body() -> Status`. A failure breaks the group.
   template <class Body>
   Status call(const CallTag& tag, Deadline deadline, Body&& body) {
-    Status status = enter(tag, deadline);
-    if (status.ok()) status = body();
-    return leave(std::move(status));
+    const CallName name{primitive_of(tag.operation), kAllPeers, {tag.event}};
+    return count_call(local_.recorder(), name, 0, [&](CallScope* scope) {
+      scope_ = scope;
+      Status status = enter(tag, deadline);
+      if (status.ok()) status = body();
+      return leave(std::move(status));
+    });
   }
 
   // ---- Inside a call ----
@@ -172,6 +177,7 @@ class Rounds {
   CallTag tag_;
   Deadline deadline_{};
   Status broken_;
+  CallScope* scope_ = nullptr;  // of the call, where it is counted
   std::array<Outgoing, kNumRanksMax> outgoing_;
   std::array<Arrival, kNumRanksMax> arrivals_;
 };

@@ -18,21 +18,31 @@ constexpr std::chrono::microseconds kOtherHalfMax(100);
 Status MessengerImpl::send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline,
                            SendMode mode, OpTiming* timing) {
   const OpTimer timer(timing);
-  return sender_.send(dest, event, payload, deadline, mode);
+  const uint64_t num_bytes = payload.size();
+  return count_call(local_.recorder(), {Primitive::kSend, dest, {event}}, num_bytes,
+                    [&](CallScope* scope) { return sender_.send(dest, event, payload, deadline, mode, scope); });
 }
 
 Status MessengerImpl::send_zero_copy(uint32_t dest, uint32_t event, const Region& region, Deadline deadline,
                                      OpTiming* timing) {
   const OpTimer timer(timing);
-  SWITCHYARD_RETURN_IF_ERROR(one_sided_.check_own(region));
-  SendOp op = SendOp::of_region(dest, event, region);
-  return sender_.run(op, deadline);
+  return count_call(local_.recorder(), {Primitive::kSend, dest, {event}}, region.num_bytes, [&](CallScope* scope) {
+    SWITCHYARD_RETURN_IF_ERROR(one_sided_.check_own(region));
+    SendOp op = SendOp::of_region(dest, event, region);
+    op.scope = scope;
+    return sender_.run(op, deadline);
+  });
 }
 
 Status MessengerImpl::recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes,
                            Deadline deadline, OpTiming* timing) {
   const OpTimer timer(timing);
-  return receiver_.recv(src, event, into, num_bytes, deadline);
+  size_t num_received = 0;
+  Status status = count_call(local_.recorder(), {Primitive::kRecv, src, {event}}, num_received, [&](CallScope* scope) {
+    return receiver_.recv(src, event, into, &num_received, deadline, scope);
+  });
+  if (status.ok() && num_bytes) *num_bytes = num_received;
+  return status;
 }
 
 // ---- Asynchronous form ----

@@ -12,6 +12,7 @@ class MessengerImpl final : public Messenger {
  public:
   explicit MessengerImpl(LocalRank& local)
       : local_(local),
+        table_(local.recorder()),
         puller_(local),
         sender_(local, table_),
         receiver_(local, table_, puller_),
@@ -23,7 +24,9 @@ class MessengerImpl final : public Messenger {
   Status send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline, SendMode mode,
               OpTiming* timing) override;
   Status try_send(uint32_t dest, uint32_t event, std::span<const std::byte> payload) override {
-    return sender_.try_send(dest, event, payload);
+    const uint64_t num_bytes = payload.size();
+    return count_call(local_.recorder(), {Primitive::kSend, dest, {event}}, num_bytes,
+                      [&](CallScope*) { return sender_.try_send(dest, event, payload); });
   }
   Status send_zero_copy(uint32_t dest, uint32_t event, const Region& region, Deadline deadline,
                         OpTiming* timing) override;
@@ -44,23 +47,35 @@ class MessengerImpl final : public Messenger {
     return one_sided_.register_region(area, offset, num_bytes, out);
   }
   Status put(uint32_t dest, uint64_t zc_offset, std::span<const std::byte> payload) override {
-    return one_sided_.put(dest, zc_offset, payload);
+    return counted_part({Primitive::kPut, dest}, payload.size(), CallPart::kCopy,
+                        [&] { return one_sided_.put(dest, zc_offset, payload); });
   }
   Status put_with_signal(uint32_t dest, uint64_t zc_offset, std::span<const std::byte> payload, uint64_t signal_offset,
                          uint64_t value) override {
-    return one_sided_.put_with_signal(dest, zc_offset, payload, signal_offset, value);
+    return counted_part({Primitive::kPutSignal, dest}, payload.size(), CallPart::kCopy,
+                        [&] { return one_sided_.put_with_signal(dest, zc_offset, payload, signal_offset, value); });
   }
   Status wait_signal(uint32_t src, uint64_t signal_offset, uint64_t value, Deadline deadline) override {
-    return one_sided_.wait_signal(src, signal_offset, value, deadline);
+    return counted_part({Primitive::kWaitSignal, src}, 0, CallPart::kWait,
+                        [&] { return one_sided_.wait_signal(src, signal_offset, value, deadline); });
   }
   Status get(const Region& region, std::span<std::byte> dst, Deadline deadline) override {
-    return one_sided_.get(region, dst, deadline);
+    return counted_part({Primitive::kGet, region.rank}, dst.size(), CallPart::kCopy,
+                        [&] { return one_sided_.get(region, dst, deadline); });
   }
 
  private:
   Status submit_send(const SendOp& send, uint64_t user_data, OperationId* id);
   Status open_operation(uint64_t user_data, AsyncOp** out);
   void advance();
+  /// A call that is all of one part.
+  template <class Call>
+  Status counted_part(const CallName& name, uint64_t num_bytes, CallPart part, Call&& call) {
+    return count_call(local_.recorder(), name, num_bytes, [&](CallScope* scope) {
+      const PartTimer timer(scope, part);
+      return call();
+    });
+  }
 
   LocalRank& local_;
   OpTable table_;

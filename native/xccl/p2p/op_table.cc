@@ -40,6 +40,20 @@ void OpTable::collect_one(AsyncOp& op, Completion* out) {
   hand_out(op, out);
 }
 
+void OpTable::record(const AsyncOp& op) {
+  if (op.start == std::chrono::steady_clock::time_point{}) return;
+  const std::chrono::nanoseconds spent = std::chrono::steady_clock::now() - op.start;
+  FinishedCall call{};
+  call.primitive = op.is_send ? Primitive::kSend : Primitive::kRecv;
+  call.code = op.status.code();
+  call.peer = op.peer();
+  call.event.step = op.is_send ? op.send.event : op.receive.event;
+  call.start = op.start;
+  call.duration_ns = static_cast<uint64_t>(spent.count());
+  call.bytes = op.status.ok() ? op.num_bytes() : 0;
+  recorder_.record(call);
+}
+
 void OpTable::hand_out(AsyncOp& op, Completion* out) {
   *out = {op.id, op.user_data, op.peer(), op.num_bytes(), std::move(op.status)};
   op.state = AsyncOp::State::kFree;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <span>
 #include <utility>
 
@@ -18,9 +19,10 @@ struct AsyncOp {
   uint8_t next = 0;  // in whichever list it is
   OperationId id;
   uint64_t user_data = 0;
-  SendOp send;        // of a send
-  ReceiveOp receive;  // of a receive
-  Status status;      // once over
+  SendOp send;                                    // of a send
+  ReceiveOp receive;                              // of a receive
+  Status status;                                  // once over
+  std::chrono::steady_clock::time_point start{};  // where it is counted
 
   uint32_t peer() const { return is_send ? send.dest : receive.src; }
   uint64_t num_bytes() const { return is_send ? send.num_sent : receive.num_received; }
@@ -41,7 +43,8 @@ class OpList {
 
 class OpTable {
  public:
-  OpTable() {
+  /// Operations are counted from when they are opened until they are over.
+  explicit OpTable(Recorder& recorder) : recorder_(recorder) {
     for (uint32_t i = 0; i < kNumOperationsMax; ++i) append(free_, static_cast<uint8_t>(i));
   }
 
@@ -54,6 +57,7 @@ class OpTable {
     op.state = AsyncOp::State::kOutstanding;
     op.id.value = ++num_opened_ * kNumOperationsMax + idx;
     op.user_data = user_data;
+    if (recorder_.is_on()) op.start = std::chrono::steady_clock::now();
     return &op;
   }
 
@@ -75,6 +79,7 @@ class OpTable {
     ops_[idx].status = std::move(status);
     ops_[idx].state = AsyncOp::State::kOver;
     append(over_, idx);
+    if (recorder_.is_on()) record(ops_[idx]);
   }
   /// Collects what is over, oldest first.
   size_t collect(std::span<Completion> out);
@@ -83,7 +88,9 @@ class OpTable {
 
  private:
   void hand_out(AsyncOp& op, Completion* out);
+  void record(const AsyncOp& op);
 
+  Recorder& recorder_;
   std::array<AsyncOp, kNumOperationsMax> ops_;
   OpList free_;
   OpList over_;

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "xccl/messenger.h"
+#include "xccl/telemetry/scope.h"
 
 namespace switchyard::xccl {
 
@@ -22,6 +23,7 @@ struct SendOp {
   bool is_begun = false;    // at least one field is published
   uint64_t num_sent = 0;    // bytes in the ring or beyond
   uint64_t last_chunk = 0;  // number of the last field, once all are published
+  CallScope* scope = nullptr;
 
   static SendOp of(uint32_t dest, uint32_t event, std::span<const std::byte> payload, SendMode mode) {
     SendOp op;
@@ -51,6 +53,7 @@ struct ReceiveOp {
   bool is_begun = false;      // at least one chunk is taken
   uint64_t total = 0;         // of the message, once begun or over
   uint64_t num_received = 0;  // bytes in `into`
+  CallScope* scope = nullptr;
 };
 
 }  // namespace switchyard::xccl

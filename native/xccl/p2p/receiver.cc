@@ -46,7 +46,8 @@ Status Receiver::open(uint32_t src, LinkRef* link) {
 
 // ---- Blocking form ----
 
-Status Receiver::recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes, Deadline deadline) {
+Status Receiver::recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes, Deadline deadline,
+                      CallScope* scope) {
   if (src < local_.config().max_ranks) {
     const LinkRef link = local_.peers().acquire(src, SoleUser::kReceiver);
     RingReader& ring = rings_[src];
@@ -62,12 +63,12 @@ Status Receiver::recv(uint32_t src, uint32_t event, std::span<std::byte> into, s
       }
     }
   }
-  return receive(src, event, into, num_bytes, deadline);
+  return receive(src, event, into, num_bytes, deadline, scope);
 }
 
 /// The rest of recv: whatever is not a short message that is nearly there.
-Status Receiver::receive(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes,
-                         Deadline deadline) {
+Status Receiver::receive(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes, Deadline deadline,
+                         CallScope* scope) {
   LinkRef link;
   SWITCHYARD_RETURN_IF_ERROR(open(src, &link));
   ReceiveOp op;
@@ -75,6 +76,7 @@ Status Receiver::receive(uint32_t src, uint32_t event, std::span<std::byte> into
   op.event = event;
   op.into = into.data();
   op.capacity = into.size();
+  op.scope = scope;
   const Status status = run(op, link, deadline);
   if (status.ok() && num_bytes) *num_bytes = op.num_received;
   return status;
@@ -103,6 +105,7 @@ Status Receiver::run(ReceiveOp& op, const LinkRef& link, Deadline deadline) {
     fault = rings_[op.src].acknowledge(link.fabric());
     return fault.ok() ? 1 : 0;
   };
+  const PartTimer timer(op.scope, CallPart::kWait);
   if (wait_on(local_.waiter(bell_of(Bell::kRing)), deadline, check, [&] { local_.progress(); })) return fault;
   give_up(op);
   const std::string what =
@@ -170,7 +173,10 @@ Status Receiver::take_chunk(ReceiveOp& op, const LinkRef& link, const RingBody& 
     return corrupt(op.src, link, "a chunk that does not go on after byte " + std::to_string(op.num_received));
   if (!op.is_begun) SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, total));
   const RingHead head{body.head};
-  copy_bytes(op.into + op.num_received, ring.slot(), head.value(), puller_.path_of(total));
+  {
+    const PartTimer timer(op.scope, CallPart::kCopy);
+    copy_bytes(op.into + op.num_received, ring.slot(), head.value(), puller_.path_of(total));
+  }
   op.is_begun = true;
   op.total = total;
   op.num_received += head.value();
@@ -185,8 +191,12 @@ Status Receiver::take_region(ReceiveOp& op, const LinkRef& link, const RingBody&
   op.total = op.num_received = body.region.num_bytes;
   const bool is_zc = RingHead{body.head}.value() == static_cast<uint32_t>(RegionArea::kZc);
   // A pull that has begun is finished: nothing in it waits.
-  const Status pulled =
-      puller_.pull(link, is_zc ? Area::kZc : Area::kApp, body.region.offset, {op.into, op.total}, Deadline::max());
+  Status pulled;
+  {
+    const PartTimer timer(op.scope, CallPart::kCopy);
+    pulled =
+        puller_.pull(link, is_zc ? Area::kZc : Area::kApp, body.region.offset, {op.into, op.total}, Deadline::max());
+  }
   // Bounds are the sender's word: what is outside its area is as impossible as any other value.
   if (pulled.code() == Code::kInvalidArgument) return corrupt(op.src, link, pulled.message());
   if (!pulled.ok()) return pair_gone(local_, op.src, op.event);

@@ -14,7 +14,8 @@ class Receiver {
  public:
   Receiver(LocalRank& local, OpTable& table, Puller& puller) : local_(local), table_(table), puller_(puller) {}
 
-  Status recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes, Deadline deadline);
+  Status recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes, Deadline deadline,
+              CallScope* scope);
 
   /// Can `src` be received from? Settles what was queued on an older link.
   Status prepare(uint32_t src);
@@ -34,7 +35,7 @@ class Receiver {
 
   Status open(uint32_t src, LinkRef* link);
   [[gnu::noinline]] Status receive(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes,
-                                   Deadline deadline);
+                                   Deadline deadline, CallScope* scope);
   bool comes_soon(const RingReader& ring);
   Status run(ReceiveOp& op, const LinkRef& link, Deadline deadline);
   bool is_next(const ReceiveOp& op, const LinkRef& link);

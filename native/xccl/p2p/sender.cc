@@ -37,8 +37,8 @@ Status Sender::open(uint32_t dest, LinkRef* link) {
 
 // ---- Blocking form ----
 
-Status Sender::send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline,
-                    SendMode mode) {
+Status Sender::send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline, SendMode mode,
+                    CallScope* scope) {
   const bool is_short = payload.size() <= kInlineBytesMax && mode == SendMode::kBuffered;
   if (is_short && dest < local_.config().max_ranks) {
     const LinkRef link = local_.peers().acquire(dest, SoleUser::kSender);
@@ -47,6 +47,7 @@ Status Sender::send(uint32_t dest, uint32_t event, std::span<const std::byte> pa
     if (is_ready && ring.num_free() > 0) return ring.publish(link.fabric(), inline_body(event, payload, false));
   }
   SendOp op = SendOp::of(dest, event, payload, mode);
+  op.scope = scope;
   return run(op, deadline);
 }
 
@@ -78,6 +79,7 @@ Status Sender::run(SendOp& op, Deadline deadline) {
     if (!queues_[op.dest].unpublished.is_empty()) return check_live(op, link, &fault) ? 1 : 0;
     return advance(op, link, &fault) ? 0 : 1;
   };
+  const PartTimer timer(op.scope, CallPart::kWait);
   if (wait_on(local_.waiter(bell_of(Bell::kRingAck)), deadline, check, [&] { local_.progress(); })) return fault;
   give_up(op);
   if (op.last_chunk != 0)
@@ -132,7 +134,10 @@ Status Sender::publish_next(SendOp& op, RingWriter& ring, Fabric& fabric) {
 
 Status Sender::publish_chunk(SendOp& op, RingWriter& ring, Fabric& fabric) {
   const auto num_bytes = static_cast<uint32_t>(std::min<uint64_t>(ring.slot_bytes(), op.size - op.num_sent));
-  SWITCHYARD_RETURN_IF_ERROR(ring.fill(fabric, {op.from + op.num_sent, num_bytes}));
+  {
+    const PartTimer timer(op.scope, CallPart::kCopy);
+    SWITCHYARD_RETURN_IF_ERROR(ring.fill(fabric, {op.from + op.num_sent, num_bytes}));
+  }
   const bool is_last = op.num_sent + num_bytes == op.size;
   RingBody body{};
   body.event = op.event;

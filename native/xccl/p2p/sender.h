@@ -13,7 +13,8 @@ class Sender {
  public:
   Sender(LocalRank& local, OpTable& table) : local_(local), table_(table) {}
 
-  Status send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline, SendMode mode);
+  Status send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline, SendMode mode,
+              CallScope* scope);
   Status try_send(uint32_t dest, uint32_t event, std::span<const std::byte> payload);
   /// Runs an operation to its end.
   Status run(SendOp& op, Deadline deadline);

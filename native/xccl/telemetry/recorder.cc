@@ -11,12 +11,12 @@ namespace switchyard::xccl {
 namespace {
 
 constexpr const char* kNames[] = {
-    "get",      "put",      "put_signal", "wait_signal", "send",           "recv",
-    "a2e_send", "a2e_take", "e2a_reply",  "e2a_wait",    "all_to_all",     "dispatch",
-    "combine",  "barrier",  "broadcast",  "all_gather",  "reduce_scatter", "all_reduce",
+    "get",       "put",        "put_signal",     "wait_signal", "send",     "recv",    "a2e_send",
+    "a2e_take",  "e2a_reply",  "e2a_wait",       "all_to_all",  "dispatch", "combine", "barrier",
+    "broadcast", "all_gather", "reduce_scatter", "all_reduce",  "fence",
 };
 static_assert(std::size(kNames) == kNumPrimitives);
-static_assert(static_cast<uint32_t>(Primitive::kAllReduce) + 1 == kNumPrimitives);
+static_assert(static_cast<uint32_t>(Primitive::kFence) + 1 == kNumPrimitives);
 
 /// The sums of one (primitive, peer).
 struct Sums {
@@ -108,7 +108,7 @@ void CallCounters::collect_stats(std::vector<PrimitiveStats>* out) const {
   for (uint32_t peer = 0; peer < sums.size(); ++peer) {
     for (uint32_t i = 0; i < kNumPrimitives; ++i) {
       const Sums& from = sums[peer][i];
-      if (read(from.num_calls) == 0) continue;
+      if (read(from.num_calls) == 0 && read(from.bytes) == 0) continue;
       PrimitiveStats stats{static_cast<Primitive>(i),
                            peer,
                            read(from.num_calls),
@@ -155,6 +155,11 @@ void Recorder::record(const FinishedCall& call) {
   counters->append(call);
 }
 
+void Recorder::add_bytes(Primitive primitive, uint32_t peer, uint64_t num_bytes) {
+  if (CallCounters* counters = counters_.load(std::memory_order_acquire))
+    add(counters->sums[std::min(peer, kAllPeers)][static_cast<size_t>(primitive)].bytes, num_bytes);
+}
+
 TelemetryReport Recorder::report() const {
   TelemetryReport report;
   report.is_on = is_on();
@@ -165,16 +170,40 @@ TelemetryReport Recorder::report() const {
   return report;
 }
 
-// ---- Scopes, their slow half ----
+// ---- Scopes ----
 
-void CallScope::begin(Primitive primitive, uint32_t peer, const EventId& event) {
-  call_ = {primitive, Code::kInternal, peer, event, std::chrono::steady_clock::now(), 0, 0, 0, 0};
+namespace {
+
+uint64_t ns_since(std::chrono::steady_clock::time_point start) {
+  const std::chrono::nanoseconds spent = std::chrono::steady_clock::now() - start;
+  return static_cast<uint64_t>(spent.count());
 }
 
-void CallScope::finish() {
-  const std::chrono::nanoseconds spent = std::chrono::steady_clock::now() - call_.start;
-  call_.duration_ns = static_cast<uint64_t>(spent.count());
-  recorder_->record(call_);
+}  // namespace
+
+CallScope::CallScope(Recorder& recorder, const CallName& name)
+    : recorder_(recorder),
+      call_{name.primitive, Code::kOk, name.peer, name.event, std::chrono::steady_clock::now(), 0, 0, 0, 0} {}
+
+void CallScope::finish(const Status& status, uint64_t num_bytes) {
+  call_.code = status.code();
+  call_.bytes = status.ok() ? num_bytes : 0;
+  call_.duration_ns = ns_since(call_.start);
+  recorder_.record(call_);
+}
+
+void PartTimer::begin() {
+  copy_ns_before_ = scope_->call_.copy_ns;
+  start_ = std::chrono::steady_clock::now();
+}
+
+void PartTimer::end() {
+  const uint64_t spent = ns_since(start_);
+  if (part_ == CallPart::kCopy) {
+    scope_->call_.copy_ns += spent;
+  } else {
+    scope_->call_.wait_ns += spent - (scope_->call_.copy_ns - copy_ns_before_);
+  }
 }
 
 }  // namespace switchyard::xccl

@@ -38,6 +38,8 @@ class Recorder {
   bool is_on() const { return is_on_.load(std::memory_order_relaxed); }
   /// Called by scopes that began while it was on.
   void record(const FinishedCall& call);
+  /// What a call with several peers moved for one of them.
+  void add_bytes(Primitive primitive, uint32_t peer, uint64_t num_bytes);
   TelemetryReport report() const;
 
  private:

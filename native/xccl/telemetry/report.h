@@ -31,8 +31,9 @@ enum class Primitive : uint8_t {
   kAllGather,
   kReduceScatter,
   kAllReduce,
+  kFence,
 };
-inline constexpr uint32_t kNumPrimitives = 18;
+inline constexpr uint32_t kNumPrimitives = 19;
 
 /// The name that metrics carry: "get", "a2e_send", ...
 const char* primitive_name(Primitive primitive);
@@ -43,7 +44,8 @@ inline constexpr uint32_t kAllPeers = kNumRanksMax;
 /// Bucket i counts calls of [2^i, 2^(i+1)) ns; bucket 0 also has what is shorter, the last what is longer.
 inline constexpr uint32_t kNumDurationBuckets = 36;
 
-/// All calls of one primitive with one peer since telemetry was first switched on, whatever epoch the peer had.
+/// All calls of one primitive with one peer since telemetry was first switched on, whatever epoch the peer had. A call with several
+/// peers counts once, for kAllPeers; its bytes count for each peer, so that sums over all peers count nothing twice.
 struct PrimitiveStats {
   Primitive primitive = Primitive::kGet;
   uint32_t peer = kAllPeers;
@@ -61,7 +63,7 @@ struct CallRecord {
   Primitive primitive = Primitive::kGet;
   Code code = Code::kOk;
   uint32_t peer = kAllPeers;
-  EventId event;  // zero where the primitive has none
+  EventId event;  // of a message or a group call its event id, as step; zero where the primitive has none
   uint64_t start_unix_ns = 0;
   uint64_t duration_ns = 0;
   uint64_t bytes = 0;

@@ -1,12 +1,12 @@
-// CallScope: what every primitive opens at its beginning to be counted. Off, it costs one relaxed load and never reads a clock.
+// count_call: what every primitive runs inside to be counted. Off, it costs one relaxed load and never reads a clock.
 //
 //   Status Messenger::send(uint32_t dest, ...) {
-//     CallScope scope(local_.recorder(), Primitive::kSend, dest, event);
-//     ...
-//     { const PartTimer timer(scope, CallPart::kWait); wait_on(...); }
-//     { const PartTimer timer(scope, CallPart::kCopy); fabric.put(...); }
-//     scope.note(status, num_bytes);
-//     return status;
+//     return count_call(local_.recorder(), {Primitive::kSend, dest, event}, num_bytes, [&](CallScope* scope) {
+//       ...
+//       { const PartTimer timer(scope, CallPart::kWait); wait_on(...); }
+//       { const PartTimer timer(scope, CallPart::kCopy); fabric.put(...); }
+//       return status;
+//     });
 //   }
 #pragma once
 
@@ -19,57 +19,61 @@ namespace switchyard::xccl {
 
 enum class CallPart : uint8_t { kWait, kCopy };
 
+/// What is called, of whom.
+struct CallName {
+  Primitive primitive;
+  uint32_t peer = kAllPeers;
+  EventId event{};
+};
+
+/// One call that is counted. A null CallScope* is one that is not.
 class CallScope {
  public:
-  CallScope(Recorder& recorder, Primitive primitive, uint32_t peer, const EventId& event = {})
-      : recorder_(recorder.is_on() ? &recorder : nullptr) {
-    if (recorder_) begin(primitive, peer, event);
-  }
-  ~CallScope() {
-    if (recorder_) finish();
-  }
+  CallScope(Recorder& recorder, const CallName& name);
   CallScope(const CallScope&) = delete;
 
-  bool is_on() const { return recorder_ != nullptr; }
-  /// Says how the call went: once, at its end. Without it the call counts as kInternal.
-  void note(const Status& status, uint64_t num_bytes) {
-    if (!recorder_) return;
-    call_.code = status.code();
-    call_.bytes = status.ok() ? num_bytes : 0;
-  }
-  /// For calls whose event or peer is known only at their end.
-  void set_event(uint32_t peer, const EventId& event) {
-    if (!recorder_) return;
-    call_.peer = peer;
-    call_.event = event;
-  }
+  /// What the call, which has several peers, moves for one of them.
+  void add_bytes(uint32_t peer, uint64_t num_bytes) { recorder_.add_bytes(call_.primitive, peer, num_bytes); }
+  /// The call has ended.
+  void finish(const Status& status, uint64_t num_bytes);
 
  private:
   friend class PartTimer;
-  void begin(Primitive primitive, uint32_t peer, const EventId& event);
-  void finish();
 
-  Recorder* const recorder_;
-  FinishedCall call_;  // untouched while off
+  Recorder& recorder_;
+  FinishedCall call_;
 };
 
-/// Adds its lifetime to one part of the call. Parts do not nest.
+/// Adds its lifetime to one part of the call. Copying inside a wait is copying.
 class PartTimer {
  public:
-  PartTimer(CallScope& scope, CallPart part) : scope_(scope.is_on() ? &scope : nullptr), part_(part) {
-    if (scope_) start_ = std::chrono::steady_clock::now();
+  PartTimer(CallScope* scope, CallPart part) : scope_(scope), part_(part) {
+    if (scope_) begin();
   }
   ~PartTimer() {
-    if (!scope_) return;
-    const std::chrono::nanoseconds spent = std::chrono::steady_clock::now() - start_;
-    (part_ == CallPart::kWait ? scope_->call_.wait_ns : scope_->call_.copy_ns) += static_cast<uint64_t>(spent.count());
+    if (scope_) end();
   }
   PartTimer(const PartTimer&) = delete;
 
  private:
+  void begin();
+  void end();
+
   CallScope* const scope_;
   const CallPart part_;
   std::chrono::steady_clock::time_point start_;
+  uint64_t copy_ns_before_;  // of the call
 };
+
+/// call(CallScope*) -> Status. `num_bytes` is read when it has ended.
+template <class Call>
+Status count_call(Recorder& recorder, const CallName& name, const uint64_t& num_bytes, Call&& call) {
+  if (!recorder.is_on()) [[likely]]
+    return call(nullptr);
+  CallScope scope(recorder, name);
+  Status status = call(&scope);
+  scope.finish(status, num_bytes);
+  return status;
+}
 
 }  // namespace switchyard::xccl

@@ -12,8 +12,7 @@ using namespace switchyard::xccl;
 using namespace switchyard::xccl::testing;
 
 void call_once(Recorder& recorder, Primitive primitive, uint32_t peer, uint64_t num_bytes, Status status) {
-  CallScope scope(recorder, primitive, peer, {num_bytes, 7, 1});
-  scope.note(status, num_bytes);
+  (void)count_call(recorder, {primitive, peer, {num_bytes, 7, 1}}, num_bytes, [&](CallScope*) { return status; });
 }
 
 TEST(xccl_telemetry_counts_only_while_it_is_on) {
@@ -40,19 +39,22 @@ TEST(xccl_telemetry_splits_a_call_into_parts) {
   Recorder recorder;
   recorder.switch_to(true);
   const auto before = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch() / 1ns);
-  {
-    CallScope scope(recorder, Primitive::kSend, 3);
+  const Status failed = count_call(recorder, {Primitive::kSend, 3}, 9, [](CallScope* scope) {
     {
       const PartTimer timer(scope, CallPart::kWait);
       std::this_thread::sleep_for(3ms);
+      const PartTimer inside(scope, CallPart::kCopy);
+      std::this_thread::sleep_for(2ms);
     }
-    const PartTimer timer(scope, CallPart::kCopy);
-    std::this_thread::sleep_for(1ms);
-  }
+    scope->add_bytes(4, 77);
+    return Status(Code::kInternal, "");
+  });
+  CHECK(failed.code() == Code::kInternal);
   const TelemetryReport report = recorder.report();
-  REQUIRE(report.stats.size() == 1 && report.last_calls.size() == 1);
+  REQUIRE(report.stats.size() == 2 && report.last_calls.size() == 1);
+  CHECK(report.stats[1].peer == 4 && report.stats[1].num_calls == 0 && report.stats[1].bytes == 77);
   const PrimitiveStats& stats = report.stats[0];
-  CHECK(stats.wait_ns >= 3'000'000 && stats.copy_ns >= 1'000'000 && stats.duration_ns >= stats.wait_ns + stats.copy_ns);
+  CHECK(stats.wait_ns >= 3'000'000 && stats.copy_ns >= 2'000'000 && stats.duration_ns >= stats.wait_ns + stats.copy_ns);
   CHECK(stats.num_errors == 1 && report.last_calls[0].code == Code::kInternal);
   // The wall clock's own steps are small here.
   CHECK(report.last_calls[0].start_unix_ns + 1'000'000'000 > before);
