@@ -126,7 +126,8 @@ Status CommunicatorImpl::explain_unlinked(uint32_t rank) const {
 Status CommunicatorImpl::get(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst,
                              Deadline deadline, OpTiming* timing) {
   const OpTimer op_timer(timing);
-  return count_call(local_->recorder(), {Primitive::kGet, rank}, dst.size(), [&](CallScope* scope) {
+  return count_call(local_->recorder(), {Primitive::kGet, rank}, [=, this](CallScope* scope) {
+    if (scope) scope->set_bytes(dst.size());
     const PartTimer timer(scope, CallPart::kCopy);
     return copy_app(rank, epoch, offset, dst, deadline);
   });

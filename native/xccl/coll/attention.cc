@@ -56,9 +56,11 @@ Status Attention::check_message(uint32_t dest, const A2eMessage& message) const 
 }
 
 Status Attention::send_message(uint32_t dest, const A2eMessage& message, Deadline deadline) {
-  const uint64_t num_bytes = message.row_index.size() * uint64_t{message.row_bytes};
-  return count_call(local_.recorder(), {Primitive::kA2eSend, dest, message.event}, num_bytes,
-                    [&](CallScope* scope) { return write_message(dest, message, deadline, scope); });
+  return count_call(local_.recorder(), {Primitive::kA2eSend, dest, message.event},
+                    [&, dest, deadline](CallScope* scope) {
+                      if (scope) scope->set_bytes(message.row_index.size() * uint64_t{message.row_bytes});
+                      return write_message(dest, message, deadline, scope);
+                    });
 }
 
 Status Attention::write_message(uint32_t dest, const A2eMessage& message, Deadline deadline, CallScope* scope) {
@@ -177,10 +179,9 @@ Status Attention::send_bundle(const A2eBatch& batch, uint32_t forwarder, Deadlin
   if (!has_rank(batch.active_mask, forwarder))
     return invalid("active_mask lacks this rank's forwarder " + std::to_string(forwarder));
   if (num_parts_ == 0) return {};
-  uint64_t num_bytes = 0;
-  return count_call(local_.recorder(), {Primitive::kA2eSend, forwarder, batch.event}, num_bytes, [&](CallScope* scope) {
-    const Status status = write_bundle(batch, forwarder, deadline, scope);
-    num_bytes = bundle_.rows().size() * uint64_t{batch.row_bytes};
+  return count_call(local_.recorder(), {Primitive::kA2eSend, forwarder, batch.event}, [&, forwarder](CallScope* scope) {
+    Status status = write_bundle(batch, forwarder, deadline, scope);
+    if (scope) scope->set_bytes(bundle_.rows().size() * uint64_t{batch.row_bytes});
     return status;
   });
 }
@@ -247,7 +248,7 @@ Status Attention::wait_for(const EventId& event, std::span<const uint32_t> targe
                            WaitReport* report) {
   const OpTimer timer(report ? &report->timing : nullptr);
   const uint32_t peer = targets.size() == 1 ? targets[0] : kAllPeers;
-  return count_call(local_.recorder(), {Primitive::kE2aWait, peer, event}, 0, [&](CallScope* scope) {
+  return count_call(local_.recorder(), {Primitive::kE2aWait, peer, event}, [&](CallScope* scope) {
     const PartTimer wait_timer(scope, CallPart::kWait);
     Status status = await_answers(event, targets, deadline, report);
     if (!scope || !status.ok()) return status;

@@ -25,7 +25,7 @@ Expert::Expert(LocalRank& local) : local_(local), roles_(local.config().exchange
 // ---- Arrivals ----
 
 Status Expert::wait_any(Deadline deadline, std::vector<A2eView>* out) {
-  return count_call(local_.recorder(), {Primitive::kA2eTake}, 0,
+  return count_call(local_.recorder(), {Primitive::kA2eTake},
                     [&](CallScope* scope) { return take_ready(deadline, out, scope); });
 }
 
@@ -263,10 +263,10 @@ Status Expert::reply(const A2eView& view, const std::byte* rows) {
   Slot* slot = open_slot(view);
   if (!slot) return {Code::kInvalidArgument, "reply to an A2E that is not open: " + event_text(view.event)};
   const uint64_t num_bytes = slot->part.pairs.size() * uint64_t{slot->message.header().row_bytes};
-  return count_call(local_.recorder(), {Primitive::kE2aReply, view.sender, view.event}, num_bytes,
-                    [&](CallScope* scope) {
-                      return write_answer(view.sender, *slot, {rows, num_bytes}, scope);
-                    });
+  return count_call(local_.recorder(), {Primitive::kE2aReply, view.sender, view.event}, [&](CallScope* scope) {
+    if (scope) scope->set_bytes(num_bytes);
+    return write_answer(view.sender, *slot, {rows, num_bytes}, scope);
+  });
 }
 
 Status Expert::write_answer(uint32_t sender, Slot& slot, std::span<const std::byte> rows, CallScope* scope) {
@@ -294,8 +294,10 @@ Status Expert::finish(const A2eView& view) {
   Slot* slot = open_slot(view);
   if (!slot) return {Code::kInvalidArgument, "finish of an A2E that is not open: " + event_text(view.event)};
   const uint64_t num_bytes = slot->part.pairs.size() * uint64_t{slot->message.header().row_bytes};
-  return count_call(local_.recorder(), {Primitive::kE2aReply, view.sender, view.event}, num_bytes,
-                    [&](CallScope*) { return end_part(view.sender, *slot, {}); });
+  return count_call(local_.recorder(), {Primitive::kE2aReply, view.sender, view.event}, [&](CallScope* scope) {
+    if (scope) scope->set_bytes(num_bytes);
+    return end_part(view.sender, *slot, {});
+  });
 }
 
 Status Expert::fail(const A2eView& view, Code code) {

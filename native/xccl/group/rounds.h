@@ -80,7 +80,7 @@ class Rounds {
   template <class Body>
   Status call(const CallTag& tag, Deadline deadline, Body&& body) {
     const CallName name{primitive_of(tag.operation), kAllPeers, {tag.event}};
-    return count_call(local_.recorder(), name, 0, [&](CallScope* scope) {
+    return count_call(local_.recorder(), name, [&](CallScope* scope) {
       scope_ = scope;
       Status status = enter(tag, deadline);
       if (status.ok()) status = body();

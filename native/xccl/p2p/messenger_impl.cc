@@ -14,19 +14,29 @@ constexpr std::chrono::microseconds kOtherHalfMax(100);
 }  // namespace
 
 // ---- Blocking form ----
+// The shortest calls ask once whether anybody looks on, and hand their arguments on as they came.
 
 Status MessengerImpl::send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline,
                            SendMode mode, OpTiming* timing) {
+  if (is_observed(timing)) [[unlikely]]
+    return send_observed(dest, event, payload, deadline, mode, timing);
+  return sender_.send(dest, event, payload, deadline, mode, nullptr);
+}
+
+Status MessengerImpl::send_observed(uint32_t dest, uint32_t event, std::span<const std::byte> payload,
+                                    Deadline deadline, SendMode mode, OpTiming* timing) {
   const OpTimer timer(timing);
-  const uint64_t num_bytes = payload.size();
-  return count_call(local_.recorder(), {Primitive::kSend, dest, {event}}, num_bytes,
-                    [&](CallScope* scope) { return sender_.send(dest, event, payload, deadline, mode, scope); });
+  return count_call(local_.recorder(), {Primitive::kSend, dest, {event}}, [=, this](CallScope* scope) {
+    if (scope) scope->set_bytes(payload.size());
+    return sender_.send(dest, event, payload, deadline, mode, scope);
+  });
 }
 
 Status MessengerImpl::send_zero_copy(uint32_t dest, uint32_t event, const Region& region, Deadline deadline,
                                      OpTiming* timing) {
   const OpTimer timer(timing);
-  return count_call(local_.recorder(), {Primitive::kSend, dest, {event}}, region.num_bytes, [&](CallScope* scope) {
+  return count_call(local_.recorder(), {Primitive::kSend, dest, {event}}, [=, this](CallScope* scope) {
+    if (scope) scope->set_bytes(region.num_bytes);
     SWITCHYARD_RETURN_IF_ERROR(one_sided_.check_own(region));
     SendOp op = SendOp::of_region(dest, event, region);
     op.scope = scope;
@@ -36,13 +46,47 @@ Status MessengerImpl::send_zero_copy(uint32_t dest, uint32_t event, const Region
 
 Status MessengerImpl::recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes,
                            Deadline deadline, OpTiming* timing) {
+  if (is_observed(timing)) [[unlikely]]
+    return recv_observed(src, event, into, num_bytes, deadline, timing);
+  return receiver_.recv(src, event, into, num_bytes, deadline, nullptr);
+}
+
+Status MessengerImpl::recv_observed(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes,
+                                    Deadline deadline, OpTiming* timing) {
   const OpTimer timer(timing);
-  size_t num_received = 0;
-  Status status = count_call(local_.recorder(), {Primitive::kRecv, src, {event}}, num_received, [&](CallScope* scope) {
-    return receiver_.recv(src, event, into, &num_received, deadline, scope);
+  return count_call(local_.recorder(), {Primitive::kRecv, src, {event}}, [=, this](CallScope* scope) {
+    size_t num_received = 0;
+    Status status = receiver_.recv(src, event, into, &num_received, deadline, scope);
+    if (scope) scope->set_bytes(num_received);
+    if (status.ok() && num_bytes) *num_bytes = num_received;
+    return status;
   });
-  if (status.ok() && num_bytes) *num_bytes = num_received;
-  return status;
+}
+
+// ---- One-sided ----
+
+Status MessengerImpl::put_with_signal(uint32_t dest, uint64_t zc_offset, std::span<const std::byte> payload,
+                                      uint64_t signal_offset, uint64_t value) {
+  if (is_observed(nullptr)) [[unlikely]]
+    return put_with_signal_observed(dest, zc_offset, payload, signal_offset, value);
+  return one_sided_.put_with_signal(dest, zc_offset, payload, signal_offset, value);
+}
+
+Status MessengerImpl::put_with_signal_observed(uint32_t dest, uint64_t zc_offset, std::span<const std::byte> payload,
+                                               uint64_t signal_offset, uint64_t value) {
+  return counted_part({Primitive::kPutSignal, dest}, payload.size(), CallPart::kCopy,
+                      [=, this] { return one_sided_.put_with_signal(dest, zc_offset, payload, signal_offset, value); });
+}
+
+Status MessengerImpl::wait_signal(uint32_t src, uint64_t signal_offset, uint64_t value, Deadline deadline) {
+  if (is_observed(nullptr)) [[unlikely]]
+    return wait_signal_observed(src, signal_offset, value, deadline);
+  return one_sided_.wait_signal(src, signal_offset, value, deadline);
+}
+
+Status MessengerImpl::wait_signal_observed(uint32_t src, uint64_t signal_offset, uint64_t value, Deadline deadline) {
+  return counted_part({Primitive::kWaitSignal, src}, 0, CallPart::kWait,
+                      [=, this] { return one_sided_.wait_signal(src, signal_offset, value, deadline); });
 }
 
 // ---- Asynchronous form ----

@@ -24,9 +24,10 @@ class MessengerImpl final : public Messenger {
   Status send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline, SendMode mode,
               OpTiming* timing) override;
   Status try_send(uint32_t dest, uint32_t event, std::span<const std::byte> payload) override {
-    const uint64_t num_bytes = payload.size();
-    return count_call(local_.recorder(), {Primitive::kSend, dest, {event}}, num_bytes,
-                      [&](CallScope*) { return sender_.try_send(dest, event, payload); });
+    return count_call(local_.recorder(), {Primitive::kSend, dest, {event}}, [=, this](CallScope* scope) {
+      if (scope) scope->set_bytes(payload.size());
+      return sender_.try_send(dest, event, payload);
+    });
   }
   Status send_zero_copy(uint32_t dest, uint32_t event, const Region& region, Deadline deadline,
                         OpTiming* timing) override;
@@ -48,30 +49,38 @@ class MessengerImpl final : public Messenger {
   }
   Status put(uint32_t dest, uint64_t zc_offset, std::span<const std::byte> payload) override {
     return counted_part({Primitive::kPut, dest}, payload.size(), CallPart::kCopy,
-                        [&] { return one_sided_.put(dest, zc_offset, payload); });
+                        [=, this] { return one_sided_.put(dest, zc_offset, payload); });
   }
   Status put_with_signal(uint32_t dest, uint64_t zc_offset, std::span<const std::byte> payload, uint64_t signal_offset,
-                         uint64_t value) override {
-    return counted_part({Primitive::kPutSignal, dest}, payload.size(), CallPart::kCopy,
-                        [&] { return one_sided_.put_with_signal(dest, zc_offset, payload, signal_offset, value); });
-  }
-  Status wait_signal(uint32_t src, uint64_t signal_offset, uint64_t value, Deadline deadline) override {
-    return counted_part({Primitive::kWaitSignal, src}, 0, CallPart::kWait,
-                        [&] { return one_sided_.wait_signal(src, signal_offset, value, deadline); });
-  }
+                         uint64_t value) override;
+  Status wait_signal(uint32_t src, uint64_t signal_offset, uint64_t value, Deadline deadline) override;
   Status get(const Region& region, std::span<std::byte> dst, Deadline deadline) override {
     return counted_part({Primitive::kGet, region.rank}, dst.size(), CallPart::kCopy,
-                        [&] { return one_sided_.get(region, dst, deadline); });
+                        [=, this] { return one_sided_.get(region, dst, deadline); });
   }
 
  private:
   Status submit_send(const SendOp& send, uint64_t user_data, OperationId* id);
   Status open_operation(uint64_t user_data, AsyncOp** out);
   void advance();
+
+  /// Is the call to be timed or counted?
+  bool is_observed(const OpTiming* timing) const { return timing || local_.recorder().is_on(); }
+  [[gnu::noinline]] Status send_observed(uint32_t dest, uint32_t event, std::span<const std::byte> payload,
+                                         Deadline deadline, SendMode mode, OpTiming* timing);
+  [[gnu::noinline]] Status recv_observed(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes,
+                                         Deadline deadline, OpTiming* timing);
+  [[gnu::noinline]] Status put_with_signal_observed(uint32_t dest, uint64_t zc_offset,
+                                                    std::span<const std::byte> payload, uint64_t signal_offset,
+                                                    uint64_t value);
+  [[gnu::noinline]] Status wait_signal_observed(uint32_t src, uint64_t signal_offset, uint64_t value,
+                                                Deadline deadline);
   /// A call that is all of one part.
   template <class Call>
-  Status counted_part(const CallName& name, uint64_t num_bytes, CallPart part, Call&& call) {
-    return count_call(local_.recorder(), name, num_bytes, [&](CallScope* scope) {
+  Status counted_part(CallName name, uint64_t num_bytes, CallPart part, Call call) {
+    return count_call(local_.recorder(), name, [=](CallScope* scope) {
+      if (!scope) return call();
+      scope->set_bytes(num_bytes);
       const PartTimer timer(scope, part);
       return call();
     });

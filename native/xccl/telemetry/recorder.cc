@@ -185,9 +185,9 @@ CallScope::CallScope(Recorder& recorder, const CallName& name)
     : recorder_(recorder),
       call_{name.primitive, Code::kOk, name.peer, name.event, std::chrono::steady_clock::now(), 0, 0, 0, 0} {}
 
-void CallScope::finish(const Status& status, uint64_t num_bytes) {
+void CallScope::finish(const Status& status) {
   call_.code = status.code();
-  call_.bytes = status.ok() ? num_bytes : 0;
+  if (!status.ok()) call_.bytes = 0;
   call_.duration_ns = ns_since(call_.start);
   recorder_.record(call_);
 }

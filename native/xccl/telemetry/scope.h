@@ -1,8 +1,8 @@
 // count_call: what every primitive runs inside to be counted. Off, it costs one relaxed load and never reads a clock.
 //
 //   Status Messenger::send(uint32_t dest, ...) {
-//     return count_call(local_.recorder(), {Primitive::kSend, dest, event}, num_bytes, [&](CallScope* scope) {
-//       ...
+//     return count_call(local_.recorder(), {Primitive::kSend, dest, event}, [=, this](CallScope* scope) {
+//       if (scope) scope->set_bytes(num_bytes);
 //       { const PartTimer timer(scope, CallPart::kWait); wait_on(...); }
 //       { const PartTimer timer(scope, CallPart::kCopy); fabric.put(...); }
 //       return status;
@@ -34,8 +34,10 @@ class CallScope {
 
   /// What the call, which has several peers, moves for one of them.
   void add_bytes(uint32_t peer, uint64_t num_bytes) { recorder_.add_bytes(call_.primitive, peer, num_bytes); }
+  /// What it moves if it succeeds, of a call with one peer.
+  void set_bytes(uint64_t num_bytes) { call_.bytes = num_bytes; }
   /// The call has ended.
-  void finish(const Status& status, uint64_t num_bytes);
+  void finish(const Status& status);
 
  private:
   friend class PartTimer;
@@ -65,15 +67,21 @@ class PartTimer {
   uint64_t copy_ns_before_;  // of the call
 };
 
-/// call(CallScope*) -> Status. `num_bytes` is read when it has ended.
+/// The half of count_call that counts: apart, and given copies, so that the other half keeps its arguments in registers.
 template <class Call>
-Status count_call(Recorder& recorder, const CallName& name, const uint64_t& num_bytes, Call&& call) {
-  if (!recorder.is_on()) [[likely]]
-    return call(nullptr);
+[[gnu::noinline]] Status run_counted(Recorder& recorder, CallName name, Call call) {
   CallScope scope(recorder, name);
   Status status = call(&scope);
-  scope.finish(status, num_bytes);
+  scope.finish(status);
   return status;
+}
+
+/// call(CallScope*) -> Status; it should capture by value.
+template <class Call>
+inline Status count_call(Recorder& recorder, CallName name, Call call) {
+  if (recorder.is_on()) [[unlikely]]
+    return run_counted(recorder, name, call);
+  return call(nullptr);
 }
 
 }  // namespace switchyard::xccl

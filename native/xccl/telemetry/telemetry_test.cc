@@ -12,7 +12,10 @@ using namespace switchyard::xccl;
 using namespace switchyard::xccl::testing;
 
 void call_once(Recorder& recorder, Primitive primitive, uint32_t peer, uint64_t num_bytes, Status status) {
-  (void)count_call(recorder, {primitive, peer, {num_bytes, 7, 1}}, num_bytes, [&](CallScope*) { return status; });
+  (void)count_call(recorder, {primitive, peer, {num_bytes, 7, 1}}, [=](CallScope* scope) {
+    if (scope) scope->set_bytes(num_bytes);
+    return status;
+  });
 }
 
 TEST(xccl_telemetry_counts_only_while_it_is_on) {
@@ -39,7 +42,7 @@ TEST(xccl_telemetry_splits_a_call_into_parts) {
   Recorder recorder;
   recorder.switch_to(true);
   const auto before = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch() / 1ns);
-  const Status failed = count_call(recorder, {Primitive::kSend, 3}, 9, [](CallScope* scope) {
+  const Status failed = count_call(recorder, {Primitive::kSend, 3}, [](CallScope* scope) {
     {
       const PartTimer timer(scope, CallPart::kWait);
       std::this_thread::sleep_for(3ms);
