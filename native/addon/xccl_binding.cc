@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "addon/js_channel.h"
+#include "addon/js_writer.h"
 #include "addon/napi_util.h"
 #include "addon/open_handles.h"
+#include "xccl/copy/copy_table.h"
 #include "xccl/wait/wait_policy.h"
 
 namespace switchyard::addon {
@@ -96,9 +98,13 @@ xccl::CommunicatorConfig read_config(const Fields& options) {
   config.max_ranks = options.u32("maxRanks");
   if (!options.is_null("exchange")) config.exchange = read_shape(options.object("exchange"));
   config.liveness_timeout = std::chrono::milliseconds(options.u32("livenessTimeoutMs"));
+  config.telemetry = options.boolean("telemetry");
   // Forced for measurements and tests, as SWITCHYARD_ISA is; a wrong name is an error.
   if (const char* forced = std::getenv("SWITCHYARD_XCCL_WAIT")) {
     throw_if_error(options.env(), xccl::wait_policy_from_name(forced, &config.wait_policy));
+  }
+  if (const char* forced = std::getenv("SWITCHYARD_XCCL_COPY")) {
+    throw_if_error(options.env(), xccl::copy_mode_from_name(forced, &config.copy_mode));
   }
   return config;
 }
@@ -130,6 +136,108 @@ Napi::Value list_peers(const CommunicatorHandle& handle, const Napi::CallbackInf
   return list;
 }
 
+// ---- Telemetry and probe ----
+
+/// Sums of one primitive and peer; `peer` is null for calls with several.
+napi_value stats_to_js(const JsWriter& js, const xccl::PrimitiveStats& stats) {
+  napi_value object = js.object();
+  js.set(object, "primitive", js.text(xccl::primitive_name(stats.primitive)));
+  js.set(object, "peer", stats.peer == xccl::kAllPeers ? js.null() : js.number(stats.peer));
+  js.set(object, "numCalls", js.big(stats.num_calls));
+  js.set(object, "numErrors", js.big(stats.num_errors));
+  js.set(object, "bytes", js.big(stats.bytes));
+  js.set(object, "durationNs", js.big(stats.duration_ns));
+  js.set(object, "waitNs", js.big(stats.wait_ns));
+  js.set(object, "copyNs", js.big(stats.copy_ns));
+  const std::vector<uint64_t> buckets(stats.duration_buckets.begin(), stats.duration_buckets.end());
+  js.set(object, "durationBuckets", js.array(buckets, [&](uint64_t count) { return js.big(count); }));
+  return object;
+}
+
+napi_value call_to_js(const JsWriter& js, const xccl::CallRecord& call) {
+  napi_value object = js.object();
+  js.set(object, "primitive", js.text(xccl::primitive_name(call.primitive)));
+  js.set(object, "peer", call.peer == xccl::kAllPeers ? js.null() : js.number(call.peer));
+  js.set(object, "code", call.code == Code::kOk ? js.null() : js.text(code_name(call.code)));
+  js.set(object, "step", js.big(call.event.step));
+  js.set(object, "layer", js.number(call.event.layer));
+  js.set(object, "microBatch", js.number(call.event.micro_batch));
+  js.set(object, "startUnixNs", js.big(call.start_unix_ns));
+  js.set(object, "durationNs", js.big(call.duration_ns));
+  js.set(object, "bytes", js.big(call.bytes));
+  return object;
+}
+
+Napi::Value telemetry(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
+  const xccl::TelemetryReport report = handle.get(info.Env()).telemetry();
+  const JsWriter js(info.Env());
+  napi_value object = js.object();
+  js.set(object, "stats", js.array(report.stats, [&](const auto& stats) { return stats_to_js(js, stats); }));
+  js.set(object, "lastCalls", js.array(report.last_calls, [&](const auto& call) { return call_to_js(js, call); }));
+  return {info.Env(), object};
+}
+
+const char* state_name(xccl::ProbeState state) {
+  switch (state) {
+    case xccl::ProbeState::kHealthy:
+      return "healthy";
+    case xccl::ProbeState::kSaturated:
+      return "saturated";
+    case xccl::ProbeState::kDead:
+      break;
+  }
+  return "dead";
+}
+
+/// A probe waits for its peer, so it runs in the pool.
+class ProbeWorker final : public Napi::AsyncWorker {
+ public:
+  ProbeWorker(Napi::Env env, std::shared_ptr<xccl::Communicator> communicator, uint32_t rank,
+              std::chrono::milliseconds timeout)
+      : Napi::AsyncWorker(env, "switchyard.xccl.probe"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        communicator_(std::move(communicator)),
+        rank_(rank),
+        deadline_(std::chrono::steady_clock::now() + timeout) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  void Execute() override { status_ = communicator_->probe(rank_, deadline_, &report_); }
+  void OnOK() override {
+    if (!status_.ok()) return deferred_.Reject(make_error(Env(), status_.code(), status_.message()).Value());
+    const JsWriter js(Env());
+    napi_value object = js.object();
+    js.set(object, "state", js.text(state_name(report_.state)));
+    js.set(object, "code", report_.code == Code::kOk ? js.null() : js.text(code_name(report_.code)));
+    js.set(object, "reason", js.text(report_.reason));
+    js.set(object, "roundTripNs", js.big(static_cast<uint64_t>(report_.round_trip.count())));
+    js.set(object, "numUnread", js.number(report_.num_unread));
+    napi_value is_busy = Napi::Boolean::New(Env(), report_.is_busy);
+    js.set(object, "isBusy", is_busy);
+    napi_value has_progressed = Napi::Boolean::New(Env(), report_.has_progressed);
+    js.set(object, "hasProgressed", has_progressed);
+    deferred_.Resolve(object);
+  }
+
+ private:
+  const Napi::Promise::Deferred deferred_;
+  const std::shared_ptr<xccl::Communicator> communicator_;
+  const uint32_t rank_;
+  const xccl::Deadline deadline_;
+  Status status_;
+  xccl::ProbeReport report_;
+};
+
+Napi::Value probe(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto rank = static_cast<uint32_t>(Fields::integer_of(info[0], "rank", UINT32_MAX));
+  const auto timeout_ms = Fields::integer_of(info[1], "timeoutMs", 60'000);
+  handle.get(env);
+  auto* worker = new ProbeWorker(env, handle.communicator, rank, std::chrono::milliseconds(timeout_ms));
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();
+  return promise;
+}
+
 Napi::Object make_object(Napi::Env env, const std::shared_ptr<CommunicatorHandle>& handle) {
   Napi::Object object = make_handle(env, kCommunicatorTag, handle);
   object.Set("expectPeer",
@@ -138,6 +246,10 @@ Napi::Object make_object(Napi::Env env, const std::shared_ptr<CommunicatorHandle
              Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { forget_peer(*handle, info); }));
   object.Set("peers",
              Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return list_peers(*handle, info); }));
+  object.Set("telemetry",
+             Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return telemetry(*handle, info); }));
+  object.Set("probe",
+             Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return probe(*handle, info); }));
   object.Set("close", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
                OpenHandles::of(info.Env()).remove(handle->open_id);
                handle->close();

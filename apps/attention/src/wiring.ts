@@ -62,6 +62,7 @@ function openRank(context: AttentionContext, native: NativeModule, model: OpenSe
     exchange: exchangeShape(spec, config.expertRanks),
     talksTo: (member: Member) => servesKv(member) || isExpert(member),
     log,
+    meter: context.meter,
     onLost: (error) => context.fail(error),
   });
 }

@@ -44,6 +44,7 @@ export async function wire(context: ExpertContext): Promise<Wiring> {
     exchange: exchangeShape(model.opened.spec, config.expertRanks),
     talksTo: isAttentionOf(config.te),
     log,
+    meter: context.meter,
     onLost: (error) => context.fail(error),
   });
   const server = serveWhenExpertsJoin({ context, native, model, membership, rank });

@@ -55,6 +55,8 @@ export interface CommunicatorOptions {
   /** Sizes of the A2E/E2A slots; null when this rank neither sends nor serves experts. */
   exchange: ExchangeShape | null;
   livenessTimeoutMs: number;
+  /** Counts every call of the data plane, by link and primitive. */
+  telemetry: boolean;
   onPeerChange: (change: PeerChange) => void;
 }
 
@@ -83,7 +85,63 @@ export interface NativeCommunicator {
   expectPeer(peer: { rank: number; epoch: bigint; socketPath: string }): void;
   forgetPeer(rank: number): void;
   peers(): PeerChange[];
+  /** What was counted since the start; empty without `telemetry`. */
+  telemetry(): DataPlaneTelemetry;
+  /**
+   * Tells a saturated peer from a dead link. Rejects with INVALID_ARGUMENT for an impossible rank and CLOSED; an unlinked or
+   * silent peer is an answer. Takes as long as the peer takes to answer, at most `timeoutMs`.
+   */
+  probe(rank: number, timeoutMs: number): Promise<ProbeReport>;
   close(): void;
+}
+
+export interface DataPlaneTelemetry {
+  stats: PrimitiveStats[];
+  /** The last calls, at most 1024, oldest first: for traces. */
+  lastCalls: CallRecord[];
+}
+
+/** All calls of one primitive with one peer. Bytes of calls with several peers count for each peer, the rest with `peer` null. */
+export interface PrimitiveStats {
+  /** "send", "recv", "get", "a2e_send", "e2a_wait", "all_to_all", ... (docs/xccl.md) */
+  primitive: string;
+  peer: number | null;
+  numCalls: bigint;
+  numErrors: bigint;
+  bytes: bigint;
+  durationNs: bigint;
+  /** Part of durationNs: waiting for arrivals, free slots, answers. */
+  waitNs: bigint;
+  /** Part of durationNs: moving payload. */
+  copyNs: bigint;
+  /** [36]: element i counts calls of 2^i to 2^(i+1) ns, the first and the last also what lies beyond. */
+  durationBuckets: bigint[];
+}
+
+export interface CallRecord {
+  primitive: string;
+  peer: number | null;
+  code: NativeErrorCode | null;
+  step: bigint;
+  layer: number;
+  microBatch: number;
+  startUnixNs: bigint;
+  durationNs: bigint;
+  bytes: bigint;
+}
+
+export interface ProbeReport {
+  /** `saturated`: answers, but takes nothing of what lies unread. `dead`: no answer in time, or the link is over. */
+  state: 'healthy' | 'saturated' | 'dead';
+  /** For `dead`: TIMEOUT when no answer came, PEER_DEAD when the link is over. */
+  code: NativeErrorCode | null;
+  reason: string;
+  /** 0n without an answer. */
+  roundTripNs: bigint;
+  /** Messages of this rank that the peer has not taken or answered. */
+  numUnread: number;
+  isBusy: boolean;
+  hasProgressed: boolean;
 }
 
 // ---- Executor ----

@@ -72,6 +72,7 @@ function makeRank(rank: number, epoch = 1n): Rank {
     epoch,
     socketPath,
     nonce: new Uint8Array(16).fill(7),
+    telemetry: true,
     compatibility: loadNative().numericClass('fp32'),
     appBytes: 16 << 20,
     zcBytes: 0,

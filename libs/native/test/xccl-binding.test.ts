@@ -40,6 +40,7 @@ function optionsFor(rank: number, changes: Partial<CommunicatorOptions> = {}): C
     maxRanks: 4,
     exchange: { maxTokens: 4, rowBytes: 64, topK: 2, maxLocalExperts: 2 },
     livenessTimeoutMs: 500,
+    telemetry: true,
     onPeerChange: () => {},
     ...changes,
   };
@@ -70,6 +71,33 @@ const codeOf = (action: () => unknown) => {
   }
   return 'no error';
 };
+
+test('a probe tells a healthy peer from a dead one, and telemetry starts empty', async () => {
+  const linked = watch('linked');
+  const dead = watch('dead');
+  const onPeerChange = (change: PeerChange) => {
+    linked.onPeerChange(change);
+    dead.onPeerChange(change);
+  };
+  const a = create(0, { onPeerChange });
+  const b = create(1);
+  a.expectPeer({ rank: 1, epoch: 1n, socketPath: join(folder, 'r1') });
+  b.expectPeer({ rank: 0, epoch: 1n, socketPath: join(folder, 'r0') });
+  await linked.promise;
+  const healthy = await a.probe(1, 5_000);
+  expect(healthy).toMatchObject({ state: 'healthy', code: null, reason: '', numUnread: 0 });
+  expect(healthy.roundTripNs).toBeGreaterThan(0n);
+  expect(a.telemetry()).toEqual({ stats: [], lastCalls: [] });
+  b.close();
+  await dead.promise;
+  expect(await a.probe(1, 5_000)).toMatchObject({ state: 'dead', code: 'PEER_DEAD' });
+  await expect(a.probe(99, 100)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  expect(codeOf(() => a.probe(-1, 100))).toBe('INVALID_ARGUMENT');
+  const ending = a.probe(1, 5_000);
+  a.close();
+  await ending.catch((error: { code: string }) => expect(error.code).toBe('CLOSED'));
+  expect(codeOf(() => a.telemetry())).toBe('CLOSED');
+});
 
 test('two communicators link, and one hears of the end of the other', async () => {
   const linked = watch('linked');

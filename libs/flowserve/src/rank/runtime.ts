@@ -1,9 +1,11 @@
 // An XCCL rank's life in the communicator: created from the membership's epoch, rank and nonce, told of peers as they come and
 // go, and asked who is linked. Every app with a rank wires one. It moves no data.
+import type { Meter } from '@opentelemetry/api';
 import { type Logger, ServiceError } from '@switchyard/kit';
 import type { ExchangeShape, NativeCommunicator, NativeErrorCode, NativeModule, PeerChange } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
 import type { Member, Membership } from '@switchyard/registry';
+import { registerDataPlaneMetrics } from '../telemetry/data-plane-metrics.js';
 import { maxRanks } from './sizes.js';
 
 export interface RankRuntimeOptions {
@@ -18,6 +20,7 @@ export interface RankRuntimeOptions {
   /** Whether this rank exchanges data with that member. */
   talksTo: (member: Member) => boolean;
   log: Logger;
+  meter: Meter;
   /**
    * This rank's segment is corrupt, or a peer gave this rank up because it stood still: the process cannot go on, and a restart
    * makes new segments under a new epoch (D5).
@@ -42,11 +45,12 @@ export class RankRuntime {
   readonly #links = new Map<number, PeerChange>();
   readonly #listeners = new Set<() => void>();
   readonly #unsubscribe: () => void;
+  readonly #endMetrics: () => void;
 
   /** Creates the communicator and tells the membership where it listens. Throws the native error. */
   constructor(options: RankRuntimeOptions) {
     this.#options = options;
-    const { native, membership, runDir, numericClass, appBytes, exchange } = options;
+    const { native, membership, runDir, numericClass, appBytes, exchange, meter } = options;
     const socketPath = `${runDir}/${membership.id}.xccl`;
     this.communicator = native.createCommunicator({
       name: communicatorName,
@@ -60,8 +64,11 @@ export class RankRuntime {
       maxRanks,
       exchange,
       livenessTimeoutMs,
+      telemetry: true,
       onPeerChange: (change) => this.#onPeerChange(change),
     });
+    const peerName = (rank: number) => this.#peers.get(rank)?.id ?? `rank ${rank}`;
+    this.#endMetrics = registerDataPlaneMetrics(meter, this.communicator, peerName);
     membership.update({ xccl: { communicator: communicatorName, rank: membership.xcclRank, socketPath } });
     this.#unsubscribe = membership.onChange((members) => this.#onMembers(members));
     this.#onMembers(membership.members());
@@ -86,6 +93,7 @@ export class RankRuntime {
   close(): void {
     this.#unsubscribe();
     this.#listeners.clear();
+    this.#endMetrics();
     this.communicator.close();
   }
 

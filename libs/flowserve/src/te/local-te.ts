@@ -64,13 +64,13 @@ export function openLocalTe(options: LocalTeOptions): LocalTe {
   return { master, rank, region: rank === null ? null : regionOf(executor, membership), close };
 }
 
-function openRank({ native, model, membership, config, talksTo, log, onLost }: LocalTeOptions): RankRuntime | null {
+function openRank({ native, model, membership, config, talksTo, log, meter, onLost }: LocalTeOptions): RankRuntime | null {
   if (talksTo === null) return null;
   const { runDir, kvBytes, blockTokens } = config;
   const { regionBytes: appBytes } = kvPoolShape(model.opened.spec, kvBytes, blockTokens);
   const { numericClass } = model;
   const identity = { native, membership, runDir, numericClass };
-  return new RankRuntime({ ...identity, appBytes, exchange: null, talksTo, log, onLost });
+  return new RankRuntime({ ...identity, appBytes, exchange: null, talksTo, log, meter, onLost });
 }
 
 function regionOf({ region }: InProcessExecutor, membership: Membership): KvRegionAddress {
