@@ -15,6 +15,15 @@ using namespace switchyard;
 using namespace switchyard::xccl;
 using namespace switchyard::xccl::testing;
 
+/// A wait that learns nothing for the next.
+template <class Check, class OnWake>
+bool wait_on(Doorbell& bell, WaitPolicy policy, Deadline deadline, Check&& check, OnWake&& on_wake,
+             std::chrono::nanoseconds sleep_max = kSleepMax) {
+  const std::atomic<bool> is_crowded{true};
+  Waiter waiter(bell, policy, is_crowded);
+  return wait_on(waiter, deadline, check, on_wake, sleep_max);
+}
+
 TEST(xccl_layout_slots_do_not_overlap) {
   Random random(test::seed());
   for (int i = 0; i < 200; ++i) {

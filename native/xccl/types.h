@@ -89,7 +89,7 @@ struct ExchangePlan {
 };
 
 /// How a waiter passes its time. kAuto: where each rank has a core, looks for 50 us and yields up to 200 us; where ranks share
-/// cores, yields up to 300 us; then futex sleeps of at most 100 ms. It drops what did not pay lately (wait/waiter.h).
+/// cores, yields up to 300 us; then futex sleeps of at most 100 ms, 250 ms once it idles. It drops what did not pay lately (wait/waiter.h).
 enum class WaitPolicy : uint8_t { kAuto, kSpin, kYield, kFutex };
 
 /// How large payloads are copied out of a ring or a region. kAuto: through the caches, or around them from the size on from which

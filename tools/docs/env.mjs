@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Variables that are no options: they are read by native code. */
 const extraVariables = {
   SWITCHYARD_ISA: 'Instruction set that native code uses (scalar, avx2, avx512); the best one by default',
+  SWITCHYARD_XCCL_COPY: 'How XCCL copies large payloads (auto, cached, stream); auto by default',
   SWITCHYARD_XCCL_WAIT: 'How XCCL waits (auto, spin, yield, futex); auto by default',
 };
 

@@ -3,6 +3,7 @@
 import { closeSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { metrics } from '@opentelemetry/api';
 import { createLogger, type ServiceError } from '@switchyard/kit';
 import { loadNative } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
@@ -41,7 +42,8 @@ function open(id: string, kind: cluster.MemberKind, rank: number, epoch: bigint)
   const talksTo = (member: Member) => member.kind !== kind;
   const losses: ServiceError[] = [];
   const onLost = (error: ServiceError) => losses.push(error);
-  const options = { numericClass: 'fp32/x', appBytes: 4096, exchange: null, talksTo, log, onLost };
+  const meter = metrics.getMeter('test');
+  const options = { numericClass: 'fp32/x', appBytes: 4096, exchange: null, talksTo, log, meter, onLost };
   const runtime = new RankRuntime({ native, membership, runDir, ...options });
   opened.push(runtime);
   const { xccl } = membership.told;

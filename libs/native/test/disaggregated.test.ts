@@ -155,7 +155,22 @@ test('remote experts give the same bits as local ones', async () => {
   const traced = driver.events.filter((event) => event.timing?.tracedSeqIds.includes(1n));
   expect(traced.length).toBeGreaterThanOrEqual(40);
   expect(traced.every((event) => (event.timing?.a2eNs ?? 0n) > 0n)).toBe(true);
+  const rowBytes = BigInt(model.spec.hiddenSize * Float32Array.BYTES_PER_ELEMENT);
+  for (const rank of [even, odd]) {
+    const sent = countedOf(attention, 'a2e_send', rank.rank);
+    expect(sent.numCalls).toBeGreaterThan(40n * BigInt(numMoeLayers));
+    expect(countedOf(rank, 'a2e_take', attention.rank).bytes).toBe(sent.bytes);
+    expect(countedOf(rank, 'e2a_reply', attention.rank).numCalls).toBe(sent.numCalls);
+  }
+  const answered = [even, odd].reduce((sum, rank) => sum + countedOf(attention, 'e2a_wait', rank.rank).bytes, 0n);
+  expect(answered).toBe(numPairs * rowBytes);
 });
+
+/** What a rank's telemetry says of one primitive and peer. */
+function countedOf({ communicator }: Rank, primitive: string, peer: number): { numCalls: bigint; bytes: bigint } {
+  const found = communicator.telemetry().stats.find((each) => each.primitive === primitive && each.peer === peer);
+  return found ?? { numCalls: 0n, bytes: 0n };
+}
 
 test('a lost expert rolls the step back, names the rank, and the run goes on with its next life', async () => {
   // Long enough that the rank is lost in its middle.

@@ -143,14 +143,17 @@ test('errors carry a code and the path of the field', () => {
   expect(codeOf(() => a.peers())).toBe('CLOSED');
 });
 
-test('SWITCHYARD_XCCL_WAIT forces a waiting policy and lists the known ones', () => {
+test.each([
+  ['SWITCHYARD_XCCL_WAIT', 'futex', 'auto, spin, yield, futex'],
+  ['SWITCHYARD_XCCL_COPY', 'stream', 'auto, cached, stream'],
+])('%s forces a choice and lists the known ones', (variable, choice, known) => {
   try {
-    process.env.SWITCHYARD_XCCL_WAIT = 'futex';
+    process.env[variable] = choice;
     create(0).close();
-    process.env.SWITCHYARD_XCCL_WAIT = 'nap';
-    expect(() => create(0)).toThrow('auto, spin, yield, futex');
+    process.env[variable] = 'nap';
+    expect(() => create(0)).toThrow(known);
   } finally {
-    delete process.env.SWITCHYARD_XCCL_WAIT;
+    delete process.env[variable];
   }
 });
 

@@ -16,7 +16,6 @@ class RingWriter {
   /// A new link begins with an empty ring on both sides.
   void begin(const LocalRank& local, uint32_t dest, const LinkRef& link);
 
-  uint64_t num_published() const { return num_published_; }
   /// Of the chunk that is published next, from 1.
   uint64_t next_chunk() const { return num_published_ + 1; }
   bool is_taken(uint64_t chunk) const { return num_acked_ >= chunk; }

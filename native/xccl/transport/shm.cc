@@ -1,5 +1,5 @@
 // `shm`: a peer process on this machine whose memfds are mapped here. Puts and gets are copies, signals seq_cst exchanges.
-// No copy here leaves non-temporal stores behind (the C library's ends with sfence), so a signal orders all of them.
+// No copy here leaves non-temporal stores behind, so a signal orders all of them.
 #include "xccl/transport/mapped_memory.h"
 #include "xccl/transport/providers.h"
 

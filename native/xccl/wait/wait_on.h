@@ -75,13 +75,4 @@ bool wait_on(Waiter& waiter, Deadline deadline, Check&& check, OnWake&& on_wake,
   return wait_longer(waiter, deadline, check, on_wake, sleep_max);
 }
 
-/// A wait that learns nothing for the next: for bells that are rarely waited on.
-template <class Check, class OnWake>
-bool wait_on(Doorbell& bell, WaitPolicy policy, Deadline deadline, Check&& check, OnWake&& on_wake,
-             std::chrono::nanoseconds sleep_max = kSleepMax) {
-  const std::atomic<bool> is_crowded{true};
-  Waiter waiter(bell, policy, is_crowded);
-  return wait_on(waiter, deadline, check, on_wake, sleep_max);
-}
-
 }  // namespace switchyard::xccl

@@ -64,7 +64,16 @@ export function openLocalTe(options: LocalTeOptions): LocalTe {
   return { master, rank, region: rank === null ? null : regionOf(executor, membership), close };
 }
 
-function openRank({ native, model, membership, config, talksTo, log, meter, onLost }: LocalTeOptions): RankRuntime | null {
+function openRank({
+  native,
+  model,
+  membership,
+  config,
+  talksTo,
+  log,
+  meter,
+  onLost,
+}: LocalTeOptions): RankRuntime | null {
   if (talksTo === null) return null;
   const { runDir, kvBytes, blockTokens } = config;
   const { regionBytes: appBytes } = kvPoolShape(model.opened.spec, kvBytes, blockTokens);
