@@ -3,6 +3,7 @@
 
 #include "xccl/bench/harness.h"
 #include "xccl/messenger.h"
+#include "xccl/telemetry/recorder.h"
 
 namespace switchyard::xccl::bench {
 
@@ -22,9 +23,12 @@ Status ping_pong(const Rank& rank, uint64_t num_iterations, Send&& send, Receive
   return {};
 }
 
-Status run_copy(uint64_t num_bytes, const Options& options, Report* report) {
+Status run_copy(uint64_t num_bytes, bool is_counted, const Options& options, Report* report) {
   GroupSpec spec;
-  spec.configure = [](CommunicatorConfig& config) { config.ring = kRing; };
+  spec.configure = [is_counted](CommunicatorConfig& config) {
+    config.ring = kRing;
+    config.telemetry = is_counted;
+  };
   return run_group(spec, options, report, [num_bytes](Rank& rank) -> Status {
     Messenger& messenger = *rank.communicator().messenger();
     const uint32_t peer = 1 - rank.rank();
@@ -59,6 +63,22 @@ Status run_zero_copy(uint64_t num_bytes, const Options& options, Report* report)
   });
 }
 
+/// What telemetry that is off adds to the way of a message: its send asks once. (So does its receive, while it has to wait anyway.)
+Status run_questions(const Options& options, Report* report) {
+  return run_group({.num_ranks = 1}, options, report, [](Rank& rank) -> Status {
+    const Recorder recorder;
+    return rank.measure({}, [&](Batch& batch) -> Status {
+#pragma GCC unroll 16
+      for (uint64_t i = 0; i < batch.num_iterations; ++i) {
+        keep(recorder);
+        if (recorder.is_on()) [[unlikely]]
+          return {Code::kInternal, "telemetry is on"};
+      }
+      return {};
+    });
+  });
+}
+
 /// Payload and signal share a line, each direction in a zero-copy area of its own.
 Status run_put(const Options& options, Report* report) {
   GroupSpec spec;
@@ -86,8 +106,9 @@ Status run_put(const Options& options, Report* report) {
   });
 }
 
-Case copy_case(const char* name, uint64_t num_bytes) {
-  return {name, [num_bytes](const Options& options, Report* report) { return run_copy(num_bytes, options, report); }};
+Case copy_case(const char* name, uint64_t num_bytes, bool is_counted = false) {
+  return {name,
+          [=](const Options& options, Report* report) { return run_copy(num_bytes, is_counted, options, report); }};
 }
 
 Case zero_copy_case(const char* name, uint64_t num_bytes) {
@@ -97,6 +118,8 @@ Case zero_copy_case(const char* name, uint64_t num_bytes) {
 
 const CaseTable table{
     copy_case("p2p-8B", 8),
+    {"telemetry-off-8B", run_questions},
+    copy_case("telemetry-on-8B", 8, true),
     {"put-8B", run_put},
     copy_case("p2p-36KiB", 36 * kKiB),
     copy_case("p2p-1152KiB", 1152 * kKiB),

@@ -71,6 +71,12 @@ const pointToPoint: RowSpec[] = [
   latency('get-1152KiB', { limit: oneCopy('1152KiB'), bars: [] }),
 ];
 
+/** What counting costs: while it is off, the question that a message asks; while it is on, the whole message. */
+const telemetry: RowSpec[] = [
+  latency('telemetry-off-8B', { bars: [atMost(0.01, native('p2p-8B'))] }),
+  latency('telemetry-on-8B', { peer: native('p2p-8B'), bars: [] }),
+];
+
 const PAIR_SIZES: readonly (readonly [name: string, numBytes: number])[] = [
   ['8B', 8],
   ['7KiB', 7 * KIB],
@@ -190,6 +196,7 @@ const modelledMessages: RowSpec[] = MODELLED.flatMap(([numAttention, numExperts]
 
 export const ROWS: readonly RowSpec[] = [
   ...pointToPoint,
+  ...telemetry,
   ...allToAll,
   ...collectives,
   ...dispatchCombine,
