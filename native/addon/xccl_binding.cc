@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 #include <vector>
 
 #include "addon/js_channel.h"
@@ -9,6 +10,8 @@
 #include "addon/napi_util.h"
 #include "addon/open_handles.h"
 #include "xccl/copy/copy_table.h"
+#include "xccl/wait/core_list.h"
+#include "xccl/wait/cores.h"
 #include "xccl/wait/wait_policy.h"
 
 namespace switchyard::addon {
@@ -83,6 +86,49 @@ xccl::ExchangeShape read_shape(const Fields& fields) {
   return {fields.u32("maxTokens"), fields.u32("rowBytes"), fields.u32("topK"), fields.u32("maxLocalExperts")};
 }
 
+/// A rank's place among those that exchange; without one (num_attention and num_expert 0) it computes anywhere.
+struct Seat {
+  bool is_attention = false;
+  uint32_t idx = 0;
+  uint32_t num_attention = 0;
+  uint32_t num_expert = 0;
+};
+
+Seat read_seat(const Fields& fields) {
+  const std::string role = fields.string("role");
+  if (role != "attention" && role != "expert")
+    Fields::fail(fields.env(), fields.path_of("role"), "must be 'attention' or 'expert'");
+  Seat seat{role == "attention", fields.u32("idx")};
+  seat.num_attention = static_cast<uint32_t>(fields.integer("numAttention", xccl::kNumRanksMax));
+  seat.num_expert = static_cast<uint32_t>(fields.integer("numExpert", xccl::kNumRanksMax));
+  if (seat.idx >= (seat.is_attention ? seat.num_attention : seat.num_expert))
+    Fields::fail(fields.env(), fields.path_of("idx"), "must be below the number of its role");
+  return seat;
+}
+
+/// The core of this rank's worker, of those that all ranks share.
+std::vector<uint32_t> pin_cores_of(const Seat& seat, std::span<const uint32_t> cores) {
+  const xccl::PinningPlan plan = xccl::plan_pinning(seat.num_attention, seat.num_expert, cores);
+  const std::vector<uint32_t>& own = seat.is_attention ? plan.attention : plan.expert;
+  if (own.empty()) return {};
+  return {own[seat.idx]};
+}
+
+/// What the environment forces, for measurements and tests, as SWITCHYARD_ISA does; a wrong value is an error.
+void read_environment(Napi::Env env, const Seat& seat, xccl::CommunicatorConfig* config) {
+  if (const char* forced = std::getenv("SWITCHYARD_XCCL_WAIT")) {
+    throw_if_error(env, xccl::wait_policy_from_name(forced, &config->wait_policy));
+  }
+  if (const char* forced = std::getenv("SWITCHYARD_XCCL_COPY")) {
+    throw_if_error(env, xccl::copy_mode_from_name(forced, &config->copy_mode));
+  }
+  if (const char* forced = std::getenv("SWITCHYARD_XCCL_PIN")) {
+    std::vector<uint32_t> cores;
+    throw_if_error(env, xccl::cores_from_text(forced, &cores));
+    config->pin_cores = pin_cores_of(seat, cores);
+  }
+}
+
 xccl::CommunicatorConfig read_config(const Fields& options) {
   xccl::CommunicatorConfig config;
   config.name = options.string("name");
@@ -99,13 +145,8 @@ xccl::CommunicatorConfig read_config(const Fields& options) {
   if (!options.is_null("exchange")) config.exchange = read_shape(options.object("exchange"));
   config.liveness_timeout = std::chrono::milliseconds(options.u32("livenessTimeoutMs"));
   config.telemetry = options.boolean("telemetry");
-  // Forced for measurements and tests, as SWITCHYARD_ISA is; a wrong name is an error.
-  if (const char* forced = std::getenv("SWITCHYARD_XCCL_WAIT")) {
-    throw_if_error(options.env(), xccl::wait_policy_from_name(forced, &config.wait_policy));
-  }
-  if (const char* forced = std::getenv("SWITCHYARD_XCCL_COPY")) {
-    throw_if_error(options.env(), xccl::copy_mode_from_name(forced, &config.copy_mode));
-  }
+  const Seat seat = options.is_null("seat") ? Seat() : read_seat(options.object("seat"));
+  read_environment(options.env(), seat, &config);
   return config;
 }
 

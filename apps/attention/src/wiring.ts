@@ -12,6 +12,7 @@ import {
   openExecutor,
   openServed,
   RankRuntime,
+  rankSeat,
   servesKv,
 } from '@switchyard/flowserve';
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
@@ -60,6 +61,7 @@ function openRank(context: AttentionContext, native: NativeModule, model: OpenSe
     numericClass: model.numericClass,
     appBytes: kvPoolShape(spec, config.kvBytes, config.blockTokens).regionBytes,
     exchange: exchangeShape(spec, config.expertRanks),
+    seat: rankSeat('attention', membership.id, config),
     talksTo: (member: Member) => servesKv(member) || isExpert(member),
     log,
     meter: context.meter,

@@ -10,6 +10,7 @@ import {
   type OpenServed,
   openServed,
   RankRuntime,
+  rankSeat,
   systemClock,
 } from '@switchyard/flowserve';
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
@@ -42,6 +43,7 @@ export async function wire(context: ExpertContext): Promise<Wiring> {
     numericClass: model.numericClass,
     appBytes: 0,
     exchange: exchangeShape(model.opened.spec, config.expertRanks),
+    seat: rankSeat('expert', membership.id, config),
     talksTo: isAttentionOf(config.te),
     log,
     meter: context.meter,

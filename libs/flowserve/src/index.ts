@@ -30,6 +30,7 @@ export {
   RankRuntime,
   servesKv,
 } from './rank/runtime.js';
+export { rankSeat } from './rank/seat.js';
 export { exchangeShape, type KvPoolShape, kvPoolShape } from './rank/sizes.js';
 export { ActiveCalls } from './tasks/active-calls.js';
 export { DecodeTaskService, type DpGroups } from './tasks/decode-service.js';

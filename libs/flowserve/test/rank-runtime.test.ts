@@ -43,7 +43,7 @@ function open(id: string, kind: cluster.MemberKind, rank: number, epoch: bigint)
   const losses: ServiceError[] = [];
   const onLost = (error: ServiceError) => losses.push(error);
   const meter = metrics.getMeter('test');
-  const options = { numericClass: 'fp32/x', appBytes: 4096, exchange: null, talksTo, log, meter, onLost };
+  const options = { numericClass: 'fp32/x', appBytes: 4096, exchange: null, seat: null, talksTo, log, meter, onLost };
   const runtime = new RankRuntime({ native, membership, runDir, ...options });
   opened.push(runtime);
   const { xccl } = membership.told;

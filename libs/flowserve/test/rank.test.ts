@@ -6,7 +6,7 @@ import { cluster } from '@switchyard/proto';
 import type { Member } from '@switchyard/registry';
 import { describe, expect, it } from 'vitest';
 import { idleEpoch, masterEpoch } from '../src/executor/epochs.js';
-import { ExpertWatch, exchangeShape, expertPlacement, kvPoolShape } from '../src/index.js';
+import { ExpertWatch, exchangeShape, expertPlacement, kvPoolShape, rankSeat } from '../src/index.js';
 
 const configFile = new URL('../../../models/switchyard-tiny/config.json', import.meta.url);
 const spec = parseModelConfig(JSON.parse(readFileSync(configFile, 'utf8')));
@@ -50,6 +50,26 @@ describe('sizes', () => {
 
   it('give every rank the same exchange shape', () => {
     expect(exchangeShape(spec, 3)).toEqual({ maxTokens: 64, rowBytes: 768, topK: 4, maxLocalExperts: 11 });
+  });
+});
+
+describe('rankSeat', () => {
+  const counts = { attentionRanks: 2, expertRanks: 11 };
+
+  it('follows from the number at the end of the id', () => {
+    expect(rankSeat('expert', 'expert-10', counts)).toEqual({
+      role: 'expert',
+      idx: 10,
+      numAttention: 2,
+      numExpert: 11,
+    });
+    expect(rankSeat('attention', 'attention-1', counts)).toMatchObject({ role: 'attention', idx: 1 });
+  });
+
+  it('always lies among the ranks', () => {
+    expect(rankSeat('attention', 'attention-5', counts).idx).toBe(1);
+    expect(rankSeat('attention', 'left', counts).idx).toBe(0);
+    expect(rankSeat('expert', `expert-${'9'.repeat(40)}`, counts).idx).toBeLessThan(11);
   });
 });
 

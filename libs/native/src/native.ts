@@ -55,9 +55,20 @@ export interface CommunicatorOptions {
   /** Sizes of the A2E/E2A slots; null when this rank neither sends nor serves experts. */
   exchange: ExchangeShape | null;
   livenessTimeoutMs: number;
+  /** Which of the attention or expert ranks this is, for SWITCHYARD_XCCL_PIN; null for a rank that is neither: it runs anywhere. */
+  seat: RankSeat | null;
   /** Counts every call of the data plane, by link and primitive. */
   telemetry: boolean;
   onPeerChange: (change: PeerChange) => void;
+}
+
+/** A place among the ranks that exchange: from all of them follows on which core each computes. */
+export interface RankSeat {
+  role: 'attention' | 'expert';
+  /** Below the number of its role. */
+  idx: number;
+  numAttention: number;
+  numExpert: number;
 }
 
 export interface ExchangeShape {

@@ -1,6 +1,6 @@
 // The same tokens when experts run on other ranks and when KV comes from another rank; a lost expert is told and recovered from.
 // All ranks live in this process, over the same shared-memory fabric that separate processes use.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
@@ -11,6 +11,7 @@ import {
   type NativeCommunicator,
   type NativeExpertServer,
   type PeerChange,
+  type RankSeat,
 } from '../src/index.js';
 import { Driver, greedy, type Job, type OpenedWeights, openTinyModel } from './driver.js';
 
@@ -63,7 +64,7 @@ interface Rank {
   changes: PeerChange[];
 }
 
-function makeRank(rank: number, epoch = 1n): Rank {
+function makeRank(rank: number, epoch = 1n, seat: RankSeat | null = null): Rank {
   const socketPath = join(folder, `${rank}-${epoch}`);
   const changes: PeerChange[] = [];
   const communicator = loadNative().createCommunicator({
@@ -79,6 +80,7 @@ function makeRank(rank: number, epoch = 1n): Rank {
     maxRanks: 8,
     exchange: { maxTokens, rowBytes: model.spec.hiddenSize * 4, topK: 4, maxLocalExperts: 32 },
     livenessTimeoutMs: 2000,
+    seat,
     onPeerChange: (change) => changes.push(change),
   });
   toClose.push(communicator);
@@ -166,6 +168,28 @@ test('remote experts give the same bits as local ones', async () => {
   expect(answered).toBe(numPairs * rowBytes);
 });
 
+/** The list of cores, such as "0-1", in a status file of the kernel. */
+function coresIn(path: string): string {
+  return /^Cpus_allowed_list:\t(.+)$/m.exec(readFileSync(path, 'utf8'))?.[1] ?? '';
+}
+
+function allowedCores(): number[] {
+  return coresIn('/proc/self/status')
+    .split(',')
+    .flatMap((range) => {
+      const [first = 0, last = first] = range.split('-').map(Number);
+      return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    });
+}
+
+/** Where each of this process's threads of that name may run. */
+function coresOfThreads(name: string): string[] {
+  const folders = readdirSync('/proc/self/task').map((thread) => `/proc/self/task/${thread}`);
+  return folders
+    .filter((path) => readFileSync(`${path}/comm`, 'utf8') === `${name}\n`)
+    .map((path) => coresIn(`${path}/status`));
+}
+
 /** What a rank's telemetry says of one primitive and peer. */
 function countedOf({ communicator }: Rank, primitive: string, peer: number): { numCalls: bigint; bytes: bigint } {
   const found = communicator.telemetry().stats.find((each) => each.primitive === primitive && each.peer === peer);
@@ -196,6 +220,30 @@ test('a lost expert rolls the step back, names the rank, and the run goes on wit
   driver.submit({ resume: true });
   await driver.until(() => isDone(driver, [0n]));
   expect(driver.tokensOf(0n)).toEqual(expected);
+});
+
+test('the threads that compute are bound to the cores of SWITCHYARD_XCCL_PIN, an A/E pair to one', async () => {
+  const cores = allowedCores().slice(0, 2);
+  const shared = `${cores.at(-1)}`;
+  process.env.SWITCHYARD_XCCL_PIN = cores.join();
+  try {
+    const counts = { numAttention: 2, numExpert: 2 };
+    const attention = makeRank(0, 1n, { role: 'attention', idx: 1, ...counts });
+    const expert = makeRank(1, 1n, { role: 'expert', idx: 1, ...counts });
+    const placement = placementOn(expert, expert);
+    serve(expert, placement);
+    makeDriver({ communicator: attention.communicator, experts: placement });
+    await vi.waitFor(() => {
+      expect(coresOfThreads('sy-expert')).toEqual([shared]);
+      expect(coresOfThreads('sy-executor')).toEqual([shared]);
+    });
+    // A rank without a seat computes anywhere.
+    makeDriver({ communicator: makeRank(2).communicator });
+    await vi.waitFor(() => expect(coresOfThreads('sy-executor')).toHaveLength(2));
+    expect(coresOfThreads('sy-executor')).toContain(coresIn('/proc/self/status'));
+  } finally {
+    delete process.env.SWITCHYARD_XCCL_PIN;
+  }
 });
 
 test('another placement version is refused', async () => {

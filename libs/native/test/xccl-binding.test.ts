@@ -1,6 +1,6 @@
 // The JavaScript face of XCCL: linking, callbacks, errors with codes, and that nothing is left behind however the process ends.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,6 +40,7 @@ function optionsFor(rank: number, changes: Partial<CommunicatorOptions> = {}): C
     maxRanks: 4,
     exchange: { maxTokens: 4, rowBytes: 64, topK: 2, maxLocalExperts: 2 },
     livenessTimeoutMs: 500,
+    seat: null,
     telemetry: true,
     onPeerChange: () => {},
     ...changes,
@@ -61,6 +62,11 @@ function watch(state: PeerChange['state']) {
     };
   });
   return { promise, onPeerChange };
+}
+
+/** A core that this process may run on. */
+function allowedCore(): number {
+  return Number.parseInt(/^Cpus_allowed_list:\t(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '', 10);
 }
 
 const codeOf = (action: () => unknown) => {
@@ -146,6 +152,11 @@ test('errors carry a code and the path of the field', () => {
 test.each([
   ['SWITCHYARD_XCCL_WAIT', 'futex', 'auto, spin, yield, futex'],
   ['SWITCHYARD_XCCL_COPY', 'stream', 'auto, cached, stream'],
+  [
+    'SWITCHYARD_XCCL_PIN',
+    `${allowedCore()}`,
+    "bad list of cores 'nap'; expected different cores and ranges such as 0,2-3",
+  ],
 ])('%s forces a choice and lists the known ones', (variable, choice, known) => {
   try {
     process.env[variable] = choice;
@@ -154,6 +165,21 @@ test.each([
     expect(() => create(0)).toThrow(known);
   } finally {
     delete process.env[variable];
+  }
+});
+
+test('a seat is checked, and so are the cores that ranks may be bound to', () => {
+  const seat = { role: 'expert', idx: 1, numAttention: 3, numExpert: 2 } as const;
+  create(0, { seat }).close();
+  expect(() => create(0, { seat: { ...seat, idx: 2 } })).toThrow(
+    'options.seat.idx: must be below the number of its role',
+  );
+  expect(() => create(0, { seat: { ...seat, role: 'router' as 'expert' } })).toThrow('options.seat.role');
+  try {
+    process.env.SWITCHYARD_XCCL_PIN = '1023';
+    expect(() => create(0, { seat })).toThrow(/may not run on core 1023; it may on: \d/);
+  } finally {
+    delete process.env.SWITCHYARD_XCCL_PIN;
   }
 });
 

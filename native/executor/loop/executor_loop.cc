@@ -49,6 +49,7 @@ void ExecutorLoop::close() {
 }
 
 void ExecutorLoop::run() {
+  core_.heartbeat()->start();
   core_.heartbeat()->set_busy(true);
   while (wait_for_work()) {
     StepEvent event;

@@ -7,6 +7,8 @@ namespace switchyard::executor {
 class Heartbeat {
  public:
   virtual ~Heartbeat() = default;
+  /// Called once, on the loop's thread and before all else: a rank that has a core of its own is bound to it here.
+  virtual void start() {}
   virtual void set_busy(bool) {}
   virtual void progress() {}
 };

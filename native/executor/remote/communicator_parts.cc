@@ -9,6 +9,11 @@ constexpr auto kReadWait = std::chrono::milliseconds(1000);
 
 }  // namespace
 
+void pin_worker_of(const xccl::Communicator& communicator) {
+  // Refused only when the process lost that core since its start: it then runs where it may, which costs time alone.
+  (void)communicator.pin_worker(0);
+}
+
 Status CommunicatorKvReader::read(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst) {
   if (communicator_->linked_epoch(rank) != epoch)
     SWITCHYARD_RETURN_IF_ERROR(communicator_->wait_linked(rank, epoch, xccl::deadline_in(kLinkWait)));

@@ -9,6 +9,9 @@
 
 namespace switchyard::executor {
 
+/// Binds the calling thread, the one that computes for this rank, to the core that the communicator's configuration names, if any.
+void pin_worker_of(const xccl::Communicator& communicator);
+
 class CommunicatorKvReader : public KvReader {
  public:
   explicit CommunicatorKvReader(std::shared_ptr<xccl::Communicator> communicator)
@@ -23,6 +26,7 @@ class CommunicatorHeartbeat : public Heartbeat {
  public:
   explicit CommunicatorHeartbeat(std::shared_ptr<xccl::Communicator> communicator)
       : communicator_(std::move(communicator)) {}
+  void start() override { pin_worker_of(*communicator_); }
   void set_busy(bool busy) override { communicator_->set_busy(busy); }
   void progress() override { communicator_->progress(); }
 

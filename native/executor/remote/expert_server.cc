@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "executor/remote/communicator_parts.h"
 
 namespace switchyard::executor {
 namespace {
@@ -31,6 +32,7 @@ void ExpertServer::close() {
 }
 
 void ExpertServer::run() {
+  pin_worker_of(*config_.communicator);
   std::vector<xccl::A2eView> views;
   while (!is_closing_) {
     views.clear();

@@ -2,7 +2,14 @@
 // go, and asked who is linked. Every app with a rank wires one. It moves no data.
 import type { Meter } from '@opentelemetry/api';
 import { type Logger, ServiceError } from '@switchyard/kit';
-import type { ExchangeShape, NativeCommunicator, NativeErrorCode, NativeModule, PeerChange } from '@switchyard/native';
+import type {
+  ExchangeShape,
+  NativeCommunicator,
+  NativeErrorCode,
+  NativeModule,
+  PeerChange,
+  RankSeat,
+} from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
 import type { Member, Membership } from '@switchyard/registry';
 import { registerDataPlaneMetrics } from '../telemetry/data-plane-metrics.js';
@@ -17,6 +24,8 @@ export interface RankRuntimeOptions {
   /** Size of the app data area: the KV region, or 0. */
   appBytes: number;
   exchange: ExchangeShape | null;
+  /** null for a rank without experts to ask or to serve. */
+  seat: RankSeat | null;
   /** Whether this rank exchanges data with that member. */
   talksTo: (member: Member) => boolean;
   log: Logger;
@@ -50,7 +59,7 @@ export class RankRuntime {
   /** Creates the communicator and tells the membership where it listens. Throws the native error. */
   constructor(options: RankRuntimeOptions) {
     this.#options = options;
-    const { native, membership, runDir, numericClass, appBytes, exchange, meter } = options;
+    const { native, membership, runDir, numericClass, appBytes, exchange, seat, meter } = options;
     const socketPath = `${runDir}/${membership.id}.xccl`;
     this.communicator = native.createCommunicator({
       name: communicatorName,
@@ -64,6 +73,7 @@ export class RankRuntime {
       maxRanks,
       exchange,
       livenessTimeoutMs,
+      seat,
       telemetry: true,
       onPeerChange: (change) => this.#onPeerChange(change),
     });

@@ -79,7 +79,7 @@ function openRank({
   const { regionBytes: appBytes } = kvPoolShape(model.opened.spec, kvBytes, blockTokens);
   const { numericClass } = model;
   const identity = { native, membership, runDir, numericClass };
-  return new RankRuntime({ ...identity, appBytes, exchange: null, talksTo, log, meter, onLost });
+  return new RankRuntime({ ...identity, appBytes, exchange: null, seat: null, talksTo, log, meter, onLost });
 }
 
 function regionOf({ region }: InProcessExecutor, membership: Membership): KvRegionAddress {

@@ -73,6 +73,11 @@ export const exchangeOptions = defineOptions({
     default: 'decode-0',
     help: 'Id of the decode service that this rank belongs to',
   }),
+  attentionRanks: option({
+    schema: int({ min: 1, max: 64 }),
+    default: 2,
+    help: 'Attention ranks of that decode service; for pinning',
+  }),
   expertRanks: option({ schema: int({ min: 1, max: 64 }), default: 2, help: 'Expert ranks of that decode service' }),
   exchangeTimeoutMs: option({
     schema: int({ min: 10, max: 600_000 }),
