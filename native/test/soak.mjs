@@ -1,6 +1,6 @@
 // `npm run soak -- xccl [--kills N] [--ranks N] [--seed N]`: kills ranks of a communicator at random points under random traffic, by
 // default 1000 times: no hang, no wrong byte, nothing left behind (native/xccl/soak). native/test/soak.test.ts runs a short form.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,13 +20,30 @@ export function buildSoak(variant = 'release') {
   return join(native, 'build', variant, 'native_soak');
 }
 
+/** @type {NodeJS.Signals[]} */
+const interrupts = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/**
+ * Runs the soak program to its end; who interrupts this process interrupts it, and it then leaves nothing behind.
+ * @param {string} program
+ * @param {string[]} args
+ */
+function runSoak(program, args) {
+  const child = spawn(program, args, { stdio: 'inherit' });
+  for (const signal of interrupts) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    console.error(error.message);
+    process.exit(2);
+  });
+  child.on('exit', (code) => process.exit(code ?? 1));
+}
+
 function main() {
   const [subject = '', ...args] = process.argv.slice(2);
   if (!subjects.includes(subject)) throw new Error(`what to soak: '${subject}' is not one of ${subjects.join(', ')}`);
   const seed = args.includes('--seed') ? [] : ['--seed', String(Date.now() % 1_000_000)];
   const kills = args.includes('--kills') ? [] : ['--kills', numKillsDefault];
-  const result = spawnSync(buildSoak(), [...kills, ...seed, ...args], { stdio: 'inherit' });
-  process.exit(result.status ?? 1);
+  runSoak(buildSoak(), [...kills, ...seed, ...args]);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

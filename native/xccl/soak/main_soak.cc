@@ -1,11 +1,14 @@
 // native_soak [--kills N] [--ranks N] [--seed N]: kills ranks of a communicator under random traffic (supervisor.h). Prints seed,
-// kills, operations and detection times; exit 1 with the first failure's text when anything was wrong.
+// folder, kills, operations and detection times; exit 1 with the first failure's text when anything was wrong. SIGINT, SIGTERM
+// and SIGHUP end the run early, with nothing left behind and the status of a program that the signal ended.
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
+#include "xccl/soak/interrupt.h"
 #include "xccl/soak/supervisor.h"
 #include "xccl/soak/traffic.h"
 
@@ -63,14 +66,24 @@ void print_detection(std::vector<double> samples) {
               samples.size());
 }
 
+/// Ranks that an interruption killed did not take their sockets along; a folder says so itself when anything else leaves one.
+void empty_folder(const std::string& path) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(path, ignored))
+    std::filesystem::remove(entry.path(), ignored);
+}
+
 bool soak(Board& board, const Arguments& arguments) {
   const Folder folder;
+  std::printf("seed %llu, %u ranks in %s\n", static_cast<unsigned long long>(arguments.seed), arguments.num_ranks,
+              folder.path().c_str());
   SoakReport report;
   bool is_ok = false;
   {
     Supervisor supervisor(board, folder, {arguments.num_ranks, arguments.seed});
     is_ok = supervisor.run(arguments.num_kills, &report);
   }
+  if (interrupting_signal() != 0) empty_folder(folder.path());
   std::printf("kills: %u\n", report.num_kills);
   print_traffic(board, arguments.num_ranks);
   print_detection(report.detection_ms);
@@ -87,10 +100,14 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: native_soak [--kills N] [--ranks 2..%u] [--seed N]\n", kNumRanksMax);
     return 2;
   }
-  std::printf("seed %llu, %u ranks\n", static_cast<unsigned long long>(arguments.seed), arguments.num_ranks);
+  watch_interrupts();
   Board* board = map_board();
   if (!board) return 1;
   const bool is_ok = soak(*board, arguments);
+  if (interrupting_signal() != 0) {
+    std::printf("interrupted by signal %d\n", interrupting_signal());
+    return 128 + interrupting_signal();
+  }
   // The folder's destructor has checked that no socket is left.
   return is_ok && switchyard::test::num_failures() == 0 ? 0 : 1;
 }

@@ -24,7 +24,7 @@ class Supervisor {
   /// Kills and reaps whoever still runs.
   ~Supervisor();
 
-  /// True when all went well; the board has the first failure's text otherwise.
+  /// True when all went well. Otherwise the board has the first failure's text, unless the run was interrupted (interrupt.h).
   bool run(uint32_t num_kills, SoakReport* report);
 
  private:

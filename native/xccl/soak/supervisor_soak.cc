@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "xccl/soak/interrupt.h"
 #include "xccl/soak/traffic.h"
 
 namespace switchyard::xccl::soak {
@@ -43,7 +44,7 @@ bool Supervisor::run(uint32_t num_kills, SoakReport* report) {
   const Census before{census.num_descriptors.load(), census.num_threads.load(), census.num_mappings.load()};
   make_go();
   while (report->num_kills < num_kills) {
-    if (!kill_one(report)) return false;
+    if (interrupting_signal() != 0 || !kill_one(report)) return false;
   }
   return await_all_proven() && make_quiet("at the end") && has_same_census(before) && end_all();
 }
@@ -167,7 +168,7 @@ bool Supervisor::await(const std::string& what, std::chrono::nanoseconds patienc
                        const std::function<bool()>& condition) {
   const Deadline deadline = deadline_in(patience);
   while (!condition()) {
-    if (board_.num_failures.load() != 0) return false;
+    if (board_.num_failures.load() != 0 || interrupting_signal() != 0) return false;
     if (std::chrono::steady_clock::now() >= deadline) {
       board_fail(board_, what);
       return false;
