@@ -11,7 +11,7 @@ import { loadFileDescriptorSetFromBuffer, loadSync, type Options } from '@grpc/p
 
 const REFLECTION_PROTO = fileURLToPath(new URL('./reflection.proto', import.meta.url));
 const LOADER: Options = { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true };
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 30_000;
 
 interface ReflectionResponse {
   file_descriptor_response?: { file_descriptor_proto: Buffer[] };

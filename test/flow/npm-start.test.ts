@@ -11,7 +11,7 @@ test('npm start prints a sample request that streams a story', async (context) =
   needTool(context, 'curl');
   const system = await startSystem(REPO_ROOT, { topology: 'full', byNpm: true });
   try {
-    const command = await waitFor('the sample request', 5_000, () => sampleRequest(system.log()));
+    const command = await waitFor('the sample request', 20_000, () => sampleRequest(system.log()));
     expect(system.log()).toContain(String(system.httpPort));
     expect(system.log()).toContain(String(system.grpcPort));
     const { stdout } = await promisify(execFile)('bash', ['-c', command], { timeout: 20_000 });
@@ -37,7 +37,7 @@ test('Ctrl-C while a story streams ends everything', async () => {
   });
   const body = response.text().catch(() => 'broken off');
   for (const pid of system.pids()) signalIfThere(pid); // a terminal signals the whole foreground process group
-  await system.expectGone(10_000);
+  await system.expectGone(20_000);
   await within('the end of the stream at the client', 2_000, body);
 });
 

@@ -3,7 +3,7 @@
 import { type CallOptions, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { common } from '@switchyard/proto';
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 30_000;
 
 type Callback<Res> = (error: ServiceError | null, response: Res) => void;
 export type UnaryMethod<Req, Res> = (

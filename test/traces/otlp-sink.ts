@@ -56,7 +56,7 @@ export class OtlpSink {
 
   static async start(program: string): Promise<OtlpSink> {
     const sink = new OtlpSink(program, `http://127.0.0.1:${await freePort()}`);
-    await waitFor('the OTLP sink to listen', 5_000, async () => {
+    await waitFor('the OTLP sink to listen', 20_000, async () => {
       const response = await fetch(`${sink.endpoint}/v1/traces`, { method: 'POST' }).catch(() => undefined);
       return response && true;
     });
