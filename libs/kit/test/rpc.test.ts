@@ -61,9 +61,10 @@ describe('unary', () => {
     });
     const { address } = await serve(testServices({ listModels }));
     const startMs = performance.now();
-    const call = callUnary(inferenceClient(address), 'listModels', {}, { timeoutMs: 120 });
+    // Long enough for the call to reach the server of a loaded machine, over a connection that is yet to be made.
+    const call = callUnary(inferenceClient(address), 'listModels', {}, { timeoutMs: 1000 });
     await expect(call).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
-    expect(performance.now() - startMs).toBeLessThan(1000);
+    expect(performance.now() - startMs).toBeLessThan(10_000);
     // The server sees its own deadline or the client's cancel, whichever comes first.
     await until(() => seen?.signal.aborted === true);
     expect(['DEADLINE_EXCEEDED', 'CANCELLED']).toContain(seen?.signal.reason.code);
