@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <utility>
 
 #include "xccl/link/event_text.h"
 #include "xccl/link/op_timer.h"
@@ -165,13 +166,22 @@ Status Attention::complete_parts(const A2eBatch& batch) {
 
 Status Attention::send_parts(const A2eBatch& batch, Deadline deadline, uint32_t* blamed_rank) {
   Flight& flight = flights_[batch.event.micro_batch];
+  Status fault;
   for (uint32_t i = 0; i < num_parts_; ++i) {
     const A2ePart& part = parts_[i];
-    *blamed_rank = part.dest;
-    SWITCHYARD_RETURN_IF_ERROR(send_message(part.dest, message_of(batch, part), deadline));
-    flight.targets[flight.num_targets++] = part.dest;
+    Status status = send_message(part.dest, message_of(batch, part), deadline);
+    if (status.ok()) {
+      flight.targets[flight.num_targets++] = part.dest;
+      continue;
+    }
+    if (fault.ok()) {
+      *blamed_rank = part.dest;
+      fault = std::move(status);
+    }
+    // At the other ranks' barriers this rank is awaited all the same.
+    if (!roles_.is_barrier()) break;
   }
-  return {};
+  return fault;
 }
 
 Status Attention::send_bundle(const A2eBatch& batch, uint32_t forwarder, Deadline deadline) {

@@ -30,24 +30,31 @@ uint64_t BarrierGate::earliest() const {
   return ranks;
 }
 
-BarrierGate::Decision BarrierGate::next(uint64_t attention_mask, uint64_t dead_mask) {
+/// Of the ranks that hold one event, those whose mask is not that of the first.
+uint64_t BarrierGate::with_other_mask(uint64_t ranks) const {
+  uint64_t others = 0;
+  for (uint64_t left = ranks; left != 0; left &= left - 1) {
+    if (masks_[lowest(left)] != masks_[lowest(ranks)]) others |= left & -left;
+  }
+  return others;
+}
+
+BarrierGate::Decision BarrierGate::next(uint64_t gone_mask) {
   const uint64_t ranks = earliest();
   if (ranks == 0) return {};
   const uint64_t mask = masks_[lowest(ranks)];
+  const uint64_t others = with_other_mask(ranks);
+  const uint64_t missing = mask & attention_mask_ & ~ranks;
+  const uint64_t gone = gone_mask & (missing | (mask & expert_mask_));
   Decision decision{Verdict::kBreak, ranks};
-  uint64_t others = 0;
-  for (uint64_t left = ranks; left != 0; left &= left - 1) {
-    if (masks_[lowest(left)] != mask) others |= left & -left;
-  }
-  const uint64_t missing = mask & attention_mask & ~ranks;
   if (others != 0) {
     decision.blamed_rank = lowest(others);
     decision.has_other_mask = true;
+  } else if (gone != 0) {
+    decision.blamed_rank = lowest(gone);
+    decision.is_dead = true;
   } else if ((missing & held_) != 0) {
     decision.blamed_rank = lowest(missing & held_);
-  } else if ((missing & dead_mask) != 0) {
-    decision.blamed_rank = lowest(missing & dead_mask);
-    decision.is_dead = true;
   } else if (missing != 0) {
     return {};
   } else {

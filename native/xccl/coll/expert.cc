@@ -18,7 +18,12 @@ void count(std::atomic<uint64_t>& counter) {
 
 }  // namespace
 
-Expert::Expert(LocalRank& local) : local_(local), roles_(local.config().exchange_plan), forwarder_(local) {
+Expert::Expert(LocalRank& local)
+    : local_(local),
+      roles_(local.config().exchange_plan),
+      forwarder_(local),
+      gates_{BarrierGate(roles_.attention_mask(), roles_.expert_mask()),
+             BarrierGate(roles_.attention_mask(), roles_.expert_mask())} {
   ready_.reserve(kNumRanksMax * kNumMicroBatches);
 }
 
@@ -55,10 +60,13 @@ void Expert::forward() {
 
 /// One look at everything: 0 when something can be delivered, else 1.
 uint32_t Expert::poll() {
-  take_arrivals();
   if (roles_.is_barrier()) {
-    for (uint32_t m = 0; m < kNumMicroBatches; ++m) pass_gate(m);
+    watch_.look(local_.peers(), roles_.attention_mask() | roles_.expert_mask());
+    // Who was replaced fails what was held for the former epoch, not what arrives now.
+    pass_gates(watch_.gone());
   }
+  take_arrivals();
+  if (roles_.is_barrier()) pass_gates(watch_.dead());
   if (roles_.is_trampoline()) {
     forwarder_.progress();
     for (uint32_t m = 0; m < kNumMicroBatches; ++m) (void)end_bundle(m);
@@ -178,10 +186,30 @@ void Expert::begin_bundle(Slot& slot) {
 
 // ---- The barrier ----
 
-void Expert::pass_gate(uint32_t micro_batch) {
+void Expert::pass_gates(uint64_t gone_mask) {
+  for (uint32_t m = 0; m < kNumMicroBatches; ++m) {
+    if (gates_[m].held() == 0) continue;
+    drop_orphans(m);
+    pass_gate(m, gone_mask);
+  }
+}
+
+/// What is held for an attention rank that is gone, or came from a forwarder that is: it would keep the link from being replaced.
+void Expert::drop_orphans(uint32_t micro_batch) {
+  for (uint64_t left = gates_[micro_batch].held(); left != 0; left &= left - 1) {
+    const auto rank = static_cast<uint32_t>(std::countr_zero(left));
+    const uint32_t sender = sender_for(rank);
+    Slot& slot = slot_of(sender, micro_batch);
+    if (slot.link.is_live() && !watch_.is_over(rank, slot.message.header().origin_epoch)) continue;
+    gates_[micro_batch].drop(rank);
+    (void)end_part(sender, slot, {Code::kPeerDead, {RefusalReason::kDead, rank, {}}});
+  }
+}
+
+void Expert::pass_gate(uint32_t micro_batch, uint64_t gone_mask) {
   BarrierGate& gate = gates_[micro_batch];
-  while (!gate.is_empty()) {
-    const BarrierGate::Decision decision = gate.next(roles_.attention_mask(), dead_attention_ranks());
+  while (gate.held() != 0) {
+    const BarrierGate::Decision decision = gate.next(gone_mask);
     if (decision.verdict == BarrierGate::Verdict::kHold) return;
     for (uint64_t left = decision.ranks; left != 0; left &= left - 1) {
       const uint32_t sender = sender_for(static_cast<uint32_t>(std::countr_zero(left)));
@@ -202,17 +230,6 @@ void Expert::leave_gate(uint32_t sender, Slot& slot, const BarrierGate::Decision
   } else {
     ready_.push_back({sender, micro_batch});
   }
-}
-
-/// Attention ranks that were linked and are not any more. One that has never been linked may still come.
-uint64_t Expert::dead_attention_ranks() {
-  uint64_t linked = 0;
-  for (uint64_t left = roles_.attention_mask(); left != 0; left &= left - 1) {
-    const auto rank = static_cast<uint32_t>(std::countr_zero(left));
-    if (local_.peers().entry(rank).live_serial.load(std::memory_order_seq_cst) != 0) linked |= left & -left;
-  }
-  was_linked_ |= linked;
-  return was_linked_ & ~linked;
 }
 
 /// The rank whose slot here carries the rows of an attention rank.

@@ -13,6 +13,7 @@
 #include "xccl/coll/barrier_gate.h"
 #include "xccl/coll/exchange_plan.h"
 #include "xccl/coll/forwarder.h"
+#include "xccl/coll/member_watch.h"
 #include "xccl/link/local_rank.h"
 
 namespace switchyard::xccl {
@@ -64,9 +65,10 @@ class Expert final : public ExpertEndpoint {
   void begin_bundle(Slot& slot);
 
   // The barrier.
-  void pass_gate(uint32_t micro_batch);
+  void pass_gates(uint64_t gone_mask);
+  void pass_gate(uint32_t micro_batch, uint64_t gone_mask);
+  void drop_orphans(uint32_t micro_batch);
   void leave_gate(uint32_t sender, Slot& slot, const BarrierGate::Decision& decision);
-  uint64_t dead_attention_ranks();
   uint32_t sender_for(uint32_t attention_rank) const;
 
   // Views and answers.
@@ -84,7 +86,7 @@ class Expert final : public ExpertEndpoint {
   const ExchangeRoles roles_;
   Forwarder forwarder_;
   std::array<BarrierGate, kNumMicroBatches> gates_;
-  uint64_t was_linked_ = 0;  // kBarrier: attention ranks that have been linked at some time
+  MemberWatch watch_;  // kBarrier
   std::array<std::unique_ptr<Sender>, kNumRanksMax> senders_;
   std::vector<Ready> ready_;  // parts to be delivered
   std::atomic<uint64_t> placement_{0};

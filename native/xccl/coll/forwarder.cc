@@ -49,7 +49,9 @@ void Forwarder::progress() {
 void Forwarder::send_parts(Bundle& bundle) {
   const uint32_t micro_batch = bundle.message->event().micro_batch;
   const std::span<const PartLists> parts = bundle.message->parts();
-  for (size_t i = 0; i < parts.size() && bundle.refusal.code == Code::kOk; ++i) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    // At the other ranks' barriers this part is awaited all the same.
+    if (bundle.refusal.code != Code::kOk && !is_barrier_) return;
     if (bundle.states[i] != PartState::kWaiting) continue;
     const uint32_t dest = parts[i].rank;
     // A slot that still holds a part of an abandoned bundle is waited for by looking again.
@@ -57,7 +59,7 @@ void Forwarder::send_parts(Bundle& bundle) {
     const LinkRef link = local_.peers().acquire(dest);
     if (!link || !sender_.follow_link(dest, link).ok() || !write_part(*bundle.message, parts[i], link).ok()) {
       set_refusal(micro_batch, {Code::kPeerDead, {RefusalReason::kDead, dest, {}}});
-      return;
+      continue;
     }
     bundle.states[i] = PartState::kOut;
     out_[micro_batch] |= uint64_t{1} << dest;

@@ -18,7 +18,8 @@ struct Refusal {
 
 class Forwarder {
  public:
-  explicit Forwarder(LocalRank& local) : local_(local), sender_(local) {}
+  explicit Forwarder(LocalRank& local)
+      : local_(local), is_barrier_(local.config().exchange_plan.pace == ExchangePace::kBarrier), sender_(local) {}
 
   /// Takes a bundle over: message and writer (of the attention rank's E2A slot) stay valid until end(). The part for this rank
   /// itself is the caller's.
@@ -55,6 +56,7 @@ class Forwarder {
   void gather(const Bundle& bundle, const PartLists& part);
 
   LocalRank& local_;
+  const bool is_barrier_;
   A2eSender sender_;
   std::array<Bundle, kNumMicroBatches> bundles_;
   std::array<uint64_t, kNumMicroBatches> out_{};  // bit r: a part is unanswered at rank r

@@ -35,6 +35,7 @@ struct alignas(64) SoleCount {
 
 struct alignas(64) PeerEntry {
   std::atomic<uint64_t> live_serial{0};  // 0: not linked; else unique to this link. Written by the broker
+  std::atomic<uint64_t> last_epoch{0};   // of the link that lives, or lived last; read it before live_serial
   std::atomic<uint32_t> num_users{0};    // refs held
   std::atomic<uint32_t> num_awaited{
       0};  // E2A answers that this rank waits for: the broker then judges the peer's liveness
@@ -129,6 +130,8 @@ class PeerTable {
     entries_[rank].num_awaited.store(0, std::memory_order_relaxed);
     entries_[rank].num_ring_taken.store(0, std::memory_order_relaxed);
     entries_[rank].live_serial.store(++num_links_, std::memory_order_seq_cst);
+    // After live_serial: who sees this epoch and then no link knows that it has died.
+    entries_[rank].last_epoch.store(target.epoch, std::memory_order_seq_cst);
   }
   void retract(uint32_t rank) {
     entries_[rank].live_serial.store(0, std::memory_order_seq_cst);

@@ -1,0 +1,314 @@
+// A pod whose ranks are processes: for tests and the soak that kill and replace ranks of whole exchanges. The process that owns a
+// ForkedPod has no rank and no threads, so that it may fork at any time; it gives orders and reads outcomes on a board in shared
+// memory. An attention rank runs each step once, an expert rank answers whatever arrives.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <functional>
+
+#include "xccl/plan_support.h"
+
+namespace switchyard::xccl::testing {
+
+inline constexpr uint32_t kPodRanksMax = 12;
+/// No call waits longer. A Timeout means that somebody hangs.
+inline constexpr std::chrono::seconds kPodPatience{5};
+
+inline int64_t pod_now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+/// How an event of the last step ended for an attention rank.
+struct EventOutcome {
+  std::atomic<int32_t> code;
+  std::atomic<int32_t> failed_rank;
+  std::atomic<uint64_t> touched_mask;  // expert ranks that it has pairs for
+  std::atomic<int64_t> ended_ns;
+  std::atomic<bool> is_wrong;  // other bytes than the experts' were delivered
+  char text[160];
+};
+
+/// wanted_epoch and killed_*: the owner. Everything else: that rank.
+struct alignas(64) PodLine {
+  std::atomic<uint64_t> wanted_epoch;
+  std::atomic<uint64_t> killed_epoch;
+  std::atomic<int64_t> killed_ns;
+  std::atomic<uint64_t> linked_epochs[kPodRanksMax];
+  std::atomic<uint64_t> num_held;  // views that an expert rank has taken while it was to hold them
+  std::atomic<int64_t> started_ns;
+  std::atomic<uint64_t> done_step;
+  EventOutcome outcomes[kNumMicroBatches];
+};
+
+struct PodBoard {
+  std::atomic<uint64_t> step;  // raised after the rest of an order
+  std::atomic<uint64_t> active_mask;
+  std::atomic<uint64_t> silent_mask;  // attention ranks that are active and do not send
+  std::atomic<uint32_t> num_in_flight;
+  std::atomic<uint64_t> hold_mask;  // expert ranks that do not answer what they have taken
+  std::atomic<bool> is_ending;
+  PodLine lines[kPodRanksMax];
+};
+
+/// One rank, in a process of its own.
+class PodRank {
+ public:
+  PodRank(PodBoard& board, const Folder& folder, const PodShape& shape, uint32_t rank, uint64_t seed)
+      : board_(board), folder_(folder), shape_(shape), rank_(rank), seed_(seed) {}
+
+  void run() {
+    CommunicatorConfig config = config_of_pod(folder_, shape_, rank_);
+    config.epoch = line().wanted_epoch.load();
+    member_ = make_member(std::move(config));
+    if (!member_) return;
+    std::thread experts([this] { serve(); });
+    std::thread attention([this] { follow_steps(); });
+    while (!board_.is_ending.load()) {
+      follow_epochs();
+      std::this_thread::sleep_for(500us);
+    }
+    attention.join();
+    member_->close();
+    experts.join();
+  }
+
+ private:
+  void follow_epochs() {
+    for (uint32_t peer = 0; peer < shape_.num_ranks(); ++peer) {
+      if (peer == rank_ || !are_linked(shape_, rank_, peer)) continue;
+      PeerSpec spec = peer_of(folder_, peer);
+      spec.epoch = board_.lines[peer].wanted_epoch.load();
+      (void)member_->expect_peer(spec);
+      line().linked_epochs[peer].store(member_->linked_epoch(peer));
+    }
+  }
+
+  bool must_hold() const { return has_rank(board_.hold_mask.load(), rank_) && !board_.is_ending.load(); }
+
+  void serve() {
+    std::vector<A2eView> views;
+    for (;;) {
+      views.clear();
+      if (member_->expert()->wait_any(deadline_in(100ms), &views).code() == Code::kClosed) return;
+      if (must_hold()) line().num_held.fetch_add(views.size());
+      while (must_hold()) {
+        member_->expert()->forward();
+        member_->progress();
+        std::this_thread::sleep_for(100us);
+      }
+      for (const A2eView& view : views) (void)answer_view(*member_->expert(), view);
+    }
+  }
+
+  void follow_steps() {
+    uint64_t done = board_.step.load();
+    line().done_step.store(done);
+    while (!board_.is_ending.load()) {
+      const uint64_t step = board_.step.load();
+      const bool is_new = step != done;
+      const bool takes_part = has_rank(shape_.attention_mask() & board_.active_mask.load(), rank_) &&
+                              !has_rank(board_.silent_mask.load(), rank_);
+      if (is_new && takes_part) run_step(step);
+      if (is_new) line().done_step.store(done = step);
+      std::this_thread::sleep_for(50us);
+    }
+  }
+
+  void run_step(uint64_t step) {
+    line().started_ns.store(pod_now_ns());
+    const uint32_t num_events = board_.num_in_flight.load();
+    RandomBatch batches[kNumMicroBatches];
+    bool is_out[kNumMicroBatches] = {};
+    for (uint8_t m = 0; m < num_events; ++m) {
+      fill(step, m, &batches[m]);
+      WaitReport report;
+      const Status sent = member_->attention()->send_all(batches[m].batch, deadline_in(kPodPatience), &report);
+      is_out[m] = sent.ok();
+      if (!is_out[m]) note(m, sent, report, true);
+    }
+    for (uint8_t m = 0; m < num_events; ++m) {
+      if (!is_out[m]) continue;
+      WaitReport report;
+      const Status awaited = member_->attention()->wait_all(batches[m].batch.event, deadline_in(kPodPatience), &report);
+      note(m, awaited, report, !awaited.ok() || is_answered(*member_->attention(), shape_, batches[m]));
+    }
+  }
+
+  /// A random batch without what would go to inactive expert ranks.
+  void fill(uint64_t step, uint8_t micro_batch, RandomBatch* out) {
+    Random random(((seed_ * 31 + step) * 31 + rank_) * 31 + micro_batch);
+    const uint64_t active = board_.active_mask.load();
+    fill_batch(random, shape_, {step, static_cast<uint16_t>(step % 7), micro_batch}, out);
+    std::erase_if(out->parts, [&](const A2ePart& part) { return !has_rank(active, part.dest); });
+    uint64_t touched = 0;
+    for (uint32_t e = 0; e < shape_.num_experts; ++e) {
+      const uint32_t dest = shape_.first_expert() + e;
+      if (!has_rank(active, dest)) out->routings[e] = {};
+      if (!out->routings[e].pair_rows.empty()) touched |= uint64_t{1} << dest;
+    }
+    out->batch.active_mask = active;
+    out->batch.parts = out->parts;
+    line().outcomes[micro_batch].touched_mask.store(touched);
+  }
+
+  void note(uint8_t micro_batch, const Status& status, const WaitReport& report, bool is_right) {
+    EventOutcome& outcome = line().outcomes[micro_batch];
+    outcome.code.store(static_cast<int32_t>(status.code()));
+    outcome.failed_rank.store(report.failed_rank);
+    outcome.ended_ns.store(pod_now_ns());
+    outcome.is_wrong.store(!is_right);
+    std::snprintf(outcome.text, sizeof(outcome.text), "%s", status.message().c_str());
+  }
+
+  PodLine& line() { return board_.lines[rank_]; }
+
+  PodBoard& board_;
+  const Folder& folder_;
+  const PodShape& shape_;
+  const uint32_t rank_;
+  const uint64_t seed_;
+  Member member_;
+};
+
+class ForkedPod {
+ public:
+  ForkedPod(const PodShape& shape, uint64_t seed) : shape_(shape), seed_(seed), peers_(shape.num_ranks()) {
+    void* memory = mmap(nullptr, sizeof(PodBoard), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED && shape.num_ranks() <= kPodRanksMax);
+    board_ = new (memory) PodBoard{};
+    for (uint32_t rank = 0; rank < shape.num_ranks(); ++rank) board_->lines[rank].wanted_epoch.store(++num_epochs_);
+    for (uint32_t rank = 0; rank < shape.num_ranks(); ++rank) fork_rank(rank);
+  }
+  ~ForkedPod() {
+    for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) {
+      peers_[rank].reset();
+      unlink(folder_.socket(rank).c_str());
+    }
+    munmap(board_, sizeof(PodBoard));
+  }
+  ForkedPod(const ForkedPod&) = delete;
+
+  PodBoard& board() { return *board_; }
+  PodLine& line(uint32_t rank) { return board_->lines[rank]; }
+  bool is_alive(uint32_t rank) const { return peers_[rank] != nullptr; }
+
+  void kill(uint32_t rank) {
+    line(rank).killed_ns.store(pod_now_ns());
+    line(rank).killed_epoch.store(line(rank).wanted_epoch.load());
+    peers_[rank].reset();
+    ordered_ &= ~(uint64_t{1} << rank);
+  }
+  void restart(uint32_t rank) {
+    line(rank).wanted_epoch.store(++num_epochs_);
+    line(rank).done_step.store(board_->step.load());
+    for (auto& epoch : line(rank).linked_epochs) epoch.store(0);
+    fork_rank(rank);
+  }
+
+  /// True once every pair of living ranks that talk is linked in its present epochs.
+  bool await_linked() {
+    return await([this] {
+      for (uint32_t a = 0; a < shape_.num_ranks(); ++a) {
+        for (uint32_t b = 0; b < shape_.num_ranks(); ++b) {
+          const bool is_pair = a != b && is_alive(a) && is_alive(b) && are_linked(shape_, a, b);
+          if (is_pair && line(a).linked_epochs[b].load() != line(b).wanted_epoch.load()) return false;
+        }
+      }
+      return true;
+    });
+  }
+
+  /// Who can take part: the living, but no attention rank without its forwarder.
+  uint64_t able_mask() const {
+    const ExchangeRoles roles({shape_.mode, shape_.pace, shape_.attention_mask(), shape_.expert_mask(), {}});
+    uint64_t mask = 0;
+    for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) {
+      const uint32_t forwarder = has_rank(shape_.attention_mask(), rank) ? roles.forwarder_of(rank) : kNoRank;
+      const bool is_able = is_alive(rank) && (forwarder == kNoRank || is_alive(forwarder));
+      if (is_able) mask |= uint64_t{1} << rank;
+    }
+    return mask;
+  }
+
+  /// Orders the next step. An attention rank of the mask may be silent: the others await it.
+  void order(uint64_t active_mask, uint32_t num_in_flight, uint64_t silent_mask = 0) {
+    board_->active_mask.store(active_mask);
+    board_->num_in_flight.store(num_in_flight);
+    board_->silent_mask.store(silent_mask);
+    ordered_ = active_mask & shape_.attention_mask() & ~silent_mask;
+    for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) line(rank).num_held.store(0);
+    board_->step.fetch_add(1);
+  }
+  /// Attention ranks that run the last order; not those that were killed since.
+  uint64_t ordered() const { return ordered_; }
+  bool await_done() {
+    return await([this] {
+      for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) {
+        if (has_rank(ordered(), rank) && line(rank).done_step.load() != board_->step.load()) return false;
+      }
+      return true;
+    });
+  }
+  /// order() and await_done(), and every event must succeed.
+  bool run_step(uint64_t active_mask, uint32_t num_in_flight) {
+    order(active_mask, num_in_flight);
+    return await_done() && all_succeeded();
+  }
+  bool all_succeeded() {
+    bool is_right = true;
+    for_each_outcome([&](uint32_t rank, const EventOutcome& outcome) {
+      if (outcome.code.load() == 0 && !outcome.is_wrong.load()) return;
+      print(rank, outcome);
+      is_right = false;
+    });
+    return is_right;
+  }
+
+  template <class Use>
+  void for_each_outcome(Use&& use) {
+    for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) {
+      for (uint32_t m = 0; m < board_->num_in_flight.load() && has_rank(ordered(), rank); ++m)
+        use(rank, line(rank).outcomes[m]);
+    }
+  }
+  void print(uint32_t rank, const EventOutcome& outcome) {
+    std::printf("rank %u, step %llu: code %d, blames %d%s: %s\n", rank,
+                static_cast<unsigned long long>(board_->step.load()), outcome.code.load(), outcome.failed_rank.load(),
+                outcome.is_wrong.load() ? ", WRONG BYTES" : "", outcome.text);
+  }
+
+  /// False after 10 s.
+  bool await(const std::function<bool()>& condition) {
+    const Deadline deadline = deadline_in(2 * kPodPatience);
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() >= deadline) return false;
+      std::this_thread::sleep_for(200us);
+    }
+    return true;
+  }
+
+  /// Everybody closes and ends. False when somebody does not, or ended otherwise.
+  bool end() {
+    board_->is_ending.store(true);
+    bool is_clean = true;
+    for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) {
+      int wait_status = 0;
+      if (is_alive(rank)) is_clean &= await([&] { return peers_[rank]->has_ended(&wait_status); }) && wait_status == 0;
+    }
+    return is_clean;
+  }
+
+ private:
+  void fork_rank(uint32_t rank) {
+    peers_[rank] = std::make_unique<ForkedPeer>([this, rank] { PodRank(*board_, folder_, shape_, rank, seed_).run(); });
+  }
+
+  Folder folder_;
+  const PodShape shape_;
+  const uint64_t seed_;
+  PodBoard* board_ = nullptr;
+  uint64_t num_epochs_ = 0;
+  uint64_t ordered_ = 0;
+  std::vector<std::unique_ptr<ForkedPeer>> peers_;
+};
+
+}  // namespace switchyard::xccl::testing
