@@ -1,7 +1,7 @@
 /* Dispatch and combine for expert parallelism over MPI_Alltoallv, with the packing of ours: a token's row travels once to each
    rank that has experts of it, with its local experts behind it; a row comes back for each (token, expert); the sum is formed in
-   gate order. Rows travel as bf16, or as int8 with one fp32 scale, either way. What experts compute lies ready in bf16, as in our
-   case, and is sent from there where it travels as bf16. */
+   gate order. Rows travel as bf16, or as int8 with one fp32 scale, either way. What experts compute lies ready in the format that it
+   travels in, as in our case, and is sent from there. */
 #pragma once
 
 #include <math.h>
@@ -29,11 +29,9 @@ typedef struct {
   uint32_t* experts;          /* [num_tokens][top_k] */
   float* gates;               /* [num_tokens][top_k] */
   char *send_rows, *got_rows; /* [num_ranks][num_tokens][row_bytes] */
-  uint16_t* computed;         /* [num_ranks][num_tokens * top_k][hidden] bf16: the experts' outputs, a row a pair */
-  char *send_out,
-      *got_out;     /* [num_ranks][num_tokens * top_k][out_bytes]; send_out is `computed` where bf16 comes back */
-  char** outs;      /* [num_tokens][top_k]: the pair's row in got_out */
-  uint16_t* result; /* [num_tokens][hidden] bf16 */
+  char *computed, *got_out;   /* [num_ranks][num_tokens * top_k][out_bytes]: the experts' outputs, a row a pair */
+  char** outs;                /* [num_tokens][top_k]: the pair's row in got_out */
+  uint16_t* result;           /* [num_tokens][hidden] bf16 */
   int *row_offsets, *out_offsets;
   int *sent_counts, *got_counts;        /* of dispatched rows */
   int *reply_counts, *reply_got_counts; /* of the pairs' rows */
@@ -120,15 +118,6 @@ static void count_replies(Dispatch* d) {
   }
 }
 
-static void quantise_replies(Dispatch* d) {
-  for (int source = 0; source < d->num_ranks; ++source) {
-    const uint16_t* computed = d->computed + (size_t)source * d->num_tokens * kDispatchTopK * kDispatchHidden;
-    char* out = d->send_out + d->out_offsets[source];
-    const char* end = out + d->reply_counts[source];
-    for (; out < end; out += kInt8Bytes, computed += kDispatchHidden) quantise(computed, out);
-  }
-}
-
 static void add_row(const Dispatch* d, const char* out, float gate, float* sum) {
   if (d->is_int8_back) {
     float scale;
@@ -160,8 +149,7 @@ static void run_dispatch(void* state) {
   MPI_Alltoallv(d->send_rows, d->sent_counts, d->row_offsets, MPI_BYTE, d->got_rows, d->got_counts, d->row_offsets,
                 MPI_BYTE, MPI_COMM_WORLD);
   count_replies(d);
-  if (d->is_int8_back) quantise_replies(d);
-  MPI_Alltoallv(d->send_out, d->reply_counts, d->out_offsets, MPI_BYTE, d->got_out, d->reply_got_counts, d->out_offsets,
+  MPI_Alltoallv(d->computed, d->reply_counts, d->out_offsets, MPI_BYTE, d->got_out, d->reply_got_counts, d->out_offsets,
                 MPI_BYTE, MPI_COMM_WORLD);
   combine(d);
 }
@@ -177,8 +165,7 @@ static void make_buffers(Dispatch* d) {
   d->outs = malloc(num_pairs * sizeof *d->outs);
   d->send_rows = make_pages(d->num_ranks * row_space);
   d->got_rows = make_pages(d->num_ranks * row_space);
-  d->computed = make_pages(d->num_ranks * num_pairs * kBf16Bytes);
-  d->send_out = d->is_int8_back ? make_pages(d->num_ranks * out_space) : (char*)d->computed;
+  d->computed = make_pages(d->num_ranks * out_space);
   d->got_out = make_pages(d->num_ranks * out_space);
   int* counts = calloc(6 * d->num_ranks, sizeof(int));
   int** arrays[] = {&d->row_offsets, &d->out_offsets,  &d->sent_counts,
@@ -205,8 +192,17 @@ static Dispatch* make_dispatch(int rank, int num_ranks, int num_tokens, int is_i
     d->tokens[i] = bf16_of_float((float)(dispatch_random(first + i) % 2001) / 1000 - 1);
   for (int token = 0; token < num_tokens; ++token) dispatch_route(rank, token, d->experts + token * kDispatchTopK);
   for (int pair = 0; pair < num_tokens * kDispatchTopK; ++pair) d->gates[pair] = 1.0f / (1 << (pair % kDispatchTopK));
-  const size_t num_computed = (size_t)num_ranks * num_tokens * kDispatchTopK * kDispatchHidden;
-  for (size_t i = 0; i < num_computed; ++i) d->computed[i] = bf16_of_float(1);
+  uint16_t ones[kDispatchHidden];
+  for (int i = 0; i < kDispatchHidden; ++i) ones[i] = bf16_of_float(1);
+  const size_t num_computed = (size_t)num_ranks * num_tokens * kDispatchTopK;
+  for (size_t pair = 0; pair < num_computed; ++pair) {
+    char* row = d->computed + pair * d->out_bytes;
+    if (is_int8_back) {
+      quantise(ones, row);
+    } else {
+      memcpy(row, ones, sizeof ones);
+    }
+  }
   return d;
 }
 
