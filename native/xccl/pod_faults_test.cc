@@ -14,20 +14,6 @@ constexpr auto kTrampoline = ExchangeMode::kTrampoline;
 constexpr auto kDataflow = ExchangePace::kDataflow;
 constexpr auto kBarrier = ExchangePace::kBarrier;
 
-/// Each outcome is a success, or PeerDead that names the victim within a second.
-void check_outcomes(ForkedPod& pod, uint32_t victim) {
-  pod.for_each_outcome([&](uint32_t rank, const EventOutcome& outcome) {
-    const bool is_success = outcome.code.load() == 0;
-    const bool is_death = outcome.code.load() == static_cast<int32_t>(Code::kPeerDead) &&
-                          outcome.failed_rank.load() == static_cast<int32_t>(victim);
-    const int64_t since_ns = std::max(pod.line(victim).killed_ns.load(), pod.line(rank).started_ns.load());
-    const bool is_soon = outcome.ended_ns.load() - since_ns < 1'000'000'000;
-    const bool is_right = (is_success || is_death) && !outcome.is_wrong.load() && is_soon;
-    if (!is_right) pod.print(rank, outcome);
-    CHECK(is_right);
-  });
-}
-
 /// Which of the events must have failed: those that touch the victim. Others must not, but at a barrier they may: there the victim
 /// answers an empty header when the barrier is complete.
 void check_failures(ForkedPod& pod, const PodShape& shape, uint32_t victim) {

@@ -18,19 +18,6 @@ PodShape random_shape(Random& random) {
   return shape;
 }
 
-/// An event succeeds, or fails by the death of the victim, within a second of it.
-void check_outcomes(ForkedPod& pod, uint32_t victim) {
-  pod.for_each_outcome([&](uint32_t rank, const EventOutcome& outcome) {
-    const bool is_death = outcome.code.load() == static_cast<int32_t>(Code::kPeerDead) &&
-                          outcome.failed_rank.load() == static_cast<int32_t>(victim);
-    const int64_t since_ns = std::max(pod.line(victim).killed_ns.load(), pod.line(rank).started_ns.load());
-    const bool is_right = (outcome.code.load() == 0 || is_death) && !outcome.is_wrong.load() &&
-                          outcome.ended_ns.load() - since_ns < 1'000'000'000;
-    if (!is_right) pod.print(rank, outcome);
-    CHECK(is_right);
-  });
-}
-
 void run_random_pod(Random& random, uint32_t num_kills) {
   const PodShape shape = random_shape(random);
   ForkedPod pod(shape, random.next());
