@@ -19,7 +19,10 @@ export function runProgram(program: string, args: readonly string[], options: Pr
     execFile(program, args, settings, (error, stdout, stderr) => {
       if (!error) resolve(stdout);
       else if (error.code === 'ENOENT' && debianPackage) reject(new MissingProgram(program, debianPackage));
-      else reject(new Error(`${program} ${args.join(' ')}: ${stderr.trim() || error.message}`));
+      else
+        reject(
+          new Error(`${program} ${args.join(' ')}: ${stderr.trim() || `ended with ${error.signal ?? error.code}`}`),
+        );
     });
   });
 }
