@@ -51,10 +51,15 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       });
       ended.then(() => reject(new Error(output)));
     });
-    expect(commandLines().filter((line) => line.includes(`--seed ${seed}`)).length).toBeGreaterThan(2);
-    soak.kill(signal);
+    const ours = () => commandLines().filter((line) => line.includes(`--seed ${seed}`));
+    try {
+      // This program, the supervisor and at least one rank.
+      await expect.poll(() => ours().length, { timeout: 60_000 }).toBeGreaterThan(2);
+    } finally {
+      soak.kill(signal);
+    }
     expect((await ended)[0], output).toBe(128 + constants.signals[signal]);
     expect(existsSync(folder)).toBe(false);
-    expect(commandLines().filter((line) => line.includes(`--seed ${seed}`))).toEqual([]);
+    expect(ours()).toEqual([]);
   });
 }
