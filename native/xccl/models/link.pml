@@ -4,8 +4,12 @@
  * Asserted: nobody touches memory that is not mapped; rank 0 never sees a sequence number that the current epoch did not write.
  * A broker that waits for ever shows as an invalid end state.
  *
+ * SOLE_USERS: as the halves of the messenger hold links. A user's count has no other writer and is stored plainly; whoever retracts
+ * runs membarrier in the user's thread before it looks at the count (decision 0010).
+ *
  * Mutants: RELAXED_ACQUIRE (num_users is raised without a locked add), LOOK_BEFORE_REF (live is read first), RELAXED_RETRACT
- * (live = 0 is a plain store), UNMAP_IN_USE, RESET_BEFORE_END_OF_FILE, LINK_BEFORE_RESET.
+ * (live = 0 is a plain store), UNMAP_IN_USE, RESET_BEFORE_END_OF_FILE, LINK_BEFORE_RESET; of SOLE_USERS: NO_MEMBARRIER,
+ * MEMBARRIER_FIRST (before live = 0).
  */
 #ifndef NUM_MESSAGES
 #define NUM_MESSAGES 2
@@ -56,7 +60,7 @@ inline acquire(cpu, users, live, serial) {
 #ifdef LOOK_BEFORE_REF
   load(cpu, live, serial);
 #endif
-#ifdef RELAXED_ACQUIRE
+#if defined(RELAXED_ACQUIRE) || defined(SOLE_USERS)
   load(cpu, users, count);
   store(cpu, users, count + 1);
 #else
@@ -69,18 +73,42 @@ inline acquire(cpu, users, live, serial) {
 }
 
 inline release(cpu, users) {
+#ifdef SOLE_USERS
+  load(cpu, users, count);
+  assert(count > 0);
+  store(cpu, users, count - 1);
+  count = 0
+#else
   d_step {
     is_drained(cpu) ->
     assert(mem[users] > 0);
     mem[users] = mem[users] - 1
   }
+#endif
 }
 
-inline retract(cpu, live) {
-#ifdef RELAXED_RETRACT
-  store(cpu, live, 0)
+/* A full barrier in the user's thread, at some moment of the call: its earlier stores are in memory then. */
+inline membarrier(user_cpu) {
+#if defined(SOLE_USERS) && !defined(NO_MEMBARRIER)
+  is_drained(user_cpu)
 #else
-  exchange(cpu, live, 0)
+  skip
+#endif
+}
+
+inline retract(cpu, live, user_cpu) {
+#ifdef MEMBARRIER_FIRST
+  membarrier(user_cpu);
+#endif
+#ifdef RELAXED_RETRACT
+  store(cpu, live, 0);
+#else
+  exchange(cpu, live, 0);
+#endif
+#ifndef MEMBARRIER_FIRST
+  membarrier(user_cpu)
+#else
+  skip
 #endif
 }
 
@@ -130,7 +158,7 @@ end_live:
      :: is_end_of_file(epoch)
      :: epoch < NUM_EPOCHS /* given up, or replaced by the next epoch */
      fi;
-     retract(BROKER0, LIVE0);
+     retract(BROKER0, LIVE0, USER0);
 #ifdef LINK_BEFORE_RESET
      d_step { is_drained(BROKER0) -> offered = epoch + 1 };
 #endif
@@ -179,7 +207,7 @@ end_live:
     :: has_closed0[e]
     :: e < NUM_EPOCHS /* ends the link by itself */
     fi;
-    retract(broker_of(e), live_of(e));
+    retract(broker_of(e), live_of(e), user_of(e));
     is_unused(users_of(e));
     d_step { is_drained(broker_of(e)) -> has_mapped[e] = false; has_closed1[e] = true }
   } unless { is_killed[e] }
