@@ -3,6 +3,7 @@
 // many calls may be begun, so that all members stop after the same one.
 #include <cstring>
 
+#include "xccl/expert_parallel.h"
 #include "xccl/group.h"
 #include "xccl/soak/traffic.h"
 
@@ -10,6 +11,12 @@ namespace switchyard::xccl::soak {
 namespace {
 
 constexpr uint32_t kNumBytesMax = 40'000;
+
+// Dispatch and combine; two experts a rank.
+constexpr uint32_t kNumTokensMax = 5;
+constexpr uint32_t kHidden = 48;
+constexpr uint32_t kTopK = 3;
+constexpr uint32_t kNumOwnExperts = 2;
 
 uint64_t calls_word(uint32_t generation, uint32_t num_calls) { return uint64_t{generation} << 32 | num_calls; }
 
@@ -20,6 +27,35 @@ std::vector<std::byte> contribution(uint64_t call_seed, uint32_t from, uint32_t 
   for (std::byte& value : bytes) value = static_cast<std::byte>(random.next());
   return bytes;
 }
+
+/// The tokens of one rank in a call, and what comes of them: expert e makes e + 1 times its row. Small numbers, exact in fp32.
+struct Tokens {
+  Tokens(uint64_t call_seed, uint32_t rank, uint32_t num_experts) {
+    Random random(call_seed * 64 + rank);
+    num_tokens = random.below(kNumTokensMax + 1);
+    for (uint32_t token = 0; token < num_tokens; ++token) {
+      const uint32_t first = random.below(num_experts);
+      float factor = 0;
+      for (uint32_t k = 0; k < kTopK; ++k) {
+        const bool is_none = random.below(4) == 0;
+        const uint32_t expert = (first + k) % num_experts;
+        gates.push_back(1.0f / static_cast<float>(1 << k));
+        ids.push_back(is_none ? -1 : static_cast<int32_t>(expert));
+        factor += is_none ? 0 : gates.back() * static_cast<float>(expert + 1);
+      }
+      for (uint32_t i = 0; i < kHidden; ++i) {
+        x.push_back(static_cast<float>(random.below(64)));
+        expected.push_back(x.back() * factor);
+      }
+    }
+  }
+
+  uint32_t num_tokens;
+  std::vector<int32_t> ids;     // [num_tokens][kTopK]
+  std::vector<float> gates;     // the same
+  std::vector<float> x;         // [num_tokens][kHidden]
+  std::vector<float> expected;  // the same
+};
 
 class GroupTraffic final : public Traffic {
  public:
@@ -45,12 +81,14 @@ class GroupTraffic final : public Traffic {
       spec.ranks.push_back(rank);
       if (actor_.epoch_of(rank) != epochs[rank]) return false;
     }
+    experts_.reset();
     group_.reset();
     generation_ = wanted;
     num_calls_ = 0;
     epochs_ = std::move(epochs);
     const int64_t start_ns = now_ns();
-    const Status status = actor_.member().open_group(spec, &group_);
+    Status status = actor_.member().open_group(spec, &group_);
+    if (status.ok()) status = ExpertParallel::open(group_, expert_spec(), &experts_);
     if (!status.ok()) actor_.refused_by_group(kind_, status, epochs_, start_ns);
     return status.ok();
   }
@@ -67,6 +105,7 @@ class GroupTraffic final : public Traffic {
     bool is_right = false;
     const Status status = call(&is_right);
     if (!status.ok()) {
+      experts_.reset();
       group_.reset();
       actor_.refused_by_group(kind_, status, epochs_, start_ns);
     } else if (!is_right) {
@@ -81,7 +120,7 @@ class GroupTraffic final : public Traffic {
   Status call(bool* is_right) {
     const uint64_t seed = uint64_t{generation_} << 24 | num_calls_;
     Random random(seed);
-    const uint32_t choice = random.below(5);
+    const uint32_t choice = random.below(6);
     const uint32_t limits[] = {9, 300, kNumBytesMax};
     const size_t num_bytes = random.below(limits[random.below(3)]);
     switch (choice) {
@@ -93,6 +132,8 @@ class GroupTraffic final : public Traffic {
         return all_gather(seed, num_bytes, is_right);
       case 3:
         return all_reduce(seed, num_bytes / 4 * 4, is_right);
+      case 4:
+        return dispatch_and_combine(seed, is_right);
       default:
         *is_right = true;
         return group_->barrier(static_cast<uint32_t>(seed), soon());
@@ -163,9 +204,53 @@ class GroupTraffic final : public Traffic {
     return status;
   }
 
+  uint32_t num_experts() const { return kNumOwnExperts * actor_.num_ranks(); }
+
+  ExpertParallelSpec expert_spec() const {
+    ExpertParallelSpec spec;
+    spec.max_tokens = kNumTokensMax;
+    spec.hidden = kHidden;
+    spec.top_k = kTopK;
+    spec.num_experts = num_experts();
+    spec.activation = spec.dispatch_wire = spec.combine_wire = RowFormat::kFp32;
+    return spec;
+  }
+
+  Status dispatch_and_combine(uint64_t seed, bool* is_right) {
+    const Tokens tokens(seed, actor_.rank(), num_experts());
+    const auto event = static_cast<uint32_t>(seed);
+    DispatchResult here;
+    const auto* x = reinterpret_cast<const std::byte*>(tokens.x.data());
+    SWITCHYARD_RETURN_IF_ERROR(
+        experts_->dispatch({event, tokens.num_tokens, x, tokens.ids.data(), false}, soon(), &here));
+    const std::vector<float> outputs = outputs_of(here);
+    std::vector<float> y(tokens.x.size());
+    const Status status =
+        experts_->combine({event, reinterpret_cast<const std::byte*>(outputs.data()), RowFormat::kFp32, false,
+                           tokens.gates.data(), nullptr, reinterpret_cast<std::byte*>(y.data())},
+                          soon());
+    *is_right = y == tokens.expected;
+    return status;
+  }
+
+  std::vector<float> outputs_of(const DispatchResult& here) const {
+    std::vector<float> outputs;
+    uint32_t expert = kNumOwnExperts * actor_.rank();
+    auto pair = here.pairs.begin();
+    for (const uint32_t count : here.expert_counts) {
+      expert += 1;
+      for (uint32_t i = 0; i < count; ++i, ++pair) {
+        const float* row = reinterpret_cast<const float*>(here.rows) + pair->row * kHidden;
+        for (uint32_t at = 0; at < kHidden; ++at) outputs.push_back(row[at] * static_cast<float>(expert));
+      }
+    }
+    return outputs;
+  }
+
   Actor& actor_;
   const uint32_t kind_;
   std::shared_ptr<Group> group_;
+  std::unique_ptr<ExpertParallel> experts_;
   uint32_t generation_ = 0;
   uint32_t num_calls_ = 0;        // begun in this generation
   std::vector<uint64_t> epochs_;  // of the members when the group was opened
