@@ -5,6 +5,7 @@ import { runProgram } from './run-program.js';
 import type { Figures, Meter, NativeSource } from './source.js';
 
 const SECONDS = 1;
+const BUILD_TIMEOUT_MS = 1_200_000;
 
 export class NativeMeter implements Meter<NativeSource> {
   private readonly program: string;
@@ -14,7 +15,9 @@ export class NativeMeter implements Meter<NativeSource> {
   }
 
   async build(): Promise<void> {
-    await runProgram(process.execPath, [join(this.repoRoot, 'native/build.mjs'), '--bench']);
+    await runProgram(process.execPath, [join(this.repoRoot, 'native/build.mjs'), '--bench'], {
+      timeoutMs: BUILD_TIMEOUT_MS,
+    });
   }
 
   /** Throws, listing them, for cases that native_bench does not have. */

@@ -7,15 +7,16 @@ export interface ProgramOptions {
   debianPackage?: string;
   cwd?: string;
   env?: Record<string, string>;
+  timeoutMs?: number;
 }
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 120_000; // of a measurement
 
 /** Throws MissingProgram, or an Error with the program's own words. */
 export function runProgram(program: string, args: readonly string[], options: ProgramOptions = {}): Promise<string> {
-  const { debianPackage, cwd, env } = options;
+  const { debianPackage, cwd, env, timeoutMs = TIMEOUT_MS } = options;
   return new Promise((resolve, reject) => {
-    const settings = { cwd, env: { ...process.env, ...env }, timeout: TIMEOUT_MS, maxBuffer: 1 << 24 };
+    const settings = { cwd, env: { ...process.env, ...env }, timeout: timeoutMs, maxBuffer: 1 << 24 };
     execFile(program, args, settings, (error, stdout, stderr) => {
       if (!error) resolve(stdout);
       else if (error.code === 'ENOENT' && debianPackage) reject(new MissingProgram(program, debianPackage));
