@@ -1,32 +1,33 @@
 // What is shown of what XCCL counted: every sum under its name and unit, peers by their names, and nothing after the end.
-import { createNoopMeter, type Meter, type ObservableCallback, type ObservableResult } from '@opentelemetry/api';
+import {
+  type BatchObservableCallback,
+  type BatchObservableResult,
+  createNoopMeter,
+  type Meter,
+} from '@opentelemetry/api';
 import type { PrimitiveStats } from '@switchyard/native';
 import { expect, it } from 'vitest';
 import { registerDataPlaneMetrics } from '../src/telemetry/data-plane-metrics.js';
 
 /** A meter whose counters are read by hand. */
 class ReadMeter {
-  readonly callbacks = new Map<string, ObservableCallback>();
+  readonly callbacks = new Set<BatchObservableCallback>();
 
   asMeter(): Meter {
-    return Object.assign(createNoopMeter(), {
-      createObservableCounter: (name: string) => ({
-        addCallback: (callback: ObservableCallback) => void this.callbacks.set(name, callback),
-        removeCallback: (callback: ObservableCallback) => {
-          if (this.callbacks.get(name) === callback) this.callbacks.delete(name);
-        },
-      }),
+    return Object.assign(Object.create(createNoopMeter()), {
+      createObservableCounter: (name: string) => ({ name, addCallback: () => {}, removeCallback: () => {} }),
+      addBatchObservableCallback: (callback: BatchObservableCallback) => void this.callbacks.add(callback),
+      removeBatchObservableCallback: (callback: BatchObservableCallback) => void this.callbacks.delete(callback),
     });
   }
 
   async read(): Promise<Record<string, number>> {
     const values: Record<string, number> = {};
-    for (const [name, callback] of this.callbacks) {
-      const observe: ObservableResult['observe'] = (value, labels) => {
-        values[`${name}{${labels?.primitive},${labels?.peer}}`] = value;
-      };
-      await callback({ observe });
-    }
+    const observe: BatchObservableResult['observe'] = (counter, value, labels) => {
+      const { name } = counter as unknown as { name: string };
+      values[`${name}{${labels?.primitive},${labels?.peer}}`] = value;
+    };
+    for (const callback of this.callbacks) await callback({ observe });
     return values;
   }
 }

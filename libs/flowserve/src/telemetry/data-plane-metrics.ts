@@ -1,6 +1,6 @@
 // Metrics of the data plane: what XCCL counted in this rank, by primitive and peer. Read when somebody scrapes, so they cost the data
 // plane nothing. Names carry their unit, times are in seconds, labels are bounded by the cluster's size.
-import type { Meter, ObservableResult } from '@opentelemetry/api';
+import type { BatchObservableResult, Meter } from '@opentelemetry/api';
 import type { NativeCommunicator, PrimitiveStats } from '@switchyard/native';
 
 interface Sum {
@@ -35,21 +35,21 @@ export function registerDataPlaneMetrics(
   communicator: Pick<NativeCommunicator, 'telemetry'>,
   peerName: (rank: number) => string,
 ): () => void {
-  const undo = sums.map(({ name, unit, description, read, scale }) => {
+  const counters = sums.map(({ name, unit, description, read, scale }) => {
     const counter = meter.createObservableCounter(`switchyard_xccl_${name}`, {
       description: `${description} of the data plane, by primitive and peer`,
       ...(unit !== undefined && { unit }),
     });
-    const observe = (result: ObservableResult) => {
-      for (const stats of communicator.telemetry().stats) {
-        const peer = stats.peer === null ? severalPeers : peerName(stats.peer);
-        result.observe(Number(read(stats)) * scale, { primitive: stats.primitive, peer });
-      }
-    };
-    counter.addCallback(observe);
-    return () => counter.removeCallback(observe);
+    return { counter, read, scale };
   });
-  return () => {
-    for (const remove of undo) remove();
+  const observe = (result: BatchObservableResult) => {
+    for (const stats of communicator.telemetry().stats) {
+      const peer = stats.peer === null ? severalPeers : peerName(stats.peer);
+      const labels = { primitive: stats.primitive, peer };
+      for (const { counter, read, scale } of counters) result.observe(counter, Number(read(stats)) * scale, labels);
+    }
   };
+  const observables = counters.map(({ counter }) => counter);
+  meter.addBatchObservableCallback(observe, observables);
+  return () => meter.removeBatchObservableCallback(observe, observables);
 }
