@@ -64,6 +64,17 @@ function watch(state: PeerChange['state']) {
   return { promise, onPeerChange };
 }
 
+/** One callback, and the promises of a link and of its end. */
+function watchLife() {
+  const linked = watch('linked');
+  const dead = watch('dead');
+  const onPeerChange = (change: PeerChange) => {
+    linked.onPeerChange(change);
+    dead.onPeerChange(change);
+  };
+  return { linked, dead, onPeerChange };
+}
+
 /** A core that this process may run on. */
 function allowedCore(): number {
   return Number.parseInt(/^Cpus_allowed_list:\t(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '', 10);
@@ -79,12 +90,7 @@ const codeOf = (action: () => unknown) => {
 };
 
 test('a probe tells a healthy peer from a dead one, and telemetry starts empty', async () => {
-  const linked = watch('linked');
-  const dead = watch('dead');
-  const onPeerChange = (change: PeerChange) => {
-    linked.onPeerChange(change);
-    dead.onPeerChange(change);
-  };
+  const { linked, dead, onPeerChange } = watchLife();
   const a = create(0, { onPeerChange });
   const b = create(1);
   a.expectPeer({ rank: 1, epoch: 1n, socketPath: join(folder, 'r1') });
@@ -106,12 +112,7 @@ test('a probe tells a healthy peer from a dead one, and telemetry starts empty',
 });
 
 test('two communicators link, and one hears of the end of the other', async () => {
-  const linked = watch('linked');
-  const dead = watch('dead');
-  const onPeerChange = (change: PeerChange) => {
-    linked.onPeerChange(change);
-    dead.onPeerChange(change);
-  };
+  const { linked, dead, onPeerChange } = watchLife();
   const a = create(0, { onPeerChange });
   const b = create(1, { epoch: 2n });
   a.expectPeer({ rank: 1, epoch: 2n, socketPath: join(folder, 'r1') });
