@@ -91,6 +91,10 @@ TEST(xccl_pod_attention_rank_dies_behind_its_forwarder_with_two_events) {
 }
 TEST(xccl_pod_attention_rank_dies_at_a_barrier) { kill_attention({2, 3, false, kTrampoline, kBarrier}, 0, 1); }
 
+TEST(xccl_pod_attention_rank_dies_at_a_barrier_with_two_events) {
+  kill_attention({2, 3, false, kTrampoline, kBarrier}, 1, 2);
+}
+
 TEST(xccl_pod_direct_barrier_loses_an_expert_rank) { kill_expert({3, 3, false, kDirect, kBarrier}, 4, 2); }
 TEST(xccl_pod_direct_barrier_loses_an_attention_rank) { kill_attention({3, 2, false, kDirect, kBarrier}, 1, 2); }
 TEST(xccl_pod_rank_that_is_both_dies) { kill_expert({3, 3, true, kTrampoline, kDataflow}, 1, 2); }

@@ -100,8 +100,8 @@ class PodRank {
   }
 
   void follow_steps() {
-    uint64_t done = board_.step.load();
-    line().done_step.store(done);
+    // As of the fork, not of now: an order may have been given since.
+    uint64_t done = line().done_step.load();
     while (!board_.is_ending.load()) {
       const uint64_t step = board_.step.load();
       const bool is_new = step != done;
@@ -192,9 +192,10 @@ class ForkedPod {
   bool is_alive(uint32_t rank) const { return peers_[rank] != nullptr; }
 
   void kill(uint32_t rank) {
-    line(rank).killed_ns.store(pod_now_ns());
     line(rank).killed_epoch.store(line(rank).wanted_epoch.load());
     peers_[rank].reset();
+    // Not of the signal: on a busy machine a process may take seconds to end, and nobody can know of it before.
+    line(rank).killed_ns.store(pod_now_ns());
     ordered_ &= ~(uint64_t{1} << rank);
   }
   void restart(uint32_t rank) {

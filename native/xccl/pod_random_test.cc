@@ -24,9 +24,7 @@ void run_random_pod(Random& random, uint32_t num_kills) {
   REQUIRE(pod.await_linked());
   for (uint32_t i = 0; i < num_kills; ++i) {
     const uint32_t victim = random.below(shape.num_ranks());
-    // Two events at a trampoline's barrier: open, see docs/status.md.
-    const bool is_open = shape.mode == ExchangeMode::kTrampoline && shape.pace == ExchangePace::kBarrier;
-    pod.order(pod.able_mask(), is_open ? 1 : 1 + random.below(kNumMicroBatches));
+    pod.order(pod.able_mask(), 1 + random.below(kNumMicroBatches));
     std::this_thread::sleep_for(std::chrono::microseconds(random.below(1000)));
     pod.kill(victim);
     if (random.below(2) == 0) {
