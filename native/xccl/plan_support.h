@@ -16,6 +16,7 @@ struct PodShape {
   bool is_shared = false;  // num_attention == num_experts then
   ExchangeMode mode = ExchangeMode::kDirect;
   ExchangePace pace = ExchangePace::kDataflow;
+  std::chrono::milliseconds barrier_timeout = ExchangePlan{}.barrier_timeout;
 
   uint32_t num_ranks() const { return is_shared ? num_experts : num_attention + num_experts; }
   uint32_t first_expert() const { return is_shared ? 0 : num_attention; }
@@ -30,7 +31,8 @@ inline CommunicatorConfig config_of_pod(const Folder& folder, const PodShape& sh
   config.app_bytes = config.zc_bytes = 4096;
   config.max_ranks = shape.num_ranks();
   config.exchange.max_parts = shape.mode == ExchangeMode::kTrampoline ? shape.num_experts : 0;
-  config.exchange_plan = {shape.mode, shape.pace, shape.attention_mask(), shape.expert_mask(), {}};
+  config.exchange_plan = {shape.mode, shape.pace, shape.attention_mask(), shape.expert_mask(), {},
+                          shape.barrier_timeout};
   config.liveness_timeout = 5s;  // sanitizers and a busy machine slow everything
   return config;
 }

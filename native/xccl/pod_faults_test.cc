@@ -117,6 +117,28 @@ void kill_awaited(ExchangeMode mode, uint32_t num_in_flight) {
 TEST(xccl_pod_awaited_rank_dies_at_a_direct_barrier) { kill_awaited(kDirect, 1); }
 TEST(xccl_pod_awaited_rank_dies_at_a_trampoline_barrier) { kill_awaited(kTrampoline, 2); }
 
+/// Rank 1 lives and does not send: the barrier gives up on it, and what it held does not keep the next step away.
+void stay_silent(ExchangeMode mode) {
+  ForkedPod pod({2, 3, false, mode, kBarrier, 50ms}, test::seed());
+  REQUIRE(pod.await_linked());
+  for (const uint32_t num_in_flight : {1u, 2u}) {
+    pod.order(pod.able_mask(), num_in_flight, 0b10);
+    REQUIRE(pod.await_done());
+    pod.for_each_outcome([&](uint32_t rank, const EventOutcome& outcome) {
+      const bool is_right =
+          outcome.code.load() == static_cast<int32_t>(Code::kTimeout) && outcome.failed_rank.load() == 1;
+      if (!is_right) pod.print(rank, outcome);
+      CHECK(is_right);
+    });
+    CHECK(pod.run_step(pod.able_mask() & ~uint64_t{0b10}, num_in_flight));
+    CHECK(pod.run_step(pod.able_mask(), num_in_flight));
+  }
+  CHECK(pod.end());
+}
+
+TEST(xccl_pod_silent_rank_at_a_direct_barrier) { stay_silent(kDirect); }
+TEST(xccl_pod_silent_rank_at_a_trampoline_barrier) { stay_silent(kTrampoline); }
+
 /// Rank 0 has sent, is awaiting rank 1, which does not send, and dies: what the gates hold must not keep its successor away.
 void kill_awaiting(ExchangeMode mode, uint32_t num_in_flight) {
   ForkedPod pod({2, 3, false, mode, kBarrier}, test::seed());

@@ -74,7 +74,7 @@ enum class ExchangeMode : uint8_t { kDirect, kTrampoline };
 
 /// kDataflow: rows go where there are any, experts work on whatever has arrived. kBarrier: every attention rank sends to every
 /// active expert rank, empty headers where it has no rows, and an expert rank begins an event when all active attention ranks
-/// have sent for it; the caller then gives all of them the same step numbers.
+/// have sent for it; the caller then gives all of them the same rising step numbers, and no failed event a second try.
 enum class ExchangePace : uint8_t { kDataflow, kBarrier };
 
 /// Who exchanges with whom and how. The default (direct, dataflow) needs no more. Equal in all members.
@@ -86,6 +86,8 @@ struct ExchangePlan {
   /// kTrampoline: for each attention rank, ascending, an expert rank of its own; a rank that is both is its own forwarder.
   /// Empty: those, and for the others the expert ranks that are left, ascending.
   std::vector<uint32_t> forwarders;
+  /// kBarrier: an event that an attention rank does not send for, though it lives, is given up so long after the first has sent.
+  std::chrono::milliseconds barrier_timeout{5000};
 };
 
 /// How a waiter passes its time. kAuto: where each rank has a core, looks for 50 us and yields up to 200 us; where ranks share

@@ -144,7 +144,7 @@ std::string refusal_text(const E2aRefusal& refusal, const A2eSender::Slot& slot)
     case RefusalReason::kMode:
       return "is not set up for such a message from that sender";
     case RefusalReason::kBarrier:
-      return "keeps the barrier from being completed: it is dead or has moved on";
+      return "keeps the barrier from being completed: it is dead, has moved on, or has not sent in time";
     case RefusalReason::kDead:
       return "is dead";
     case RefusalReason::kByCaller:

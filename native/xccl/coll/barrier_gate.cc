@@ -12,10 +12,16 @@ uint32_t lowest(uint64_t mask) { return static_cast<uint32_t>(std::countr_zero(m
 
 }  // namespace
 
-void BarrierGate::hold(uint32_t rank, const EventId& event, uint64_t active_mask) {
+void BarrierGate::hold(uint32_t rank, const EventId& event, uint64_t active_mask, Deadline now) {
+  pass_over(rank, event);
   held_ |= uint64_t{1} << rank;
-  events_[rank] = event;
   masks_[rank] = active_mask;
+  since_[rank] = now;
+}
+
+void BarrierGate::pass_over(uint32_t rank, const EventId& event) {
+  known_ |= uint64_t{1} << rank;
+  events_[rank] = event;
 }
 
 /// The ranks that hold the earliest event.
@@ -39,26 +45,40 @@ uint64_t BarrierGate::with_other_mask(uint64_t ranks) const {
   return others;
 }
 
-BarrierGate::Decision BarrierGate::next(uint64_t gone_mask) {
+/// Of these ranks, which hold nothing for the event, those that will not send for it any more: their last is this one or a later.
+uint64_t BarrierGate::past(const EventId& event, uint64_t ranks) const {
+  uint64_t past = 0;
+  for (uint64_t left = ranks & known_; left != 0; left &= left - 1) {
+    if (!is_before(events_[lowest(left)], event)) past |= left & -left;
+  }
+  return past;
+}
+
+bool BarrierGate::is_overdue(uint64_t ranks, Deadline now) const {
+  for (uint64_t left = ranks; left != 0; left &= left - 1) {
+    if (now - since_[lowest(left)] >= patience_) return true;
+  }
+  return false;
+}
+
+BarrierGate::Decision BarrierGate::next(uint64_t gone_mask, Deadline now) {
   const uint64_t ranks = earliest();
   if (ranks == 0) return {};
   const uint64_t mask = masks_[lowest(ranks)];
   const uint64_t others = with_other_mask(ranks);
   const uint64_t missing = mask & attention_mask_ & ~ranks;
   const uint64_t gone = gone_mask & (missing | (mask & expert_mask_));
-  Decision decision{Verdict::kBreak, ranks};
+  const uint64_t past_it = past(events_[lowest(ranks)], missing);
+  Decision decision{Verdict::kRelease, ranks};
   if (others != 0) {
-    decision.blamed_rank = lowest(others);
-    decision.has_other_mask = true;
+    decision = {Verdict::kBreak, ranks, lowest(others), Code::kMismatch, true};
   } else if (gone != 0) {
-    decision.blamed_rank = lowest(gone);
-    decision.is_dead = true;
-  } else if ((missing & held_) != 0) {
-    decision.blamed_rank = lowest(missing & held_);
+    decision = {Verdict::kBreak, ranks, lowest(gone), Code::kPeerDead};
+  } else if (past_it != 0) {
+    decision = {Verdict::kBreak, ranks, lowest(past_it), Code::kMismatch};
   } else if (missing != 0) {
-    return {};
-  } else {
-    decision.verdict = Verdict::kRelease;
+    if (!is_overdue(ranks, now)) return {};
+    decision = {Verdict::kBreak, ranks, lowest(missing), Code::kTimeout};
   }
   held_ &= ~ranks;
   return decision;

@@ -65,6 +65,7 @@ Status check_exchange_plan(const ExchangePlan& plan, const ExchangeShape& shape,
   if (((plan.attention_mask | plan.expert_mask) & ~all_ranks) != 0)
     return invalid("a mask names a rank past max_ranks");
   if (plan.mode == ExchangeMode::kDirect && !plan.forwarders.empty()) return invalid("direct mode has no forwarders");
+  if (plan.barrier_timeout <= std::chrono::milliseconds::zero()) return invalid("barrier_timeout must be positive");
   if (is_plain) return {};
   if (shape == ExchangeShape{}) return invalid("there is no exchange");
   if (plan.attention_mask == 0 || plan.expert_mask == 0)

@@ -22,8 +22,7 @@ Expert::Expert(LocalRank& local)
     : local_(local),
       roles_(local.config().exchange_plan),
       forwarder_(local),
-      gates_{BarrierGate(roles_.attention_mask(), roles_.expert_mask()),
-             BarrierGate(roles_.attention_mask(), roles_.expert_mask())} {
+      gates_{BarrierGate(local.config().exchange_plan), BarrierGate(local.config().exchange_plan)} {
   ready_.reserve(kNumRanksMax * kNumMicroBatches);
 }
 
@@ -64,6 +63,7 @@ uint32_t Expert::poll() {
     watch_.look(local_.peers(), roles_.attention_mask() | roles_.expert_mask());
     // Who was replaced fails what was held for the former epoch, not what arrives now.
     pass_gates(watch_.gone());
+    for (BarrierGate& gate : gates_) gate.forget(watch_.gone());
   }
   take_arrivals();
   if (roles_.is_barrier()) pass_gates(watch_.dead());
@@ -109,8 +109,11 @@ void Expert::take_slot(uint32_t sender, uint32_t micro_batch, LinkRef link) {
   slot.is_part_done = false;
   Refusal refusal{Code::kCorrupt, {RefusalReason::kMalformed, local_.config().rank, {}}};
   if (slot.message.read(local_, sender, sender_epoch, micro_batch)) {
-    refusal = check_message(slot.message.header(), sender);
+    const A2eSlotHeader& header = slot.message.header();
+    refusal = check_message(header, sender);
     if (refusal.code == Code::kOk) return admit(sender, micro_batch, slot);
+    if (has_rank(roles_.attention_mask(), header.origin_rank) && sender_for(header.origin_rank) == sender)
+      gates_[micro_batch].pass_over(header.origin_rank, slot.message.event());
   }
   if (refusal.code == Code::kCorrupt) num_corrupt_.fetch_add(1, std::memory_order_relaxed);
   // The sender may be gone; it has nothing to lose then.
@@ -166,7 +169,7 @@ void Expert::admit(uint32_t sender, uint32_t micro_batch, Slot& slot) {
   }
   if (roles_.is_barrier()) {
     const A2eSlotHeader& header = slot.message.header();
-    gates_[micro_batch].hold(header.origin_rank, slot.message.event(), header.active_mask);
+    gates_[micro_batch].hold(header.origin_rank, slot.message.event(), header.active_mask, std::chrono::steady_clock::now());
   } else {
     ready_.push_back({sender, micro_batch});
   }
@@ -209,7 +212,7 @@ void Expert::drop_orphans(uint32_t micro_batch) {
 void Expert::pass_gate(uint32_t micro_batch, uint64_t gone_mask) {
   BarrierGate& gate = gates_[micro_batch];
   while (gate.held() != 0) {
-    const BarrierGate::Decision decision = gate.next(gone_mask);
+    const BarrierGate::Decision decision = gate.next(gone_mask, std::chrono::steady_clock::now());
     if (decision.verdict == BarrierGate::Verdict::kHold) return;
     for (uint64_t left = decision.ranks; left != 0; left &= left - 1) {
       const uint32_t sender = sender_for(static_cast<uint32_t>(std::countr_zero(left)));
@@ -223,8 +226,7 @@ void Expert::leave_gate(uint32_t sender, Slot& slot, const BarrierGate::Decision
   const uint32_t micro_batch = slot.message.event().micro_batch;
   if (decision.verdict == BarrierGate::Verdict::kBreak) {
     const RefusalReason reason = decision.has_other_mask ? RefusalReason::kMask : RefusalReason::kBarrier;
-    const Code code = decision.is_dead ? Code::kPeerDead : Code::kMismatch;
-    (void)end_part(sender, slot, {code, {reason, decision.blamed_rank, {}}});
+    (void)end_part(sender, slot, {decision.code, {reason, decision.blamed_rank, {}}});
   } else if (slot.part.pairs.empty()) {
     (void)end_part(sender, slot, {});
   } else {

@@ -25,11 +25,13 @@ void Forwarder::begin(const ArrivedMessage& message, const SlotWriter& answer) {
     bundle.states[i] = is_own ? PartState::kDone : PartState::kWaiting;
     bundle.num_open += !is_own;
   }
+  bundle.num_waiting = bundle.num_open;
 }
 
 bool Forwarder::is_settled(uint32_t micro_batch) const {
   const Bundle& bundle = bundles_[micro_batch];
-  return bundle.num_open == 0 || bundle.refusal.code != Code::kOk;
+  // At the other ranks' barriers a part is awaited though the bundle has failed.
+  return bundle.num_open == 0 || (bundle.refusal.code != Code::kOk && (!is_barrier_ || bundle.num_waiting == 0));
 }
 
 void Forwarder::set_refusal(uint32_t micro_batch, const Refusal& refusal) {
@@ -50,15 +52,17 @@ void Forwarder::send_parts(Bundle& bundle) {
   const uint32_t micro_batch = bundle.message->event().micro_batch;
   const std::span<const PartLists> parts = bundle.message->parts();
   for (size_t i = 0; i < parts.size(); ++i) {
-    // At the other ranks' barriers this part is awaited all the same.
     if (bundle.refusal.code != Code::kOk && !is_barrier_) return;
     if (bundle.states[i] != PartState::kWaiting) continue;
     const uint32_t dest = parts[i].rank;
     // A slot that still holds a part of an abandoned bundle is waited for by looking again.
     if ((out_[micro_batch] >> dest & 1) != 0) continue;
+    bundle.num_waiting -= 1;
     const LinkRef link = local_.peers().acquire(dest);
     if (!link || !sender_.follow_link(dest, link).ok() || !write_part(*bundle.message, parts[i], link).ok()) {
       set_refusal(micro_batch, {Code::kPeerDead, {RefusalReason::kDead, dest, {}}});
+      bundle.states[i] = PartState::kDone;
+      bundle.num_open -= 1;
       continue;
     }
     bundle.states[i] = PartState::kOut;

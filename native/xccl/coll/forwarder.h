@@ -28,7 +28,8 @@ class Forwarder {
   void progress();
 
   bool is_active(uint32_t micro_batch) const { return bundles_[micro_batch].message != nullptr; }
-  /// All parts of others are answered, or one has failed: then refusal() says how, and the others' late answers will be dropped.
+  /// All parts of others are answered, or one has failed and (kBarrier) all are sent: then refusal() says how, and the others' late
+  /// answers will be dropped.
   bool is_settled(uint32_t micro_batch) const;
   const Refusal& refusal(uint32_t micro_batch) const { return bundles_[micro_batch].refusal; }
   /// A failure of the part for this rank itself.
@@ -44,7 +45,8 @@ class Forwarder {
   struct Bundle {
     const ArrivedMessage* message = nullptr;
     const SlotWriter* answer = nullptr;
-    uint32_t num_open = 0;  // parts of others without an answer
+    uint32_t num_open = 0;     // parts of others without an answer
+    uint32_t num_waiting = 0;  // of these, not sent yet
     Refusal refusal;
     std::array<PartState, kNumRanksMax> states{};  // by part
   };

@@ -56,7 +56,7 @@ enum class RefusalReason : uint32_t {
   kPlacement = 2,  // details: the version that is served, and the next one
   kMask = 3,       // the sender or this rank is not in the message's active mask
   kMode = 4,       // this rank is not set up for such a message from that sender
-  kBarrier = 5,    // the barrier can not be completed any more; blamed: the rank that is dead or has moved on
+  kBarrier = 5,    // blamed: the rank that keeps a barrier from being completed; the code says how
   kDead = 6,       // a rank behind the forwarder is dead
 };
 
