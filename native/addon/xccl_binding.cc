@@ -212,10 +212,13 @@ napi_value call_to_js(const JsWriter& js, const xccl::CallRecord& call) {
 Napi::Value telemetry(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
   const xccl::TelemetryReport report = handle.get(info.Env()).telemetry();
   const JsWriter js(info.Env());
-  napi_value object = js.object();
-  js.set(object, "stats", js.array(report.stats, [&](const auto& stats) { return stats_to_js(js, stats); }));
-  js.set(object, "lastCalls", js.array(report.last_calls, [&](const auto& call) { return call_to_js(js, call); }));
-  return {info.Env(), object};
+  return {info.Env(), js.array(report.stats, [&](const auto& stats) { return stats_to_js(js, stats); })};
+}
+
+Napi::Value last_calls(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
+  const xccl::TelemetryReport report = handle.get(info.Env()).telemetry();
+  const JsWriter js(info.Env());
+  return {info.Env(), js.array(report.last_calls, [&](const auto& call) { return call_to_js(js, call); })};
 }
 
 const char* state_name(xccl::ProbeState state) {
@@ -289,6 +292,8 @@ Napi::Object make_object(Napi::Env env, const std::shared_ptr<CommunicatorHandle
              Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return list_peers(*handle, info); }));
   object.Set("telemetry",
              Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return telemetry(*handle, info); }));
+  object.Set("lastCalls",
+             Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return last_calls(*handle, info); }));
   object.Set("probe",
              Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return probe(*handle, info); }));
   object.Set("close", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {

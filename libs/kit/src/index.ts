@@ -43,6 +43,7 @@ export { type GrpcService, grpcService } from './rpc/service.js';
 export { type ServiceOptions, serviceOptions } from './service/options.js';
 export { runService } from './service/run.js';
 export type { MemberHandle, ServiceConfig, ServiceContext, ServiceDefinition, Wiring } from './service/types.js';
+export { type CountedHistogram, type CountedSeries, registerHistogram } from './telemetry/histograms.js';
 export { renderMetrics } from './telemetry/metrics.js';
 export { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry/setup.js';
 export {

@@ -10,6 +10,7 @@ import {
   contextFromTraceparent,
   currentTraceparent,
   recordSpan,
+  registerHistogram,
   renderMetrics,
   ServiceError,
   startTelemetry,
@@ -182,5 +183,35 @@ describe('metrics', () => {
       .createCounter('switchyard_test_requests', { description: 'Requests' })
       .add(3, { kind: 'x' });
     expect(await renderMetrics()).toMatch(/switchyard_test_requests_total\{kind="x"[^}]*\} 3/);
+  });
+
+  it('hold histograms that something else has counted, until they are taken away', async () => {
+    telemetry = await startTelemetry({ service: 'test', member: 'test-0', metrics: true });
+    const own = { name: 'switchyard_test_call_seconds', description: 'Calls', unit: 's', boundaries: [0.5, 2] };
+    const series = { attributes: { kind: 'x' }, counts: [3, 0, 1], sum: 4.5 };
+    const ends = [
+      registerHistogram({ ...own, read: () => [series] }),
+      registerHistogram({
+        ...own,
+        name: 'switchyard_test_broken_seconds',
+        read: () => {
+          throw new Error('cannot be read');
+        },
+      }),
+    ];
+    const lines = (await renderMetrics()).split('\n').filter((line) => line.includes('switchyard_test_'));
+    const labels = 'kind="x",otel_scope_name="@switchyard/test"';
+    expect(lines).toEqual([
+      '# HELP switchyard_test_call_seconds Calls',
+      '# UNIT switchyard_test_call_seconds s',
+      '# TYPE switchyard_test_call_seconds histogram',
+      `switchyard_test_call_seconds_count{${labels}} 4`,
+      `switchyard_test_call_seconds_sum{${labels}} 4.5`,
+      `switchyard_test_call_seconds_bucket{${labels},le="0.5"} 3`,
+      `switchyard_test_call_seconds_bucket{${labels},le="2"} 3`,
+      `switchyard_test_call_seconds_bucket{${labels},le="+Inf"} 4`,
+    ]);
+    for (const end of ends) end();
+    expect(await renderMetrics()).not.toContain('switchyard_test_');
   });
 });

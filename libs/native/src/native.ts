@@ -96,8 +96,10 @@ export interface NativeCommunicator {
   expectPeer(peer: { rank: number; epoch: bigint; socketPath: string }): void;
   forgetPeer(rank: number): void;
   peers(): PeerChange[];
-  /** What was counted since the start; empty without `telemetry`. */
-  telemetry(): DataPlaneTelemetry;
+  /** What was counted since the start, of each primitive and peer with calls; empty without `telemetry`. For every scrape. */
+  telemetry(): PrimitiveStats[];
+  /** The last calls, at most 1024, oldest first; empty without `telemetry`. For traces: it costs a good deal more. */
+  lastCalls(): CallRecord[];
   /**
    * Tells a saturated peer from a dead link. Rejects with INVALID_ARGUMENT for an impossible rank and CLOSED; an unlinked or
    * silent peer is an answer. Takes as long as the peer takes to answer, at most `timeoutMs`.
@@ -106,17 +108,12 @@ export interface NativeCommunicator {
   close(): void;
 }
 
-export interface DataPlaneTelemetry {
-  stats: PrimitiveStats[];
-  /** The last calls, at most 1024, oldest first: for traces. */
-  lastCalls: CallRecord[];
-}
-
 /** All calls of one primitive with one peer. Bytes of calls with several peers count for each peer, the rest with `peer` null. */
 export interface PrimitiveStats {
   /** "send", "recv", "get", "a2e_send", "e2a_wait", "all_to_all", ... (docs/xccl.md) */
   primitive: string;
   peer: number | null;
+  /** The sum of durationBuckets. */
   numCalls: bigint;
   numErrors: bigint;
   bytes: bigint;

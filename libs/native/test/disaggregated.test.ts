@@ -166,6 +166,11 @@ test('remote experts give the same bits as local ones', async () => {
   }
   const answered = [even, odd].reduce((sum, rank) => sum + countedOf(attention, 'e2a_wait', rank.rank).bytes, 0n);
   expect(answered).toBe(numPairs * rowBytes);
+  for (const { numCalls, durationBuckets } of attention.communicator.telemetry())
+    expect(durationBuckets.reduce((sum, count) => sum + count, 0n)).toBe(numCalls);
+  const calls = attention.communicator.lastCalls();
+  expect(calls.length).toBeGreaterThan(0);
+  expect(calls.filter(({ primitive }) => primitive === 'a2e_send').map(({ peer }) => peer)).toContain(even.rank);
 });
 
 /** The list of cores, such as "0-1", in a status file of the kernel. */
@@ -192,7 +197,7 @@ function coresOfThreads(name: string): string[] {
 
 /** What a rank's telemetry says of one primitive and peer. */
 function countedOf({ communicator }: Rank, primitive: string, peer: number): { numCalls: bigint; bytes: bigint } {
-  const found = communicator.telemetry().stats.find((each) => each.primitive === primitive && each.peer === peer);
+  const found = communicator.telemetry().find((each) => each.primitive === primitive && each.peer === peer);
   return found ?? { numCalls: 0n, bytes: 0n };
 }
 

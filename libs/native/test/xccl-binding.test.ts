@@ -99,7 +99,8 @@ test('a probe tells a healthy peer from a dead one, and telemetry starts empty',
   const healthy = await a.probe(1, 5_000);
   expect(healthy).toMatchObject({ state: 'healthy', code: null, reason: '', numUnread: 0 });
   expect(healthy.roundTripNs).toBeGreaterThan(0n);
-  expect(a.telemetry()).toEqual({ stats: [], lastCalls: [] });
+  expect(a.telemetry()).toEqual([]);
+  expect(a.lastCalls()).toEqual([]);
   b.close();
   await dead.promise;
   expect(await a.probe(1, 5_000)).toMatchObject({ state: 'dead', code: 'PEER_DEAD' });
@@ -109,6 +110,7 @@ test('a probe tells a healthy peer from a dead one, and telemetry starts empty',
   a.close();
   await ending.catch((error: { code: string }) => expect(error.code).toBe('CLOSED'));
   expect(codeOf(() => a.telemetry())).toBe('CLOSED');
+  expect(codeOf(() => a.lastCalls())).toBe('CLOSED');
 });
 
 test('two communicators link, and one hears of the end of the other', async () => {

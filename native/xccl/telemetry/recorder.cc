@@ -18,9 +18,8 @@ constexpr const char* kNames[] = {
 static_assert(std::size(kNames) == kNumPrimitives);
 static_assert(static_cast<uint32_t>(Primitive::kFence) + 1 == kNumPrimitives);
 
-/// The sums of one (primitive, peer).
+/// The sums of one (primitive, peer). How many calls there were is the sum of the buckets.
 struct Sums {
-  std::atomic<uint64_t> num_calls{0};
   std::atomic<uint64_t> num_errors{0};
   std::atomic<uint64_t> bytes{0};
   std::atomic<uint64_t> duration_ns{0};
@@ -35,6 +34,23 @@ uint64_t read(const std::atomic<uint64_t>& sum) { return sum.load(std::memory_or
 uint32_t bucket_of(uint64_t duration_ns) {
   const auto log2 = static_cast<uint32_t>(std::bit_width(duration_ns | 1)) - 1;
   return std::min(log2, kNumDurationBuckets - 1);
+}
+
+/// The number of calls is that of its own histogram, whatever ends meanwhile.
+PrimitiveStats stats_of(Primitive primitive, uint32_t peer, const Sums& from) {
+  PrimitiveStats stats;
+  stats.primitive = primitive;
+  stats.peer = peer;
+  stats.num_errors = read(from.num_errors);
+  stats.bytes = read(from.bytes);
+  stats.duration_ns = read(from.duration_ns);
+  stats.wait_ns = read(from.wait_ns);
+  stats.copy_ns = read(from.copy_ns);
+  for (uint32_t i = 0; i < kNumDurationBuckets; ++i) {
+    stats.duration_buckets[i] = read(from.buckets[i]);
+    stats.num_calls += stats.duration_buckets[i];
+  }
+  return stats;
 }
 
 /// One record of the ring. `turn` is odd while it is written; a reader that finds it changed drops what it read.
@@ -81,7 +97,6 @@ struct CallCounters {
 
 void CallCounters::sum_up(const FinishedCall& call) {
   Sums& to = sums[std::min(call.peer, kAllPeers)][static_cast<size_t>(call.primitive)];
-  add(to.num_calls, 1);
   if (call.code != Code::kOk) add(to.num_errors, 1);
   add(to.bytes, call.bytes);
   add(to.duration_ns, call.duration_ns);
@@ -107,19 +122,8 @@ void CallCounters::append(const FinishedCall& call) {
 void CallCounters::collect_stats(std::vector<PrimitiveStats>* out) const {
   for (uint32_t peer = 0; peer < sums.size(); ++peer) {
     for (uint32_t i = 0; i < kNumPrimitives; ++i) {
-      const Sums& from = sums[peer][i];
-      if (read(from.num_calls) == 0 && read(from.bytes) == 0) continue;
-      PrimitiveStats stats{static_cast<Primitive>(i),
-                           peer,
-                           read(from.num_calls),
-                           read(from.num_errors),
-                           read(from.bytes),
-                           read(from.duration_ns),
-                           read(from.wait_ns),
-                           read(from.copy_ns),
-                           {}};
-      for (uint32_t b = 0; b < kNumDurationBuckets; ++b) stats.duration_buckets[b] = read(from.buckets[b]);
-      out->push_back(stats);
+      const PrimitiveStats stats = stats_of(static_cast<Primitive>(i), peer, sums[peer][i]);
+      if (stats.num_calls != 0 || stats.bytes != 0) out->push_back(stats);
     }
   }
 }

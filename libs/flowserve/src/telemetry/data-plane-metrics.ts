@@ -1,7 +1,9 @@
 // Metrics of the data plane: what XCCL counted in this rank, by primitive and peer. Read when somebody scrapes, so they cost the data
 // plane nothing. Names carry their unit, times are in seconds, labels are bounded by the cluster's size.
-import type { BatchObservableResult, Meter } from '@opentelemetry/api';
+import type { Attributes, BatchObservableResult, Meter } from '@opentelemetry/api';
+import { type CountedSeries, registerHistogram } from '@switchyard/kit';
 import type { NativeCommunicator, PrimitiveStats } from '@switchyard/native';
+import { durationBoundaries, mergeBuckets } from './duration-buckets.js';
 
 interface Sum {
   name: string;
@@ -26,15 +28,43 @@ const sums: readonly Sum[] = [
 /** What calls with several peers have as their peer. */
 const severalPeers = 'several';
 
+type Telemetry = Pick<NativeCommunicator, 'telemetry'>;
+
 /**
  * Registers `switchyard_xccl_*`; answers how to unregister them.
  * @param peerName label of a peer rank
  */
 export function registerDataPlaneMetrics(
   meter: Meter,
-  communicator: Pick<NativeCommunicator, 'telemetry'>,
+  communicator: Telemetry,
   peerName: (rank: number) => string,
 ): () => void {
+  const labelsOf = ({ primitive, peer }: PrimitiveStats) => ({
+    primitive,
+    peer: peer === null ? severalPeers : peerName(peer),
+  });
+  const read = oncePerTurn(() => communicator.telemetry());
+  const endSums = registerSums(meter, read, labelsOf);
+  const endHistogram = registerHistogram({
+    name: 'switchyard_xccl_call_duration_seconds',
+    description: 'Durations of calls of the data plane, by primitive and peer',
+    unit: 's',
+    boundaries: durationBoundaries,
+    read: () =>
+      read()
+        .filter(hasCalls)
+        .map((stats) => toSeries(stats, labelsOf(stats))),
+  });
+  return () => {
+    endSums();
+    endHistogram();
+  };
+}
+
+type ReadStats = () => PrimitiveStats[];
+type LabelsOf = (stats: PrimitiveStats) => Attributes;
+
+function registerSums(meter: Meter, readStats: ReadStats, labelsOf: LabelsOf): () => void {
   const counters = sums.map(({ name, unit, description, read, scale }) => {
     const counter = meter.createObservableCounter(`switchyard_xccl_${name}`, {
       description: `${description} of the data plane, by primitive and peer`,
@@ -43,13 +73,33 @@ export function registerDataPlaneMetrics(
     return { counter, read, scale };
   });
   const observe = (result: BatchObservableResult) => {
-    for (const stats of communicator.telemetry().stats) {
-      const peer = stats.peer === null ? severalPeers : peerName(stats.peer);
-      const labels = { primitive: stats.primitive, peer };
+    for (const stats of readStats()) {
+      const labels = labelsOf(stats);
       for (const { counter, read, scale } of counters) result.observe(counter, Number(read(stats)) * scale, labels);
     }
   };
   const observables = counters.map(({ counter }) => counter);
   meter.addBatchObservableCallback(observe, observables);
   return () => meter.removeBatchObservableCallback(observe, observables);
+}
+
+/** One reading for all who ask in the same turn of the event loop: sums and histogram of a scrape agree, and are read once. */
+function oncePerTurn(read: ReadStats): ReadStats {
+  let stats: PrimitiveStats[] | null = null;
+  return () => {
+    if (stats === null) {
+      stats = read();
+      setImmediate(() => {
+        stats = null;
+      });
+    }
+    return stats;
+  };
+}
+
+/** Of a call with several peers each peer has its bytes alone. */
+const hasCalls = ({ numCalls }: PrimitiveStats) => numCalls > 0n;
+
+function toSeries({ durationBuckets, durationNs }: PrimitiveStats, attributes: Attributes): CountedSeries {
+  return { attributes, counts: mergeBuckets(durationBuckets), sum: Number(durationNs) * toSeconds };
 }

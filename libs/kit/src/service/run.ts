@@ -11,7 +11,7 @@ import { createLogger, type Logger } from '../logs/logger.js';
 import { disconnect } from '../rpc/channel.js';
 import { setSecurity } from '../rpc/security.js';
 import { serveMetrics } from '../telemetry/metrics.js';
-import { startTelemetry } from '../telemetry/setup.js';
+import { instrumentationName, startTelemetry } from '../telemetry/setup.js';
 import { serviceOptions } from './options.js';
 import { ensureRunDir, makePrivateRunDir, removeSockets, sharedRunDir } from './run-dir.js';
 import { RunningService } from './running.js';
@@ -36,7 +36,7 @@ export async function runService<O extends OptionTable>(definition: ServiceDefin
     member: config.id,
     metrics: definition.servesMetrics === true || config.metricsListen !== undefined,
   });
-  const name = `@switchyard/${definition.name}`;
+  const name = instrumentationName(definition.name);
   const own = { config, log, tracer: trace.getTracer(name), meter: metrics.getMeter(name), address };
   const service = new RunningService(definition, own);
   const sockets = [address];

@@ -3,15 +3,20 @@ import { metrics } from '@opentelemetry/api';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider, type MetricData, MetricReader, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import { HistogramProducer } from './histogram-producer.js';
 
 class OnDemandReader extends MetricReader {
   protected override async onForceFlush(): Promise<void> {}
   protected override async onShutdown(): Promise<void> {}
 }
 
-/** Sets the global meter provider; the result reads it in Prometheus text format. */
-export function startMetrics(attributes: Record<string, string>): () => Promise<string> {
-  const reader = new OnDemandReader();
+/**
+ * Sets the global meter provider; the result reads it in Prometheus text format.
+ *
+ * @param meterName name of the service's own meter
+ */
+export function startMetrics(attributes: Record<string, string>, meterName: string): () => Promise<string> {
+  const reader = new OnDemandReader({ metricProducers: [new HistogramProducer(meterName)] });
   metrics.setGlobalMeterProvider(
     new MeterProvider({ resource: resourceFromAttributes(attributes), readers: [reader] }),
   );

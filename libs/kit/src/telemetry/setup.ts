@@ -23,6 +23,9 @@ export interface Telemetry {
   close(timeoutMs: number): Promise<void>;
 }
 
+/** Name of the tracer and the meter of an app. */
+export const instrumentationName = (service: string) => `@switchyard/${service}`;
+
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const attributes = {
     'service.name': process.env.OTEL_SERVICE_NAME ?? `switchyard-${options.service}`,
@@ -33,7 +36,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const flush = await startTracing(attributes, options.spanProcessors);
   if (options.metrics) {
     const { startMetrics } = await import('./meter-provider.js');
-    setMetricsRenderer(startMetrics(attributes));
+    setMetricsRenderer(startMetrics(attributes, instrumentationName(options.service)));
   }
   return {
     async close(timeoutMs) {
