@@ -1,5 +1,5 @@
-// One app as a process of its own, alone: no cluster-manager, a run folder that it takes away when it ends.
-// For the apps' own tests; a whole system is startSystem's.
+// One app as a process of its own: no cluster-manager, a run folder that it takes away when it ends, or one that it shares with
+// others. For the apps' own tests, and for systems started by hand; what `npm start` starts is startSystem's.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -12,12 +12,15 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 export class AppProcess {
   readonly address: string;
-  readonly runDir = mkdtempSync(join(tmpdir(), 'sy-'));
+  readonly runDir: string;
+  readonly #ownsRunDir: boolean;
   readonly #child: ChildProcess;
   #log = '';
 
-  /** `id` is the app's name and a number, for example "decode-0". */
-  constructor(id: string, args: string[] = []) {
+  /** `id` is the app's name and a number, for example "decode-0"; `runDir` is the caller's folder, by default one of its own. */
+  constructor(id: string, args: string[] = [], runDir?: string) {
+    this.#ownsRunDir = runDir === undefined;
+    this.runDir = runDir ?? mkdtempSync(join(tmpdir(), 'sy-'));
     const main = join(root, 'apps', id.replace(/-\d+$/, ''), 'dist/main.js');
     const model = join(root, 'models/switchyard-tiny');
     const common = ['--id', id, '--model', model, '--run-dir', this.runDir, '--log-format', 'json'];
@@ -33,12 +36,13 @@ export class AppProcess {
     return this.#log;
   }
 
-  /** Ends it as a supervisor does: its exit code, and what it left in its run folder. */
+  /** Ends it as a supervisor does: its exit code, and what it left in a run folder of its own. */
   async stop(): Promise<{ exitCode: number | null; left: string[] }> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       this.#child.kill('SIGTERM');
       await once(this.#child, 'close');
     }
+    if (!this.#ownsRunDir) return { exitCode: this.#child.exitCode, left: [] };
     const left = existsSync(this.runDir) ? readdirSync(this.runDir) : [];
     rmSync(this.runDir, { recursive: true, force: true });
     return { exitCode: this.#child.exitCode, left };
