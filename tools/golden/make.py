@@ -2,19 +2,24 @@
 
     python tools/golden/make.py [NAME...] [--out DIRECTORY]
 
-NAME is a variant, such as deepseek-v3 or llama/rope-yarn, a family with all its variants, as 'llama/', or gguf, gguf-blocks,
-tokenizers; without a NAME everything is made. A second run on the same kind of machine writes the same bytes.
+NAME is a fixture, such as deepseek-v3, llama/rope-yarn or gguf-blocks, or all below a folder, such as llama/ or tokenizers/; without a
+NAME everything is made. A second run on the same kind of machine writes the same bytes.
 """
 import argparse
 import importlib
 import os
 import pkgutil
+from collections.abc import Callable
+from functools import partial
 
 import torch
 import transformers
 
 import families
+from gguf_blocks import make_gguf_blocks
 from golden import make_golden
+from tokenizer_fixtures import make_tokenizer
+from tokenizer_kinds import KINDS
 from variant import Variant
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -25,6 +30,18 @@ def all_variants() -> list[Variant]:
     return [v for name in modules for v in importlib.import_module(f"families.{name}").VARIANTS]
 
 
+def all_jobs(out: str) -> dict[str, Callable[[], str]]:
+    """What can be made: a fixture's folder below `out` -> the function that makes it and says in a line what it made."""
+    jobs = {v.name: partial(make_golden, v, f"{out}/{v.name}") for v in all_variants()}
+    jobs |= {f"tokenizers/{name}": partial(make_tokenizer, name, f"{out}/tokenizers/{name}") for name in KINDS}
+    jobs["gguf-blocks"] = partial(make_gguf_blocks, f"{out}/gguf-blocks")
+    return jobs
+
+
+def is_chosen(job: str, name: str) -> bool:
+    return job == name or name.endswith("/") and f"{job}/".startswith(name)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
@@ -33,13 +50,13 @@ def main() -> None:
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    jobs = {v.name: lambda v=v: make_golden(v, f"{arguments.out}/{v.name}") for v in all_variants()}
-    unknown = [n for n in arguments.names if not any(j == n or n.endswith("/") and f"{j}/".startswith(n) for j in jobs)]
+    jobs = all_jobs(arguments.out)
+    unknown = [name for name in arguments.names if not any(is_chosen(job, name) for job in jobs)]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(jobs)}")
-    for name, job in jobs.items():
-        if not arguments.names or any(name == n or n.endswith("/") and f"{name}/".startswith(n) for n in arguments.names):
-            print(f"{name}: {job()}", flush=True)
+    for job, make in jobs.items():
+        if not arguments.names or any(is_chosen(job, name) for name in arguments.names):
+            print(f"{job}: {make()}", flush=True)
 
 
 if __name__ == "__main__":
