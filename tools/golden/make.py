@@ -17,9 +17,11 @@ import transformers
 
 import families
 from gguf_blocks import make_gguf_blocks
+from gguf_kinds import KINDS as GGUF_FILES
+from gguf_models import make_gguf
 from golden import make_golden
 from tokenizer_fixtures import make_tokenizer
-from tokenizer_kinds import KINDS
+from tokenizer_kinds import KINDS as TOKENIZERS
 from variant import Variant
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -33,7 +35,8 @@ def all_variants() -> list[Variant]:
 def all_jobs(out: str) -> dict[str, Callable[[], str]]:
     """What can be made: a fixture's folder below `out` -> the function that makes it and says in a line what it made."""
     jobs = {v.name: partial(make_golden, v, f"{out}/{v.name}") for v in all_variants()}
-    jobs |= {f"tokenizers/{name}": partial(make_tokenizer, name, f"{out}/tokenizers/{name}") for name in KINDS}
+    jobs |= {f"tokenizers/{name}": partial(make_tokenizer, name, f"{out}/tokenizers/{name}") for name in TOKENIZERS}
+    jobs |= {f"gguf/{name}": partial(make_gguf, name, f"{out}/gguf/{name}", f"{out}/tokenizers") for name in GGUF_FILES}
     jobs["gguf-blocks"] = partial(make_gguf_blocks, f"{out}/gguf-blocks")
     return jobs
 
