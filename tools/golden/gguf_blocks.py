@@ -5,6 +5,7 @@ values.safetensors has the same blocks as fp32, [NUM_BLOCKS, block size]. Types 
 Bytes are uniformly random, so every bit of a format counts; only what would give an infinity or a NaN is drawn again.
 """
 import os
+from importlib.metadata import version
 
 import gguf
 import numpy as np
@@ -61,20 +62,19 @@ def make_gguf_blocks(directory: str) -> str:
     for name in TYPES:
         blocks = random_blocks(random, name)
         block_size, block_bytes = gguf.GGML_QUANT_SIZES[type_of(name)]
-        described[name] = {"type": int(type_of(name)), "block_size": block_size, "block_bytes": block_bytes, "blocks": [b.tobytes().hex() for b in blocks]}
+        described[name] = {
+            "type": int(type_of(name)),
+            "block_size": block_size,
+            "block_bytes": block_bytes,
+            "blocks": [block.tobytes().hex() for block in blocks],
+        }
         typed = {"F32": np.float32, "F16": np.float16}.get(name, np.uint8)
         floats = dequantize(blocks.view(typed), type_of(name)).astype(np.float32)
         if not np.isfinite(floats).all():
             raise ValueError(f"{name}: not finite")
         values[name] = torch.from_numpy(floats)
     os.makedirs(directory, exist_ok=True)
-    about = {"format": "switchyard-gguf-blocks", "version": 1, "generator": "tools/golden/make.py", "made_by": f"gguf {gguf_version()}"}
+    about = {"format": "switchyard-gguf-blocks", "version": 1, "generator": "tools/golden/make.py", "made_by": f"gguf {version('gguf')}"}
     write_json(f"{directory}/blocks.json", {**about, "types": described})
     save_file(values, f"{directory}/values.safetensors", {"format": "pt"})
     return f"{len(TYPES)} types, {NUM_BLOCKS} blocks each"
-
-
-def gguf_version() -> str:
-    from importlib.metadata import version
-
-    return version("gguf")

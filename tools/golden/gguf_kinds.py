@@ -1,4 +1,4 @@
-"""The .gguf fixtures as data: configuration, tokenizer, and what llama.cpp's converter writes for the architecture. Read by gguf_models.py."""
+"""The .gguf fixtures as data: configuration, tokenizer, and what llama.cpp's converter writes for the architecture."""
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -55,9 +55,9 @@ LLAMA = llama.CONFIG | {
 }
 QWEN2 = qwen2.CONFIG | {
     "vocab_size": 581,
-    "hidden_size": 96,
+    "hidden_size": 64,
     "num_hidden_layers": 2,
-    "num_attention_heads": 3,
+    "num_attention_heads": 2,
     "num_key_value_heads": 1,
     "intermediate_size": 256,
     "tie_word_embeddings": False,

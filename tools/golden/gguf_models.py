@@ -98,7 +98,7 @@ class TypeChooser:
     """F32 for vectors and routers, as llama.cpp keeps them; else the types in turn that the rows' length allows."""
 
     def __init__(self) -> None:
-        self.turns = {WIDE_TYPES: itertools.cycle(WIDE_TYPES), NARROW_TYPES: itertools.cycle(NARROW_TYPES), PLAIN_TYPES: itertools.cycle(PLAIN_TYPES)}
+        self.turns = {types: itertools.cycle(types) for types in (WIDE_TYPES, NARROW_TYPES, PLAIN_TYPES)}
 
     def choose(self, tensor: Packed) -> str:
         if tensor.values.ndim == 1 or "ffn_gate_inp" in tensor.name:

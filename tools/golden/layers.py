@@ -4,6 +4,8 @@ Every function yields (name, shape) under a prefix that ends with '.'; shapes ar
 """
 from variant import Tensors
 
+GATE_UP_DOWN = ("gate_proj", "up_proj", "down_proj")
+
 
 def top(c: dict) -> Tensors:
     """Embedding, final norm and, unless it is tied, the output layer."""
@@ -19,7 +21,7 @@ def norms(c: dict, prefix: str) -> Tensors:
 
 
 def gqa(c: dict, prefix: str, bias: bool = False, qk_norm: str = "") -> Tensors:
-    """Grouped-query attention; `bias` on q, k and v; `qk_norm` 'head' (a norm of head_dim) or 'all' (of all heads at once)."""
+    """Grouped-query attention; `bias` on q, k and v; `qk_norm` 'head' (of head_dim) or 'all' (over all heads)."""
     hidden, heads, kv_heads = c["hidden_size"], c["num_attention_heads"], c["num_key_value_heads"]
     dim = c.get("head_dim") or hidden // heads
     for part, rows in (("q", heads), ("k", kv_heads), ("v", kv_heads)):
@@ -47,7 +49,7 @@ def mla(c: dict, prefix: str) -> Tensors:
     yield f"{prefix}self_attn.o_proj.weight", (hidden, heads * value)
 
 
-def ffn(hidden: int, width: int, prefix: str, names: tuple[str, str, str] = ("gate_proj", "up_proj", "down_proj")) -> Tensors:
+def ffn(hidden: int, width: int, prefix: str, names: tuple[str, str, str] = GATE_UP_DOWN) -> Tensors:
     """Gated FFN: `names` are those of gate, up and down."""
     gate, up, down = names
     yield f"{prefix}{gate}.weight", (width, hidden)
@@ -55,7 +57,7 @@ def ffn(hidden: int, width: int, prefix: str, names: tuple[str, str, str] = ("ga
     yield f"{prefix}{down}.weight", (hidden, width)
 
 
-def experts(count: int, hidden: int, width: int, prefix: str, names: tuple[str, str, str] = ("gate_proj", "up_proj", "down_proj")) -> Tensors:
+def experts(count: int, hidden: int, width: int, prefix: str, names: tuple[str, str, str] = GATE_UP_DOWN) -> Tensors:
     for expert in range(count):
         yield from ffn(hidden, width, f"{prefix}experts.{expert}.", names)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import torch
 import transformers
 
-ID_MAPPING = {"kimi_k2": "deepseek_v3"}
+KNOWN_AS = {"kimi_k2": "deepseek_v3"}
 """Published model types that transformers knows under another name."""
 
 
@@ -15,7 +15,7 @@ def load(directory: str, config: dict, dtype: torch.dtype, **overrides) -> trans
     Raises ValueError if a tensor is missing, of another shape, or unknown and not of an MTP layer.
     """
     settings = config | overrides
-    settings["model_type"] = ID_MAPPING.get(settings["model_type"], settings["model_type"])
+    settings["model_type"] = KNOWN_AS.get(settings["model_type"], settings["model_type"])
     model_config = transformers.AutoConfig.for_model(**settings)
     model_class = getattr(transformers, config["architectures"][0])
     model, info = model_class.from_pretrained(
@@ -36,7 +36,10 @@ def full(model: transformers.PreTrainedModel, ids: Sequence[int]) -> torch.Tenso
 
 @torch.no_grad()
 def greedy_steps(model: transformers.PreTrainedModel, ids: Sequence[int], count: int) -> tuple[list[int], torch.Tensor]:
-    """Feeds the prompt, then `count` greedy tokens one at a time with a KV cache; their ids and the logits after each: [count, vocabulary]."""
+    """Feeds the prompt, then `count` greedy tokens one at a time with a KV cache.
+
+    Returns their ids and the logits after each: [count, vocabulary].
+    """
     answer = model(input_ids=torch.tensor([ids]), use_cache=True)
     fed, rows = [], []
     for _ in range(count):

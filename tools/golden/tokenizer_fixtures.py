@@ -1,4 +1,4 @@
-"""Makes test/fixtures/models/tokenizers: a tokenizer.json of every kind, and what the Rust tokenizers and transformers make of texts with it.
+"""Makes test/fixtures/models/tokenizers: tokenizer.json of every kind, and what Hugging Face's Rust tokenizers make of texts with it.
 
 golden.json of a tokenizer holds
     texts      [{text, ids, text_back if decoding the ids gives another text, text_clean without special tokens if that differs}]
@@ -60,7 +60,12 @@ def chat_entries(directory: str) -> list[dict]:
 
 
 def write_config(directory: str, name: str, kind: Kind) -> None:
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": kind.bos, "eos_token": kind.eos, "clean_up_tokenization_spaces": False}
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": kind.bos,
+        "eos_token": kind.eos,
+        "clean_up_tokenization_spaces": False,
+    }
     if name in TEMPLATES:
         config["chat_template"] = TEMPLATES[name]
     write_json(f"{directory}/tokenizer_config.json", config)

@@ -1,7 +1,7 @@
 """Small tokenizers in the forms that published models use, built and trained with Hugging Face's Rust tokenizers.
 
-Two kinds: byte-level BPE, which differ in how they cut text first, and SentencePiece-style BPE, which knows spaces as '▁' and falls back to
-bytes. A tokenizer is a row of data in KINDS.
+Two kinds: byte-level BPE, which differ in how they cut text first, and SentencePiece-style BPE, which writes spaces as '▁' and falls
+back to bytes. A tokenizer is a row of data in KINDS.
 """
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ DEEPSEEK = (
 
 @dataclass(frozen=True)
 class Kind:
-    """A tokenizer: bos, eos and extra are tokens of its own, `plain` ones are added but not special, `add_bos` puts bos before every text."""
+    """A tokenizer: bos, eos and extra are special, `plain` tokens are added but not special, `add_bos` puts bos before every text."""
 
     build: Callable[["Kind"], Tokenizer]
     bos: str
@@ -96,7 +96,8 @@ def all_merges(pieces: list[str]) -> list[tuple[str, str]]:
     merges = []
     for piece in pieces:
         cuts = [(piece[:i], piece[i:]) for i in range(1, len(piece))]
-        merges += sorted((c for c in cuts if c[0] in known and c[1] in known), key=lambda c: (pieces.index(c[0]), pieces.index(c[1])))
+        cuts = [cut for cut in cuts if known.issuperset(cut)]
+        merges += sorted(cuts, key=lambda cut: (pieces.index(cut[0]), pieces.index(cut[1])))
     return merges
 
 

@@ -14,7 +14,10 @@ from safetensors.torch import save_file
 from variant import Shape, Variant
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-GAINS = {"gate.weight": 2.5, "shared_expert_gate.weight": 2.0, "lm_head.weight": 2.0, "head.weight": 2.0, "q_proj.weight": 1.5, "q_b_proj.weight": 1.5}
+GAINS = {"gate": 2.5, "shared_expert_gate": 2.0, "lm_head": 2.0, "head": 2.0, "q_proj": 1.5, "q_b_proj": 1.5}
+"""Of a matrix, by the last part of its name; DEFAULT_GAIN for others. Values have this times the square root of 1 / inputs."""
+
+DEFAULT_GAIN = 1.3
 EMBEDDING_STD = 0.3
 
 
@@ -22,16 +25,16 @@ def random_weight(name: str, shape: Shape, seed: int) -> torch.Tensor:
     """fp32 values that depend on name, shape and seed alone."""
     random = np.random.default_rng([seed, zlib.crc32(name.encode())])
     values = torch.from_numpy(random.standard_normal(shape, dtype=np.float32))
-    last_two = ".".join(name.split(".")[-2:])
     if name.endswith("e_score_correction_bias"):
         return 0.15 * values
     if name.endswith("bias"):
         return 0.3 * values
     if len(shape) == 1:
         return 1 + 0.2 * values
-    if last_two == "embed_tokens.weight":
+    kind = name.split(".")[-2]
+    if kind == "embed_tokens":
         return EMBEDDING_STD * values
-    return GAINS.get(last_two, 1.3) * shape[-1] ** -0.5 * values
+    return GAINS.get(kind, DEFAULT_GAIN) * shape[-1] ** -0.5 * values
 
 
 def make_weights(variant: Variant) -> dict[str, torch.Tensor]:

@@ -1,6 +1,6 @@
 """DeepSeek-V2 (low-rank query, router limited by groups) and V2-Lite (full query, greedy router): softmax scores, YaRN."""
 import layers
-from variant import SMALL_VOCABULARY, VOCABULARY, Variant
+from variant import SMALL_VOCABULARY, Variant
 
 LITE = {
     "architectures": ["DeepseekV2ForCausalLM"],
@@ -48,7 +48,6 @@ LITE = {
 }
 
 GROUPED = LITE | {
-    "vocab_size": VOCABULARY,
     "hidden_size": 40,
     "num_hidden_layers": 2,
     "num_attention_heads": 5,

@@ -1,10 +1,11 @@
 """Kimi-K2: DeepSeek-V3's architecture with a single expert group, one dense layer, YaRN and no MTP layer in the checkpoint."""
 import layers
 from families import deepseek_v3
-from variant import Variant
+from variant import SMALL_VOCABULARY, Variant
 
 CONFIG = deepseek_v3.BASE | {
     "model_type": "kimi_k2",
+    "vocab_size": SMALL_VOCABULARY,
     "hidden_size": 42,
     "num_hidden_layers": 2,
     "num_attention_heads": 5,

@@ -1,11 +1,11 @@
 """MiniMax-M2: one norm over all heads of q and of k, rotary over part of a head, sigmoid router with correction bias, no groups."""
 import layers
-from variant import VOCABULARY, Tensors, Variant
+from variant import SMALL_VOCABULARY, Tensors, Variant
 
 CONFIG = {
     "architectures": ["MiniMaxM2ForCausalLM"],
     "model_type": "minimax_m2",
-    "vocab_size": VOCABULARY,
+    "vocab_size": SMALL_VOCABULARY,
     "hidden_size": 40,
     "num_hidden_layers": 2,
     "num_attention_heads": 6,

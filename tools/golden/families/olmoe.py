@@ -1,11 +1,11 @@
 """OLMoE: one norm over all heads of q and of k, softmax router without renormalisation."""
 import layers
-from variant import VOCABULARY, Tensors, Variant
+from variant import SMALL_VOCABULARY, Tensors, Variant
 
 CONFIG = {
     "architectures": ["OlmoeForCausalLM"],
     "model_type": "olmoe",
-    "vocab_size": VOCABULARY,
+    "vocab_size": SMALL_VOCABULARY,
     "hidden_size": 40,
     "num_hidden_layers": 2,
     "num_attention_heads": 5,

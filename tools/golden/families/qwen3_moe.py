@@ -7,7 +7,7 @@ CONFIG = {
     "model_type": "qwen3_moe",
     "vocab_size": VOCABULARY,
     "hidden_size": 40,
-    "num_hidden_layers": 3,
+    "num_hidden_layers": 2,
     "num_attention_heads": 6,
     "num_key_value_heads": 2,
     "head_dim": 14,
@@ -22,7 +22,7 @@ CONFIG = {
     "attention_bias": False,
     "use_sliding_window": False,
     "sliding_window": None,
-    "max_window_layers": 3,
+    "max_window_layers": 2,
     "rms_norm_eps": 1e-6,
     "rope_theta": 1000000.0,
     "rope_scaling": None,
@@ -48,7 +48,6 @@ def tensors(c: dict) -> Tensors:
 
 W8A8 = CONFIG | {
     "vocab_size": SMALL_VOCABULARY,
-    "num_hidden_layers": 2,
     "mlp_only_layers": [],
     "quantization_config": W8A8_CONFIG,
 }
