@@ -103,6 +103,8 @@ DEEPSEEK2_LITE = deepseek_v2.LITE | {
 }
 YARN = DEEPSEEK2_LITE["rope_scaling"]
 
+NO_NFC = "a .gguf does not say that the tokenizer normalises to NFC, and llama.cpp does not: two texts of its golden.json differ there"
+
 KINDS = {
     "llama": GgufKind(
         gguf.MODEL_ARCH.LLAMA, LLAMA, llama.tensors, "llama", "default",
@@ -110,7 +112,7 @@ KINDS = {
         interleave=True,
         notes=("the factors of llama3 RoPE are the tensor rope_freqs.weight", "there is no output.weight: embeddings are tied"),
     ),
-    "qwen2": GgufKind(gguf.MODEL_ARCH.QWEN2, QWEN2, qwen2.tensors, "qwen2", "qwen2", {"feed_forward_length": 256}),
+    "qwen2": GgufKind(gguf.MODEL_ARCH.QWEN2, QWEN2, qwen2.tensors, "qwen2", "qwen2", {"feed_forward_length": 256}, notes=(NO_NFC,)),
     "qwen3moe": GgufKind(
         gguf.MODEL_ARCH.QWEN3MOE, QWEN3_MOE, qwen3_moe.tensors, "qwen2", "qwen2",
         {
@@ -121,7 +123,7 @@ KINDS = {
             "expert_count": 7,
             "expert_used_count": 3,
         },
-        notes=("the vocabulary is longer than the tokenizer's: the rest are unused tokens",),
+        notes=(NO_NFC, "the vocabulary is longer than the tokenizer's: the rest are unused tokens"),
     ),
     "deepseek2": GgufKind(
         gguf.MODEL_ARCH.DEEPSEEK2, DEEPSEEK3, layers.deepseek, "deepseek-v3", "deepseek-v3",
@@ -150,6 +152,9 @@ KINDS = {
             "rope.scaling.yarn_log_multiplier": 0.1 * YARN["mscale_all_dim"],
             "expert_gating_func": int(gguf.ExpertGatingFuncType.SOFTMAX),
         },
-        notes=("the older form of the architecture: attn_kv_b in one tensor, key and value lengths of a head",),
+        notes=(
+            "the older form of the architecture: attn_kv_b in one tensor, key and value lengths of a head",
+            "llama.cpp itself refuses it: it tells V2-Lite by its 27 layers, not by the missing attn_q_a",
+        ),
     ),
 }
