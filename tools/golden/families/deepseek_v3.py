@@ -1,0 +1,64 @@
+"""DeepSeek-V3/R1: MLA with a low-rank query, sigmoid router limited by groups with correction bias, MTP layer."""
+import layers
+from variant import SMALL_VOCABULARY, VOCABULARY, Variant
+
+BASE = {
+    "architectures": ["DeepseekV3ForCausalLM"],
+    "model_type": "deepseek_v3",
+    "vocab_size": VOCABULARY,
+    "hidden_size": 40,
+    "num_hidden_layers": 2,
+    "first_k_dense_replace": 1,
+    "num_attention_heads": 3,
+    "num_key_value_heads": 3,
+    "q_lora_rank": 20,
+    "kv_lora_rank": 18,
+    "qk_nope_head_dim": 14,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 10,
+    "intermediate_size": 72,
+    "moe_intermediate_size": 12,
+    "n_routed_experts": 15,
+    "num_experts_per_tok": 4,
+    "n_shared_experts": 1,
+    "n_group": 5,
+    "topk_group": 2,
+    "topk_method": "noaux_tc",
+    "scoring_func": "sigmoid",
+    "norm_topk_prob": True,
+    "routed_scaling_factor": 2.5,
+    "moe_layer_freq": 1,
+    "num_nextn_predict_layers": 1,
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "rms_norm_eps": 1e-6,
+    "rope_theta": 10000.0,
+    "rope_scaling": None,
+    "max_position_embeddings": 512,
+    "tie_word_embeddings": False,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+}
+
+FP8 = BASE | {
+    "vocab_size": SMALL_VOCABULARY,
+    "hidden_size": 136,
+    "q_lora_rank": 132,
+    "kv_lora_rank": 24,
+    "intermediate_size": 150,
+    "n_routed_experts": 6,
+    "n_group": 3,
+    "num_experts_per_tok": 3,
+    "num_nextn_predict_layers": 0,
+    "quantization_config": {
+        "quant_method": "fp8",
+        "fmt": "e4m3",
+        "activation_scheme": "dynamic",
+        "weight_block_size": [128, 128],
+    },
+}
+
+VARIANTS = [
+    Variant("deepseek-v3", BASE, layers.deepseek, bf16_golden=True),
+    Variant("deepseek-v3/fp8", FP8, layers.deepseek, quantisation="fp8"),
+]

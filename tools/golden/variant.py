@@ -1,0 +1,58 @@
+"""What a family file says: the checkpoints to make, as data. Read by make.py; nothing here touches PyTorch."""
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+Shape = tuple[int, ...]
+Tensors = Iterable[tuple[str, Shape]]
+
+VOCABULARY = 1003
+"""A prime, so that it divides by no vector width, block or rank count."""
+
+SMALL_VOCABULARY = 131
+"""Also a prime: for variants that only change what the main variant of their family already shows."""
+
+
+W8A8_CONFIG = {
+    "quant_method": "compressed-tensors",
+    "format": "int-quantized",
+    "quantization_status": "compressed",
+    "kv_cache_scheme": None,
+    "ignore": ["lm_head", "re:.*mlp.gate$"],
+    "config_groups": {
+        "group_0": {
+            "targets": ["Linear"],
+            "weights": {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "channel", "dynamic": False},
+            "input_activations": {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "token", "dynamic": True},
+        }
+    },
+}
+"""quantization_config of a compressed-tensors checkpoint with int8 weights and dynamic int8 activations."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One tiny checkpoint and its golden.
+
+    name: folder below test/fixtures/models; the part before the first '/' is the family.
+    config: the checkpoint's config.json, in the form in which the family's authors publish it.
+    tensors: (config) -> every (name, shape) of the checkpoint, in the names of published checkpoints.
+    dtype: type of the file's weights: 'float32', 'float16' or 'bfloat16'. Goldens are fp32 from these very weights.
+    bf16_golden: whether the logits are also computed in bfloat16.
+    num_shards: safetensors files; more than one brings an index.
+    quantisation: '' or a name of quantise.SCHEMES; the golden is then by the dequantised weights.
+    prompt_tokens: lengths of the prompts. The last one is also continued step by step with a KV cache.
+    same_in_steps: whether steps with a KV cache give the logits of the full prompt (not with dynamic RoPE beyond its length).
+    notes: what the golden shows that its config alone does not say.
+    """
+
+    name: str
+    config: dict
+    tensors: Callable[[dict], Tensors]
+    seed: int = 1
+    dtype: str = "bfloat16"
+    bf16_golden: bool = False
+    num_shards: int = 1
+    quantisation: str = ""
+    prompt_tokens: tuple[int, ...] = (1, 9, 37)
+    same_in_steps: bool = True
+    notes: list[str] = field(default_factory=list)
