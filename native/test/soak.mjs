@@ -1,5 +1,6 @@
-// `npm run soak -- xccl [--kills N] [--ranks N] [--seed N]`: kills ranks of a communicator at random points under random traffic, by
-// default 1000 times: no hang, no wrong byte, nothing left behind (native/xccl/soak). native/test/soak.test.ts runs a short form.
+// `npm run soak -- xccl [--kills N] [--ranks N] [--seed N] [--only traffic|pods] [--json FILE]`: kills ranks at random points, by default
+// 1000 times, half of them under random traffic and half in whole exchanges of pods: no hang, no wrong byte, nothing left behind
+// (native/xccl/soak). native/test/soak.test.ts runs a short form.
 import { spawn, spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -15,6 +15,9 @@ inline constexpr uint32_t kPodRanksMax = 12;
 /// No call waits longer. A Timeout means that somebody hangs.
 inline constexpr std::chrono::seconds kPodPatience{5};
 
+/// Survivors know of a death after this long.
+inline constexpr int64_t kPodRefusalMaxNs = 1'000'000'000;
+
 inline int64_t pod_now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 /// How an event of the last step ended for an attention rank.
@@ -169,9 +172,19 @@ class PodRank {
   Member member_;
 };
 
+/// What the outcomes of a pod's steps add up to.
+struct PodTally {
+  uint64_t num_succeeded = 0;
+  uint64_t num_refused = 0;        // PeerDead that names who was killed
+  int64_t slowest_refusal_ns = 0;  // from the kill, or from the step if that began later, to the error
+};
+
 class ForkedPod {
  public:
-  ForkedPod(const PodShape& shape, uint64_t seed) : shape_(shape), seed_(seed), peers_(shape.num_ranks()) {
+  /// While `must_stop` says so, nothing is awaited any longer.
+  ForkedPod(
+      const PodShape& shape, uint64_t seed, bool (*must_stop)() = [] { return false; })
+      : shape_(shape), seed_(seed), must_stop_(must_stop), peers_(shape.num_ranks()) {
     void* memory = mmap(nullptr, sizeof(PodBoard), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(memory != MAP_FAILED && shape.num_ranks() <= kPodRanksMax);
     board_ = new (memory) PodBoard{};
@@ -189,7 +202,11 @@ class ForkedPod {
 
   PodBoard& board() { return *board_; }
   PodLine& line(uint32_t rank) { return board_->lines[rank]; }
+  const PodShape& shape() const { return shape_; }
+  const PodTally& tally() const { return tally_; }
   bool is_alive(uint32_t rank) const { return peers_[rank] != nullptr; }
+  /// Of a living rank.
+  pid_t pid_of(uint32_t rank) const { return peers_[rank]->pid(); }
 
   void kill(uint32_t rank) {
     line(rank).killed_epoch.store(line(rank).wanted_epoch.load());
@@ -230,34 +247,42 @@ class ForkedPod {
     return mask;
   }
 
-  /// Orders the next step. An attention rank of the mask may be silent: the others await it.
+  /// Orders the next step. An attention rank of the mask may be silent or dead: the others count on it.
   void order(uint64_t active_mask, uint32_t num_in_flight, uint64_t silent_mask = 0) {
     board_->active_mask.store(active_mask);
     board_->num_in_flight.store(num_in_flight);
     board_->silent_mask.store(silent_mask);
     ordered_ = active_mask & shape_.attention_mask() & ~silent_mask;
-    for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) line(rank).num_held.store(0);
+    for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) {
+      line(rank).num_held.store(0);
+      if (!is_alive(rank)) ordered_ &= ~(uint64_t{1} << rank);
+    }
     board_->step.fetch_add(1);
   }
   /// Attention ranks that run the last order; not those that were killed since.
   uint64_t ordered() const { return ordered_; }
+  bool is_done() const {
+    for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) {
+      if (has_rank(ordered(), rank) && board_->lines[rank].done_step.load() != board_->step.load()) return false;
+    }
+    return true;
+  }
   bool await_done() {
-    return await([this] {
-      for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) {
-        if (has_rank(ordered(), rank) && line(rank).done_step.load() != board_->step.load()) return false;
-      }
-      return true;
-    });
+    return await([this] { return is_done(); });
   }
   /// order() and await_done(), and every event must succeed.
   bool run_step(uint64_t active_mask, uint32_t num_in_flight) {
     order(active_mask, num_in_flight);
     return await_done() && all_succeeded();
   }
-  bool all_succeeded() {
+  bool all_succeeded() { return judge(kNoRank); }
+
+  /// Judges the outcomes of the last order, and adds them to the tally: each is a success, or PeerDead that names the victim,
+  /// within a second of its death. Prints what is neither.
+  bool judge(uint32_t victim) {
     bool is_right = true;
     for_each_outcome([&](uint32_t rank, const EventOutcome& outcome) {
-      if (outcome.code.load() == 0 && !outcome.is_wrong.load()) return;
+      if (add(rank, outcome, victim)) return;
       print(rank, outcome);
       is_right = false;
     });
@@ -277,28 +302,47 @@ class ForkedPod {
                 outcome.is_wrong.load() ? ", WRONG BYTES" : "", outcome.text);
   }
 
-  /// False after 10 s.
+  /// False after 10 s, or when the pod must stop.
   bool await(const std::function<bool()>& condition) {
     const Deadline deadline = deadline_in(2 * kPodPatience);
     while (!condition()) {
-      if (std::chrono::steady_clock::now() >= deadline) return false;
+      if (must_stop_() || std::chrono::steady_clock::now() >= deadline) return false;
       std::this_thread::sleep_for(200us);
     }
     return true;
   }
 
-  /// Everybody closes and ends. False when somebody does not, or ended otherwise.
+  /// Everybody closes and ends. False when somebody does not, ended otherwise, or left its socket.
   bool end() {
     board_->is_ending.store(true);
     bool is_clean = true;
     for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) {
       int wait_status = 0;
-      if (is_alive(rank)) is_clean &= await([&] { return peers_[rank]->has_ended(&wait_status); }) && wait_status == 0;
+      if (!is_alive(rank)) continue;
+      is_clean &= await([&] { return peers_[rank]->has_ended(&wait_status); }) && wait_status == 0;
+      is_clean &= !std::filesystem::exists(folder_.socket(rank));
     }
     return is_clean;
   }
 
  private:
+  /// False when the outcome is wrong.
+  bool add(uint32_t rank, const EventOutcome& outcome, uint32_t victim) {
+    const int64_t killed_ns = victim == kNoRank ? 0 : line(victim).killed_ns.load();
+    const int64_t delay_ns = outcome.ended_ns.load() - std::max(killed_ns, line(rank).started_ns.load());
+    if (outcome.is_wrong.load() || (victim != kNoRank && delay_ns >= kPodRefusalMaxNs)) return false;
+    if (outcome.code.load() == 0) {
+      tally_.num_succeeded += 1;
+      return true;
+    }
+    const bool is_death = victim != kNoRank && outcome.code.load() == static_cast<int32_t>(Code::kPeerDead) &&
+                          outcome.failed_rank.load() == static_cast<int32_t>(victim);
+    if (!is_death) return false;
+    tally_.num_refused += 1;
+    tally_.slowest_refusal_ns = std::max(tally_.slowest_refusal_ns, delay_ns);
+    return true;
+  }
+
   void fork_rank(uint32_t rank) {
     peers_[rank] = std::make_unique<ForkedPeer>([this, rank] { PodRank(*board_, folder_, shape_, rank, seed_).run(); });
   }
@@ -306,24 +350,14 @@ class ForkedPod {
   Folder folder_;
   const PodShape shape_;
   const uint64_t seed_;
+  bool (*const must_stop_)();
   PodBoard* board_ = nullptr;
   uint64_t num_epochs_ = 0;
   uint64_t ordered_ = 0;
+  PodTally tally_;
   std::vector<std::unique_ptr<ForkedPeer>> peers_;
 };
 
-/// Each outcome is a success, or PeerDead that names the victim within a second.
-inline void check_outcomes(ForkedPod& pod, uint32_t victim) {
-  pod.for_each_outcome([&](uint32_t rank, const EventOutcome& outcome) {
-    const bool is_success = outcome.code.load() == 0;
-    const bool is_death = outcome.code.load() == static_cast<int32_t>(Code::kPeerDead) &&
-                          outcome.failed_rank.load() == static_cast<int32_t>(victim);
-    const int64_t since_ns = std::max(pod.line(victim).killed_ns.load(), pod.line(rank).started_ns.load());
-    const bool is_soon = outcome.ended_ns.load() - since_ns < 1'000'000'000;
-    const bool is_right = (is_success || is_death) && !outcome.is_wrong.load() && is_soon;
-    if (!is_right) pod.print(rank, outcome);
-    CHECK(is_right);
-  });
-}
+inline void check_outcomes(ForkedPod& pod, uint32_t victim) { CHECK(pod.judge(victim)); }
 
 }  // namespace switchyard::xccl::testing

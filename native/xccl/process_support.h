@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,12 +17,15 @@
 
 namespace switchyard::xccl::testing {
 
-/// A new folder of mode 0700. It goes with the object, and with it the sockets of ranks that were killed.
+/// A new folder of mode 0700 in $TMPDIR. It goes with the object, and with it the sockets of ranks that were killed.
 class PrivateFolder {
  public:
   PrivateFolder() {
-    char name[] = "/tmp/switchyard-xccl-XXXXXX";
-    path_ = mkdtemp(name);
+    path_ = (std::filesystem::temp_directory_path() / "switchyard-xccl-XXXXXX").string();
+    if (mkdtemp(path_.data()) == nullptr) {
+      std::perror(path_.c_str());
+      std::abort();
+    }
   }
   ~PrivateFolder() {
     std::error_code ignored;
@@ -45,7 +49,7 @@ inline PeerSpec peer_of(const PrivateFolder& folder, uint32_t rank, uint64_t epo
   return spec;
 }
 
-/// A forked peer, killed and reaped at the end. Fork before this process has threads.
+/// A forked peer, killed and reaped at the end, and killed when this process is. Fork before this process has threads.
 class ForkedPeer {
  public:
   template <class Body>
@@ -53,11 +57,13 @@ class ForkedPeer {
     std::fflush(stdout);
     pid_ = fork();
     if (pid_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     body();
     _exit(0);
   }
   ~ForkedPeer() { kill_now(); }
   ForkedPeer(const ForkedPeer&) = delete;
+  pid_t pid() const { return pid_; }
   void signal(int number) const { ::kill(pid_, number); }
   /// SIGSTOP, and waits until all of its threads stand still.
   void stop() const {

@@ -1,5 +1,7 @@
 #include "xccl/soak/actor.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "xccl/exchange_support.h"
@@ -70,7 +72,7 @@ void Actor::follow_epochs() {
 void Actor::be_quiet() {
   const uint32_t order = board_.quiet_order.load();
   if (may_start() || line().quiet_order.load() == order || num_resting_.load() != kNumTrafficKinds) return;
-  take_census(&line().census);
+  take_census(getpid(), &line().census);
   line().quiet_order.store(order);
 }
 

@@ -1,16 +1,16 @@
-// native_soak [--kills N] [--ranks N] [--seed N]: kills ranks of a communicator under random traffic (supervisor.h). Prints seed,
-// folder, kills, operations and detection times; exit 1 with the first failure's text when anything was wrong. SIGINT, SIGTERM
-// and SIGHUP end the run early, with nothing left behind and the status of a program that the signal ended.
+// native_soak [--kills N] [--ranks N] [--seed N] [--only traffic|pods] [--json FILE]: kills ranks of a communicator under random
+// traffic (supervisor.h), and as many ranks of pods (pods.h); --only leaves out the others. Prints seed, folder, kills, operations
+// and detection times (report.h); exit 1 with the first failure's text when anything was wrong. SIGINT, SIGTERM and SIGHUP end
+// the run early, with nothing left behind and the status of a program that the signal ended.
 #include <sys/mman.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
 #include "xccl/soak/interrupt.h"
+#include "xccl/soak/pods.h"
 #include "xccl/soak/supervisor.h"
-#include "xccl/soak/traffic.h"
 
 namespace {
 
@@ -20,6 +20,11 @@ struct Arguments {
   uint32_t num_kills = 20;
   uint32_t num_ranks = 4;
   uint64_t seed = 1;
+  std::string only;  // empty: both
+  std::string json;  // empty: no file
+
+  uint32_t num_pod_kills() const { return only == "pods" ? num_kills : only == "traffic" ? 0 : num_kills / 2; }
+  uint32_t num_traffic_kills() const { return num_kills - num_pod_kills(); }
 };
 
 bool parse(int argc, char** argv, Arguments* out) {
@@ -31,39 +36,21 @@ bool parse(int argc, char** argv, Arguments* out) {
       out->num_ranks = static_cast<uint32_t>(value);
     } else if (std::strcmp(argv[i], "--seed") == 0) {
       out->seed = value;
+    } else if (std::strcmp(argv[i], "--only") == 0) {
+      out->only = argv[i + 1];
+    } else if (std::strcmp(argv[i], "--json") == 0) {
+      out->json = argv[i + 1];
     } else {
       return false;
     }
   }
-  return argc % 2 == 1 && out->num_ranks >= 2 && out->num_ranks <= kNumRanksMax;
+  const bool is_part_known = out->only.empty() || out->only == "traffic" || out->only == "pods";
+  return argc % 2 == 1 && is_part_known && out->num_ranks >= 2 && out->num_ranks <= kNumRanksMax;
 }
 
 Board* map_board() {
   void* memory = mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? nullptr : new (memory) Board{};
-}
-
-void print_traffic(const Board& board, uint32_t num_ranks) {
-  for (uint32_t kind = 0; kind < kNumTrafficKinds; ++kind) {
-    uint64_t num_checked = 0;
-    uint64_t num_refused = 0;
-    int64_t slowest_ns = 0;
-    for (uint32_t rank = 0; rank < num_ranks; ++rank) {
-      num_checked += board.ranks[rank].num_checked[kind].load();
-      num_refused += board.ranks[rank].num_refused[kind].load();
-      slowest_ns = std::max(slowest_ns, board.ranks[rank].slowest_refusal_ns[kind].load());
-    }
-    std::printf("%s: %llu checked, %llu refused, the slowest error %.1f ms after the kill\n", kTrafficKinds[kind].name,
-                static_cast<unsigned long long>(num_checked), static_cast<unsigned long long>(num_refused),
-                static_cast<double>(slowest_ns) / 1e6);
-  }
-}
-
-void print_detection(std::vector<double> samples) {
-  if (samples.empty()) return;
-  std::sort(samples.begin(), samples.end());
-  std::printf("detection: median %.1f ms, max %.1f ms, %zu samples\n", samples[samples.size() / 2], samples.back(),
-              samples.size());
 }
 
 /// Ranks that an interruption killed did not take their sockets along; a folder says so itself when anything else leaves one.
@@ -73,23 +60,29 @@ void empty_folder(const std::string& path) {
     std::filesystem::remove(entry.path(), ignored);
 }
 
-bool soak(Board& board, const Arguments& arguments) {
+bool soak_traffic(Board& board, const Arguments& arguments, SoakReport* report) {
   const Folder folder;
-  std::printf("seed %llu, %u ranks in %s\n", static_cast<unsigned long long>(arguments.seed), arguments.num_ranks,
-              folder.path().c_str());
-  SoakReport report;
+  std::printf("%u ranks in %s\n", arguments.num_ranks, folder.path().c_str());
+  report->num_ranks = arguments.num_ranks;
   bool is_ok = false;
   {
     Supervisor supervisor(board, folder, {arguments.num_ranks, arguments.seed});
-    is_ok = supervisor.run(arguments.num_kills, &report);
+    is_ok = supervisor.run(arguments.num_traffic_kills(), report);
   }
   if (interrupting_signal() != 0) empty_folder(folder.path());
-  std::printf("kills: %u\n", report.num_kills);
-  print_traffic(board, arguments.num_ranks);
-  print_detection(report.detection_ms);
-  if (board.num_failures.load() != 0)
-    std::printf("FAILED (%u failures, the first:) %s\n", board.num_failures.load(), board.text);
   return is_ok;
+}
+
+bool soak(Board& board, const Arguments& arguments) {
+  std::printf("seed %llu\n", static_cast<unsigned long long>(arguments.seed));
+  SoakReport report;
+  report.seed = arguments.seed;
+  const bool has_traffic = arguments.only != "pods";
+  const bool has_pods = arguments.only != "traffic";
+  const bool is_ok = (!has_traffic || soak_traffic(board, arguments, &report)) &&
+                     (!has_pods || run_pods(board, arguments.seed, arguments.num_pod_kills(), &report.pods));
+  print_report(board, report);
+  return (arguments.json.empty() || write_report(board, report, arguments.json)) && is_ok;
 }
 
 }  // namespace
@@ -97,7 +90,9 @@ bool soak(Board& board, const Arguments& arguments) {
 int main(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, &arguments)) {
-    std::fprintf(stderr, "usage: native_soak [--kills N] [--ranks 2..%u] [--seed N]\n", kNumRanksMax);
+    std::fprintf(stderr,
+                 "usage: native_soak [--kills N] [--ranks 2..%u] [--seed N] [--only traffic|pods] [--json FILE]\n",
+                 kNumRanksMax);
     return 2;
   }
   watch_interrupts();
@@ -108,6 +103,6 @@ int main(int argc, char** argv) {
     std::printf("interrupted by signal %d\n", interrupting_signal());
     return 128 + interrupting_signal();
   }
-  // The folder's destructor has checked that no socket is left.
+  // The folders' destructors have checked that no socket is left.
   return is_ok && switchyard::test::num_failures() == 0 ? 0 : 1;
 }

@@ -10,13 +10,9 @@
 #include <vector>
 
 #include "xccl/soak/actor.h"
+#include "xccl/soak/report.h"
 
 namespace switchyard::xccl::soak {
-
-struct SoakReport {
-  uint32_t num_kills = 0;
-  std::vector<double> detection_ms;  // kill to announcement, one a kill and linked survivor
-};
 
 class Supervisor {
  public:

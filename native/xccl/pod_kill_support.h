@@ -1,0 +1,95 @@
+// Deaths in a pod of processes, drawn at random: one rank is killed at some moment of a step, its survivors' outcomes are judged,
+// its successor joins and all go on. For the random test and the soak.
+#pragma once
+
+#include <algorithm>
+
+#include "xccl/pod_process_support.h"
+
+namespace switchyard::xccl::testing {
+
+/// 1 to 4 attention ranks and up to 6 expert ranks, enough for every attention rank's forwarder.
+inline PodShape random_shape(Random& random, ExchangeMode mode, ExchangePace pace, uint32_t num_experts_min) {
+  PodShape shape;
+  shape.mode = mode;
+  shape.pace = pace;
+  shape.num_attention = 1 + random.below(4);
+  if (mode == ExchangeMode::kTrampoline) num_experts_min = std::max(num_experts_min, shape.num_attention);
+  shape.num_experts = num_experts_min + random.below(7 - num_experts_min);
+  return shape;
+}
+
+enum class KillMoment : uint8_t {
+  kBefore,    // shortly before a step that counts on the victim
+  kHolding,   // the victim, or whom it has sent to, holds what has arrived
+  kInFlight,  // whatever is under way
+};
+inline constexpr const char* kKillMomentNames[] = {"before the step", "while it is held", "in flight"};
+
+struct PodKill {
+  uint32_t victim = 0;
+  KillMoment moment = KillMoment::kBefore;
+  uint32_t num_in_flight = 1;
+  std::chrono::microseconds delay{0};  // between order and kill
+  bool is_successor_rushed = false;    // it starts while the step may still be under way
+  bool is_missed = false;              // a step runs without it before its successor starts
+};
+
+inline PodKill random_kill(Random& random, const PodShape& shape) {
+  PodKill kill;
+  kill.victim = random.below(shape.num_ranks());
+  kill.moment = static_cast<KillMoment>(random.below(std::size(kKillMomentNames)));
+  kill.num_in_flight = 1 + random.below(kNumMicroBatches);
+  kill.delay = std::chrono::microseconds(random.below(1000));
+  // A successor has no part in the step. Who arrives at the barrier only once it is linked would wait for it in vain.
+  const bool is_awaited = shape.pace == ExchangePace::kBarrier && has_rank(shape.attention_mask(), kill.victim);
+  kill.is_successor_rushed = random.below(2) == 0 && kill.moment != KillMoment::kBefore && !is_awaited;
+  kill.is_missed = random.below(2) == 0;
+  return kill;
+}
+
+/// Until somebody who is to hold has taken something, or all is done because nothing was sent there.
+inline bool await_held(ForkedPod& pod) {
+  return pod.await([&] {
+    uint64_t num_held = 0;
+    for (uint32_t rank = 0; rank < pod.shape().num_ranks(); ++rank) num_held += pod.line(rank).num_held.load();
+    return num_held > 0 || pod.is_done();
+  });
+}
+
+/// Orders a step and kills the victim. False when nobody comes to hold anything.
+inline bool kill_in_step(ForkedPod& pod, const PodKill& kill) {
+  const uint64_t able_mask = pod.able_mask();
+  if (kill.moment == KillMoment::kBefore) {
+    pod.kill(kill.victim);
+    std::this_thread::sleep_for(kill.delay);
+    pod.order(able_mask, kill.num_in_flight);
+    return true;
+  }
+  const bool must_hold = kill.moment == KillMoment::kHolding;
+  const bool is_holder = pod.shape().is_expert(kill.victim);
+  if (must_hold) pod.board().hold_mask.store(is_holder ? uint64_t{1} << kill.victim : pod.shape().expert_mask());
+  pod.order(able_mask, kill.num_in_flight);
+  const bool is_held = !must_hold || await_held(pod);
+  std::this_thread::sleep_for(kill.delay);
+  pod.kill(kill.victim);
+  pod.board().hold_mask.store(0);
+  return is_held;
+}
+
+/// One death and what follows, until all have run a step with the successor. Null, or what went wrong.
+inline const char* run_kill(ForkedPod& pod, const PodKill& kill) {
+  if (!kill_in_step(pod, kill)) return "no expert rank takes what it is to hold";
+  if (kill.is_successor_rushed) pod.restart(kill.victim);
+  if (!pod.await_done()) return "a survivor hangs";
+  if (!pod.judge(kill.victim)) return "a survivor's outcome is wrong";
+  if (!kill.is_successor_rushed) {
+    if (kill.is_missed && !pod.run_step(pod.able_mask(), kill.num_in_flight))
+      return "the step without the victim fails";
+    pod.restart(kill.victim);
+  }
+  if (!pod.await_linked()) return "the successor is not linked with all";
+  return pod.run_step(pod.able_mask(), kNumMicroBatches) ? nullptr : "the step with the successor fails";
+}
+
+}  // namespace switchyard::xccl::testing
