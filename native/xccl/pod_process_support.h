@@ -222,17 +222,15 @@ class ForkedPod {
     fork_rank(rank);
   }
 
-  /// True once every pair of living ranks that talk is linked in its present epochs.
+  /// True once every pair of living ranks that talk is linked in its present epochs; prints who is not.
   bool await_linked() {
-    return await([this] {
-      for (uint32_t a = 0; a < shape_.num_ranks(); ++a) {
-        for (uint32_t b = 0; b < shape_.num_ranks(); ++b) {
-          const bool is_pair = a != b && is_alive(a) && is_alive(b) && are_linked(shape_, a, b);
-          if (is_pair && line(a).linked_epochs[b].load() != line(b).wanted_epoch.load()) return false;
-        }
-      }
-      return true;
+    if (await([this] { return for_each_unlinked([](uint32_t, uint32_t) {}) == 0; })) return true;
+    for_each_unlinked([this](uint32_t a, uint32_t b) {
+      std::printf("rank %u is linked with rank %u of epoch %llu, not %llu\n", a, b,
+                  static_cast<unsigned long long>(line(a).linked_epochs[b].load()),
+                  static_cast<unsigned long long>(line(b).wanted_epoch.load()));
     });
+    return false;
   }
 
   /// Who can take part: the living, but no attention rank without its forwarder.
@@ -297,9 +295,10 @@ class ForkedPod {
     }
   }
   void print(uint32_t rank, const EventOutcome& outcome) {
-    std::printf("rank %u, step %llu: code %d, blames %d%s: %s\n", rank,
-                static_cast<unsigned long long>(board_->step.load()), outcome.code.load(), outcome.failed_rank.load(),
-                outcome.is_wrong.load() ? ", WRONG BYTES" : "", outcome.text);
+    std::printf("rank %u, step %llu: code %d after %.1f ms, blames %d%s: %s\n", rank,
+                static_cast<unsigned long long>(board_->step.load()), outcome.code.load(),
+                static_cast<double>(outcome.ended_ns.load() - line(rank).started_ns.load()) / 1e6,
+                outcome.failed_rank.load(), outcome.is_wrong.load() ? ", WRONG BYTES" : "", outcome.text);
   }
 
   /// False after 10 s, or when the pod must stop.
@@ -326,6 +325,21 @@ class ForkedPod {
   }
 
  private:
+  /// Pairs of living ranks of which one is not linked with the other; returns their number.
+  template <class Use>
+  uint32_t for_each_unlinked(Use&& use) {
+    uint32_t count = 0;
+    for (uint32_t a = 0; a < shape_.num_ranks(); ++a) {
+      for (uint32_t b = 0; b < shape_.num_ranks(); ++b) {
+        const bool is_pair = a != b && is_alive(a) && is_alive(b) && are_linked(shape_, a, b);
+        if (!is_pair || line(a).linked_epochs[b].load() == line(b).wanted_epoch.load()) continue;
+        use(a, b);
+        count += 1;
+      }
+    }
+    return count;
+  }
+
   /// False when the outcome is wrong.
   bool add(uint32_t rank, const EventOutcome& outcome, uint32_t victim) {
     const int64_t killed_ns = victim == kNoRank ? 0 : line(victim).killed_ns.load();
