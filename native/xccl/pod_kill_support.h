@@ -72,6 +72,8 @@ inline bool kill_in_step(ForkedPod& pod, const PodKill& kill) {
   pod.order(able_mask, kill.num_in_flight);
   const bool is_held = !must_hold || await_held(pod);
   std::this_thread::sleep_for(kill.delay);
+  // Others go on with the signal, not with the end of the process: on a busy machine that takes longer than anybody's patience.
+  if (!is_holder) pod.board().hold_mask.store(0);
   pod.kill(kill.victim);
   pod.board().hold_mask.store(0);
   return is_held;
