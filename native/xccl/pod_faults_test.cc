@@ -46,7 +46,7 @@ void kill_expert(const PodShape& shape, uint32_t victim, uint32_t num_in_flight)
   pod.kill(victim);
   pod.board().hold_mask.store(0);
   REQUIRE(pod.await_done());
-  check_outcomes(pod, victim);
+  CHECK(pod.judge(victim));
   check_failures(pod, shape, victim);
   go_on(pod, victim, num_in_flight);
 }
@@ -67,7 +67,7 @@ void kill_attention(const PodShape& shape, uint32_t victim, uint32_t num_in_flig
   pod.kill(victim);
   pod.board().hold_mask.store(0);
   REQUIRE(pod.await_done());
-  check_outcomes(pod, victim);
+  CHECK(pod.judge(victim));
   go_on(pod, victim, num_in_flight);
 }
 
@@ -109,7 +109,7 @@ void kill_awaited(ExchangeMode mode, uint32_t num_in_flight) {
   CHECK(pod.line(0).done_step.load() != pod.board().step.load());
   pod.kill(1);
   REQUIRE(pod.await_done());
-  check_outcomes(pod, 1);
+  CHECK(pod.judge(1));
   pod.for_each_outcome([](uint32_t, const EventOutcome& outcome) { CHECK(outcome.code.load() != 0); });
   go_on(pod, 1, num_in_flight);
 }
@@ -131,7 +131,10 @@ void stay_silent(ExchangeMode mode) {
       CHECK(is_right);
     });
     CHECK(pod.run_step(pod.able_mask() & ~uint64_t{0b10}, num_in_flight));
-    CHECK(pod.run_step(pod.able_mask(), num_in_flight));
+    // On a busy machine a rank may come later than so short a patience allows.
+    bool has_gone_on = false;
+    for (int i = 0; i < 10 && !has_gone_on; ++i) has_gone_on = pod.run_step(pod.able_mask(), num_in_flight);
+    CHECK(has_gone_on);
   }
   CHECK(pod.end());
 }

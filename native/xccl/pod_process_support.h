@@ -374,6 +374,4 @@ class ForkedPod {
   std::vector<std::unique_ptr<ForkedPeer>> peers_;
 };
 
-inline void check_outcomes(ForkedPod& pod, uint32_t victim) { CHECK(pod.judge(victim)); }
-
 }  // namespace switchyard::xccl::testing

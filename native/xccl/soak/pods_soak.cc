@@ -60,7 +60,7 @@ class PodRound {
  private:
   std::string live(uint32_t num_kills, PodRow* row) {
     if (!pod_.await_linked()) return "its ranks do not link";
-    if (!pod_.run_step(pod_.able_mask(), num_events_max(shape_))) return "its first step fails";
+    if (!pod_.run_step(pod_.able_mask(), kNumMicroBatches)) return "its first step fails";
     for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) take_census(pod_.pid_of(rank), &before_[rank]);
     for (uint32_t i = 0; i < num_kills; ++i) {
       const PodKill kill = random_kill(random_, shape_);
