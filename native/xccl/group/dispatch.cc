@@ -117,9 +117,21 @@ Status Dispatch::check_block(uint32_t member, const Block& block) {
   const bool are_tokens = ascend && (head.num_rows == 0 || block.tokens[head.num_rows - 1] < head.num_tokens);
   const auto is_pair = [&](uint32_t pair) { return pair >> 4 < head.num_rows && (pair & 15) < map_.spec().top_k; };
   const bool are_pairs = std::all_of(block.pairs, block.pairs + head.num_pairs, is_pair);
-  if (are_counts && num_pairs == head.num_pairs && are_tokens && are_pairs) return {};
+  if (are_counts && num_pairs == head.num_pairs && are_tokens && are_pairs && do_pairs_ascend(block)) return {};
   return rounds_.corrupt(member, "impossible routes: " + std::to_string(head.num_pairs) + " pairs, counts of " +
-                                     std::to_string(num_pairs) + ", or a token or pair out of range");
+                                     std::to_string(num_pairs) + ", or a token or pair out of range or order");
+}
+
+/// Each expert gets a token once, in the order of tokens. The counts are known to be those of the pairs.
+bool Dispatch::do_pairs_ascend(const Block& block) const {
+  const auto is_no_later_row = [](uint32_t pair, uint32_t next) { return pair >> 4 >= next >> 4; };
+  const uint32_t* pair = block.pairs;
+  for (uint32_t expert = map_.first_expert(rounds_.self()); expert < map_.end_expert(rounds_.self()); ++expert) {
+    const uint32_t* end = pair + block.counts[expert];
+    if (std::adjacent_find(pair, end, is_no_later_row) != end) return false;
+    pair = end;
+  }
+  return true;
 }
 
 /// Rows of consecutive tokens lie side by side at both ends.

@@ -36,6 +36,7 @@ class Dispatch {
   Status take(const Arrival& arrival);
   Status read_block(const Arrival& arrival);
   Status check_block(uint32_t member, const Block& block);
+  bool do_pairs_ascend(const Block& block) const;
   Status pull_rows(const Arrival& arrival, const Block& block);
   void add_up_counts();
   void group_pairs();

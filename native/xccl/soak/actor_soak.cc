@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "xccl/exchange_support.h"
-#include "xccl/soak/census.h"
 #include "xccl/soak/pattern.h"
 #include "xccl/soak/traffic.h"
 

@@ -10,7 +10,11 @@
 #include <cstdint>
 #include <string>
 
+#include "xccl/census_support.h"
+
 namespace switchyard::xccl::soak {
+
+using testing::Census;
 
 inline constexpr uint32_t kNumRanksMax = 8;
 inline constexpr uint32_t kNumKindsMax = 16;
@@ -22,12 +26,6 @@ struct PeerSight {
   std::atomic<uint64_t> dead_epoch;                  // the last that was announced dead
   std::atomic<int64_t> dead_ns;                      // when
   std::atomic<uint64_t> proven_epoch[kNumKindsMax];  // the last with which an operation of each kind succeeded
-};
-
-struct Census {
-  std::atomic<uint32_t> num_descriptors;
-  std::atomic<uint32_t> num_threads;
-  std::atomic<uint32_t> num_mappings;  // of segments
 };
 
 struct alignas(64) RankLine {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "xccl/pod_kill_support.h"
-#include "xccl/soak/census.h"
+#include "xccl/census_support.h"
 #include "xccl/soak/interrupt.h"
 
 namespace switchyard::xccl::soak {
