@@ -11,7 +11,7 @@ using namespace switchyard::xccl::testing;
 
 constexpr int64_t kFaultMaxNs = 1'000'000'000;
 constexpr uint32_t kUntilOneFails = 1'000'000;
-constexpr uint32_t kNumRandomDeaths = 4;
+constexpr uint32_t kNumRandomDeaths = 3;
 
 /// The library's calls in one of a kind.
 uint32_t num_calls_of(CheckedCall call) { return call == CheckedCall::kCombine ? 2 : 1; }
@@ -83,21 +83,14 @@ void die_before(CheckedCall call) {
   CHECK(group.end());
 }
 
-/// Looks without sleeping, so that what follows comes at that moment.
-bool watch_for_entry(ForkedGroup& group, uint32_t rank, uint32_t num_calls) {
-  const Deadline deadline = deadline_in(kGroupPatience);
-  while (group.line(rank).num_entered.load() < num_calls) {
-    if (std::chrono::steady_clock::now() >= deadline) return false;
-    sched_yield();
-  }
-  return true;
-}
-
-/// Sleeps not at all up to about as long as a call takes.
-void pass_some_time(Random& random) {
+/// Until a rank has begun a few calls, and then not at all to about as long as one takes.
+bool pass_some_time(ForkedGroup& group, CheckedCall call, uint32_t rank, Random& random) {
+  const uint32_t num_calls = (1 + random.below(4)) * num_calls_of(call);
+  const bool has_begun = group.await([&] { return group.line(rank).num_entered.load() >= num_calls; });
   const Deadline end = deadline_in(std::chrono::microseconds(random.below(random.below(2) == 0 ? 30 : 600)));
   while (std::chrono::steady_clock::now() < end) {
   }
+  return has_begun;
 }
 
 /// Calls follow each other; victims die at some moment of one of them.
@@ -110,8 +103,7 @@ void die_inside(CheckedCall call) {
   for (uint32_t death = 0; death < kNumRandomDeaths; ++death) {
     const uint32_t victim = 1 + random.below(kNumForkedRanks - 1);
     group.order({call, kUntilOneFails});
-    REQUIRE(watch_for_entry(group, victim, (1 + random.below(8)) * num_calls_of(call)));
-    pass_some_time(random);
+    REQUIRE(pass_some_time(group, call, victim, random));
     group.kill(victim);
     REQUIRE(group.await_done());
     check_faults(group, Code::kPeerDead, victim);
@@ -130,8 +122,7 @@ void stand_still(CheckedCall call) {
   REQUIRE(group.run({call, 2}));
   const uint32_t victim = random.below(kNumForkedRanks);
   group.order({call, kUntilOneFails, kPatience});
-  REQUIRE(watch_for_entry(group, victim, (1 + random.below(8)) * num_calls_of(call)));
-  pass_some_time(random);
+  REQUIRE(pass_some_time(group, call, victim, random));
   group.stop(victim);
   const bool is_done = group.await_done(victim);
   group.resume(victim);
@@ -159,12 +150,14 @@ GROUP_FAULTS_OF(combine, kCombine)
 
 /// As above, but the ranks say that they are at work: the one that stands still is dead, and hears of it.
 TEST(xccl_group_busy_member_that_stands_still_is_dead) {
+  constexpr CheckedCall kCall = CheckedCall::kAllReduce;
   const uint64_t seed = test::seed();
-  const uint32_t victim = Random(seed).below(kNumForkedRanks);
+  Random random(seed);
+  const uint32_t victim = random.below(kNumForkedRanks);
   ForkedGroup group(seed);
-  REQUIRE(group.run({CheckedCall::kAllReduce, 2}));
-  group.order({CheckedCall::kAllReduce, kUntilOneFails, kGroupPatience, 0, 0, true});
-  REQUIRE(watch_for_entry(group, victim, 3));
+  REQUIRE(group.run({kCall, 2}));
+  group.order({kCall, kUntilOneFails, kGroupPatience, 0, 0, true});
+  REQUIRE(pass_some_time(group, kCall, victim, random));
   group.stop(victim);
   const bool is_done = group.await_done(victim);
   group.resume(victim);
@@ -172,7 +165,7 @@ TEST(xccl_group_busy_member_that_stands_still_is_dead) {
   check_faults(group, Code::kPeerDead, victim);
   CHECK(group.line(victim).code.load() == static_cast<int32_t>(Code::kPeerDead));
   group.kill(victim);
-  go_on(group, CheckedCall::kAllReduce, victim);
+  go_on(group, kCall, victim);
   CHECK(group.end());
 }
 
