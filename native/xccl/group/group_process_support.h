@@ -17,6 +17,8 @@ namespace switchyard::xccl::testing {
 inline constexpr uint32_t kNumForkedRanks = 4;
 /// No call waits longer, unless an order says so. A Timeout then means that somebody hangs.
 inline constexpr std::chrono::milliseconds kGroupPatience{5'000};
+/// What nothing is promised of: forks and links, on a machine that may be busy with something else.
+inline constexpr std::chrono::milliseconds kSetUpPatience{20'000};
 
 inline int64_t steady_now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
@@ -28,7 +30,7 @@ struct GroupOrder {
   uint64_t hold_mask =
       0;  // ranks that do not begin call `held_call` of the library, counted from 1, until the mask says so
   uint32_t held_call = 0;
-  bool is_busy = false;  // they say that they are at work: who stands still is dead
+  uint64_t busy_mask = 0;  // ranks that say that they are at work: who of them stands still is dead
 };
 
 /// wanted_epoch and blow_ns: the owner. Everything else: that rank, of the last order.
@@ -57,7 +59,7 @@ struct GroupBoard {
   std::atomic<int64_t> patience_ms;
   std::atomic<uint64_t> hold_mask;
   std::atomic<uint32_t> held_call;
-  std::atomic<bool> is_busy;
+  std::atomic<uint64_t> busy_mask;
   std::atomic<uint32_t> census_order;
   std::atomic<bool> is_ending;
   GroupLine lines[kNumForkedRanks];
@@ -123,7 +125,7 @@ class GroupRank {
     line().start_ns.store(steady_now_ns());
     const Status opened = follow_generation();
     if (!opened.ok()) return note(opened);
-    member_->set_busy(board_.is_busy.load());
+    member_->set_busy(has_rank(board_.busy_mask.load(), rank_));
     calls_.set_patience(std::chrono::milliseconds(board_.patience_ms.load()));
     for (uint32_t i = 0; i < board_.num_calls.load(); ++i) {
       if (!run_call(((seed_ << 8) + order) << 24 | i)) break;
@@ -146,7 +148,7 @@ class GroupRank {
 
   /// The other thread may not expect that epoch yet.
   Status await_linked(uint32_t rank, uint64_t epoch) const {
-    const Deadline deadline = deadline_in(kGroupPatience);
+    const Deadline deadline = deadline_in(kSetUpPatience);
     while (member_->linked_epoch(rank) != epoch) {
       if (std::chrono::steady_clock::now() >= deadline)
         return {Code::kTimeout, "rank " + std::to_string(rank) + " is not linked in epoch " + std::to_string(epoch)};
@@ -261,7 +263,8 @@ class ForkedGroup {
     board_->patience_ms.store(order.patience.count());
     board_->hold_mask.store(order.hold_mask);
     board_->held_call.store(order.held_call);
-    board_->is_busy.store(order.is_busy);
+    board_->busy_mask.store(order.busy_mask);
+    overslept_ = {};
     board_->order.fetch_add(1);
   }
   void let_go() { board_->hold_mask.store(0); }
@@ -320,16 +323,21 @@ class ForkedGroup {
     return {census.num_descriptors.load(), census.num_threads.load(), census.num_mappings.load()};
   }
 
-  /// False after 10 s.
+  /// False after 25 s.
   template <class Condition>
   bool await(Condition&& condition) {
-    const Deadline deadline = deadline_in(2 * kGroupPatience);
+    const Deadline deadline = deadline_in(kSetUpPatience + kGroupPatience);
     while (!condition()) {
-      if (std::chrono::steady_clock::now() >= deadline) return false;
+      const Deadline before = std::chrono::steady_clock::now();
+      if (before >= deadline) return false;
       std::this_thread::sleep_for(100us);
+      const auto slept = std::chrono::steady_clock::now() - before;
+      if (slept >= kOversleepMin) overslept_ += slept;
     }
     return true;
   }
+  /// How long this process was kept from running since the last order, by a machine that has too much to do: so were the ranks.
+  std::chrono::nanoseconds overslept() const { return overslept_; }
 
   /// Everybody closes and ends. False when somebody does not, or ended otherwise.
   bool end() {
@@ -343,6 +351,8 @@ class ForkedGroup {
   }
 
  private:
+  static constexpr std::chrono::milliseconds kOversleepMin{20};
+
   void fork_rank(uint32_t rank) {
     peers_[rank] = std::make_unique<ForkedPeer>([this, rank] { GroupRank(*board_, folder_, rank, seed_).run(); });
   }
@@ -351,6 +361,7 @@ class ForkedGroup {
   const uint64_t seed_;
   GroupBoard* board_ = nullptr;
   uint64_t num_epochs_ = 0;
+  std::chrono::nanoseconds overslept_{};
   std::array<std::unique_ptr<ForkedPeer>, kNumForkedRanks> peers_;
 };
 
