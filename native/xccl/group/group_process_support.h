@@ -15,10 +15,9 @@
 namespace switchyard::xccl::testing {
 
 inline constexpr uint32_t kNumForkedRanks = 4;
-/// No call waits longer, unless an order says so. A Timeout then means that somebody hangs.
-inline constexpr std::chrono::milliseconds kGroupPatience{5'000};
-/// What nothing is promised of: forks and links, on a machine that may be busy with something else.
-inline constexpr std::chrono::milliseconds kSetUpPatience{20'000};
+/// Nothing waits longer, unless an order says so. A Timeout then means that somebody hangs: processes that fork and link on a machine
+/// that is busy with something else come late.
+inline constexpr std::chrono::milliseconds kGroupPatience{20'000};
 
 inline int64_t steady_now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
@@ -104,7 +103,7 @@ class GroupRank {
 
   void take_census() {
     const uint32_t order = board_.census_order.load();
-    testing::take_census(&line().census);
+    testing::take_census(getpid(), &line().census);
     line().census_order.store(order);
   }
 
@@ -148,7 +147,7 @@ class GroupRank {
 
   /// The other thread may not expect that epoch yet.
   Status await_linked(uint32_t rank, uint64_t epoch) const {
-    const Deadline deadline = deadline_in(kSetUpPatience);
+    const Deadline deadline = deadline_in(kGroupPatience);
     while (member_->linked_epoch(rank) != epoch) {
       if (std::chrono::steady_clock::now() >= deadline)
         return {Code::kTimeout, "rank " + std::to_string(rank) + " is not linked in epoch " + std::to_string(epoch)};
@@ -326,7 +325,7 @@ class ForkedGroup {
   /// False after 25 s.
   template <class Condition>
   bool await(Condition&& condition) {
-    const Deadline deadline = deadline_in(kSetUpPatience + kGroupPatience);
+    const Deadline deadline = deadline_in(kGroupPatience + 5s);
     while (!condition()) {
       const Deadline before = std::chrono::steady_clock::now();
       if (before >= deadline) return false;

@@ -5,8 +5,8 @@
 #include <array>
 #include <vector>
 
-#include "xccl/pod_kill_support.h"
 #include "xccl/census_support.h"
+#include "xccl/pod_kill_support.h"
 #include "xccl/soak/interrupt.h"
 
 namespace switchyard::xccl::soak {
