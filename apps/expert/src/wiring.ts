@@ -93,9 +93,9 @@ function openServer(
   placement: ExpertPlacement,
   spans: ExpertSpans,
 ): NativeExpertServer {
-  const { spec, weights } = model.opened;
+  const { executorSpec, weights } = model.opened;
   return native.createExpertServer({
-    model: spec,
+    model: executorSpec,
     weights,
     policy: numericPolicy,
     communicator: rank.communicator,

@@ -18,7 +18,7 @@ const fromRoot = (path: string) => fileURLToPath(new URL(`../../../${path}`, imp
 const golden: GoldenRow[] = JSON.parse(
   readFileSync(fromRoot('test/fixtures/switchyard-tiny.golden.json'), 'utf8'),
 ).rows;
-const { spec, weights } = await openModel(fromRoot('models/switchyard-tiny'));
+const { spec, executorSpec, weights } = await openModel(fromRoot('models/switchyard-tiny'));
 
 let master: DpGroupMaster;
 afterEach(() => master.close());
@@ -28,7 +28,7 @@ function open(options: { numBlocks: number; maxPrefillTokens: number }): void {
   const pool = { numBlocks, blockTokens: 16, maxBatchTokens: 8 + maxPrefillTokens };
   const executor = new InProcessExecutor({
     native: loadNative(),
-    executor: { model: spec, weights, policy: 'fp32', ...pool, communicator: null, experts: null },
+    executor: { model: executorSpec, weights, policy: 'fp32', ...pool, communicator: null, experts: null },
     memberId: 'decode-0',
     memberEpoch: 1n,
     observers: [],

@@ -3,12 +3,14 @@
 import { createHash } from 'node:crypto';
 import { basename, join, resolve } from 'node:path';
 import {
+  type ExecutorSpec,
   ModelError,
   type ModelSpec,
   makeWeightPlan,
   parseGenerationDefaults,
   parseModelConfig,
   type SamplingDefaults,
+  toExecutorSpec,
   type WeightPlan,
   type WeightTensor,
 } from '@switchyard/model';
@@ -21,8 +23,8 @@ export interface OpenModelOptions {
   name?: string;
 }
 
-/** A model that can be served. */
-export interface OpenedModel {
+/** A model as its files describe it. */
+export interface ReadModel {
   name: string;
   /** The directory, absolute; file names in the weight plan are absolute too. */
   dir: string;
@@ -37,16 +39,37 @@ export interface OpenedModel {
   warnings: string[];
 }
 
+/** A model that can be served. */
+export interface OpenedModel extends ReadModel {
+  /** The spec in the native executor's form. */
+  executorSpec: ExecutorSpec;
+}
+
 /**
- * Opens a model directory.
+ * Opens a model directory for serving.
  *
- * @throws ModelError naming the file, field or tensor for anything missing, damaged, inconsistent or not supported.
+ * @throws ModelError naming the file, field or tensor for anything missing, damaged, inconsistent, not supported, or known
+ * to this library but not yet to the executor.
  */
 export async function openModel(dir: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
+  const model = await readModel(dir, options);
+  // The tokenizer stays a getter: a copy of the properties would make it now.
+  return Object.defineProperty(model as OpenedModel, 'executorSpec', {
+    value: toExecutorSpec(model.spec, model.weights),
+    enumerable: true,
+  });
+}
+
+/**
+ * Reads what a model directory holds, whether or not the executor can run it.
+ *
+ * @throws ModelError as openModel does, but for the executor's limits.
+ */
+export async function readModel(dir: string, options: OpenModelOptions = {}): Promise<ReadModel> {
   const root = resolve(dir);
   const config = await readJson(root, 'config.json');
   const generation = await readJsonIfThere(root, 'generation_config.json');
-  const spec = parseModelConfig(config.json, generation?.json);
+  const described = parseModelConfig(config.json, generation?.json);
   const defaults = parseGenerationDefaults(generation?.json);
   const tokenizerFile = await readJson(root, 'tokenizer.json');
   const tokenizerConfig = await readJsonIfThere(root, 'tokenizer_config.json');
@@ -58,7 +81,7 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
   };
   const weightFiles = await readWeightFiles(root);
   const digest = digestOf(config.bytes, tokenizerFile.bytes, weightFiles);
-  const { plan, unused } = makeWeightPlan(spec, absoluteTensors(root, weightFiles), digest);
+  const { plan, spec, unused } = makeWeightPlan(described, absoluteTensors(root, weightFiles), digest);
   let tokenizer: Tokenizer | undefined;
   return {
     name: options.name ?? basename(root),
@@ -71,7 +94,7 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
     },
     samplingDefaults: defaults.sampling,
     contextTokens: spec.maxPositions,
-    warnings: describeUnused(unused, defaults.ignored),
+    warnings: describeUnused(unused, defaults.ignored, described.numMtpLayers - spec.numMtpLayers),
   };
 }
 
@@ -109,8 +132,13 @@ function makeTokenizer(spec: ModelSpec, files: TokenizerFiles): Tokenizer {
   return tokenizer;
 }
 
-function describeUnused(tensors: readonly string[], generationFields: readonly string[]): string[] {
+function describeUnused(
+  tensors: readonly string[],
+  generationFields: readonly string[],
+  numMtpMissing: number,
+): string[] {
   const warnings = generationFields.map((field) => `generation_config.json:${field} is not supported and not applied`);
+  if (numMtpMissing > 0) warnings.push('the configuration names an MTP layer that the weights do not have');
   if (tensors.length > 0) warnings.push(`${tensors.length} tensors are not used: ${tensors.slice(0, 4).join(', ')}`);
   return warnings;
 }

@@ -1,6 +1,6 @@
 // Sampling defaults a model's author ships in generation_config.json. Called by libs/model-files for the router.
 import { z } from 'zod';
-import { parseWith } from './parse-with.js';
+import { parseWith, placeIn } from './parse-with.js';
 
 /** What applies where a request leaves a sampling option out. Values as in SamplingParams (numeric contract D2). */
 export interface SamplingDefaults {
@@ -46,7 +46,7 @@ const neutralValues: Record<string, number> = {
  * @throws ModelError for values out of range.
  */
 export function parseGenerationDefaults(json: unknown): GenerationDefaults {
-  const config = parseWith(generationConfig, json ?? {}, 'generation_config.json');
+  const config = parseWith(generationConfig, json ?? {}, placeIn('generation_config.json'));
   const ignored = Object.entries(neutralValues)
     .filter(([name, neutral]) => (config[name] ?? neutral) !== neutral)
     .map(([name]) => name);

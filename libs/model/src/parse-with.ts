@@ -2,11 +2,18 @@
 import type { z } from 'zod';
 import { ModelError } from './error.js';
 
-/** Validates against a schema; the first problem becomes a ModelError with the field's path ("config.json:rope_theta"). */
-export function parseWith<T>(schema: z.ZodType<T>, json: unknown, file: string): T {
+/** What a person calls a field, by its path in the JSON: '' is the whole of it. */
+export type Place = (path: string) => string;
+
+/** "config.json:rope_theta" */
+export function placeIn(file: string): Place {
+  return (path) => (path === '' ? file : `${file}:${path}`);
+}
+
+/** Validates against a schema; the first problem becomes a ModelError with the field's place. */
+export function parseWith<T>(schema: z.ZodType<T>, json: unknown, place: Place): T {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  const path = issue?.path.map(String).join('.');
-  throw new ModelError(path ? `${file}:${path}` : file, issue?.message ?? 'is invalid');
+  throw new ModelError(place(issue?.path.map(String).join('.') ?? ''), issue?.message ?? 'is invalid');
 }

@@ -1,6 +1,7 @@
 // Reads headers of safetensors files: where each tensor lies, in what type and shape. Called by libs/model-files.
 // The bytes may be hostile or cut off: whatever they hold, the answer is a list of tensors or a ModelError.
 // Format: https://huggingface.co/docs/safetensors (8 bytes little-endian header size, JSON header, tensor data).
+import { plainDtypes, tensorBytes } from './dtype.js';
 import { ModelError } from './error.js';
 import type { TensorDtype, WeightTensor } from './spec.js';
 
@@ -11,7 +12,7 @@ export const SAFETENSORS_PREFIX_BYTES = 8;
 const HEADER_BYTES_MAX = 100_000_000;
 const NUM_DIMS_MAX = 8;
 
-const dtypeToBytes: Record<TensorDtype, number> = { BF16: 2, F16: 2, F32: 4 };
+const dtypes: readonly string[] = [...Object.keys(plainDtypes), 'F8_E4M3', 'I8'];
 
 /**
  * Size of the part of a file that `parseSafetensorsHeader` needs, size field included.
@@ -75,9 +76,8 @@ function parseEntry(name: string, entry: unknown, dataStart: number, file: strin
   const dtype = parseDtype(name, entry.dtype, file);
   const shape = parseShape(name, entry.shape, file);
   const [begin, end] = parseOffsets(name, entry.data_offsets, file);
-  const bytes = shape.reduce((product, dim) => product * dim, dtypeToBytes[dtype]);
-  if (!Number.isSafeInteger(bytes))
-    throw new ModelError(name, `in ${file} has an impossible shape [${shape.join(', ')}]`);
+  const bytes = tensorBytes(dtype, shape);
+  if (bytes === undefined) throw new ModelError(name, `in ${file} has an impossible shape [${shape.join(', ')}]`);
   if (end - begin !== bytes) {
     throw new ModelError(
       name,
@@ -88,9 +88,8 @@ function parseEntry(name: string, entry: unknown, dataStart: number, file: strin
 }
 
 function parseDtype(name: string, dtype: unknown, file: string): TensorDtype {
-  if (typeof dtype === 'string' && Object.hasOwn(dtypeToBytes, dtype)) return dtype as TensorDtype;
-  const known = Object.keys(dtypeToBytes).join(', ');
-  throw new ModelError(name, `in ${file} has dtype ${JSON.stringify(dtype)}, supported are ${known}`);
+  if (typeof dtype === 'string' && dtypes.includes(dtype)) return dtype as TensorDtype;
+  throw new ModelError(name, `in ${file} has dtype ${JSON.stringify(dtype)}, supported are ${dtypes.join(', ')}`);
 }
 
 function parseShape(name: string, shape: unknown, file: string): number[] {

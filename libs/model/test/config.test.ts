@@ -54,13 +54,14 @@ describe('parseModelConfig', () => {
 
   test.each<[string, unknown]>([
     ['architectures', ['LlamaForCausalLM']],
+    ['architectures', ['GPT2LMHeadModel']],
     ['vocab_size', 0],
     ['vocab_size', 2 ** 40],
     ['hidden_size', '192'],
     ['hidden_size', undefined],
     ['num_hidden_layers', 1.5],
     ['num_key_value_heads', 2],
-    ['q_lora_rank', null],
+    ['q_lora_rank', 0],
     ['qk_rope_head_dim', 15],
     ['first_k_dense_replace', 6],
     ['n_group', 5],

@@ -61,9 +61,9 @@ describe('parseSafetensorsHeader', () => {
     ['a gap', { a: vector(0, 4), b: vector(8, 12) }, 12, /^b: .*gap/],
     [
       'an unknown dtype',
-      { a: { ...vector(0, 4), dtype: 'F8_E4M3' } },
+      { a: { ...vector(0, 4), dtype: 'F8_E5M2' } },
       4,
-      /^a: .*"F8_E4M3", supported are BF16, F16, F32/,
+      /^a: .*"F8_E5M2", supported are BF16, F16, F32, F8_E4M3, I8/,
     ],
     ['a dtype from the prototype', { a: { ...vector(0, 4), dtype: 'constructor' } }, 4, /^a: .*dtype/],
     [

@@ -1,7 +1,7 @@
 // The whole surface of the native addon, in the addon's order. Plain data in, plain data out; `null` means absent;
 // objects that hold native resources have close(). Only libs/native loads the .node file.
 // 64-bit ids, epochs and nanoseconds are bigint; token ids, block ids, ranks and counts are numbers.
-import type { ModelSpec, NumericPolicy, WeightPlan } from '@switchyard/model';
+import type { ExecutorSpec, NumericPolicy, WeightPlan } from '@switchyard/model';
 
 /** Code of a native error: the `code` property of every Error the addon throws, and of faults in events (docs/errors.md). */
 export type NativeErrorCode =
@@ -155,7 +155,7 @@ export interface ProbeReport {
 // ---- Executor ----
 
 export interface ExecutorOptions {
-  model: ModelSpec;
+  model: ExecutorSpec;
   weights: WeightPlan;
   policy: NumericPolicy;
   /** Blocks of the KV pool; its region lies in the communicator's app area when there is one. */
@@ -326,7 +326,7 @@ export interface StepTiming {
 // ---- Expert server ----
 
 export interface ExpertServerOptions {
-  model: ModelSpec;
+  model: ExecutorSpec;
   weights: WeightPlan;
   policy: NumericPolicy;
   communicator: NativeCommunicator;
@@ -356,7 +356,7 @@ export interface NativeExpertServer {
 // ---- Reference evaluation ----
 
 export interface EvaluateOptions {
-  model: ModelSpec;
+  model: ExecutorSpec;
   weights: WeightPlan;
   policy: NumericPolicy;
   tokens: number[];

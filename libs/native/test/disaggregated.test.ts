@@ -107,7 +107,7 @@ const placementOn = (even: Rank, odd: Rank) => ({
 
 function serve(rank: Rank, placement: ReturnType<typeof placementOn>): NativeExpertServer {
   const server = loadNative().createExpertServer({
-    model: model.spec,
+    model: model.executorSpec,
     weights: model.weights,
     policy: 'fp32',
     communicator: rank.communicator,

@@ -1,5 +1,5 @@
 // Drives one native executor in a test as a master would: grants blocks, sends plans, collects what each sequence generates.
-import type { ModelSpec, WeightPlan } from '@switchyard/model';
+import type { ExecutorSpec, ModelSpec, WeightPlan } from '@switchyard/model';
 import { openModel } from '@switchyard/model-files';
 import {
   type ExpertPlacement,
@@ -16,6 +16,7 @@ export const modelDir = new URL('../../../models/switchyard-tiny', import.meta.u
 
 export interface OpenedWeights {
   spec: ModelSpec;
+  executorSpec: ExecutorSpec;
   weights: WeightPlan;
 }
 
@@ -63,7 +64,7 @@ export class Driver {
       ...options,
     };
     this.executor = loadNative().createExecutor({
-      model: model.spec,
+      model: model.executorSpec,
       weights: model.weights,
       policy: 'fp32',
       numBlocks: this.options.numBlocks,

@@ -26,7 +26,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 function optionsWith(changes: Partial<ExecutorOptions>): ExecutorOptions {
   return {
-    model: model.spec,
+    model: model.executorSpec,
     weights: model.weights,
     policy: 'fp32',
     numBlocks: 8,
@@ -50,7 +50,7 @@ function refusal(changes: Partial<ExecutorOptions>): { code: string; message: st
 }
 
 test('options that cannot work are refused with code and place', () => {
-  const { spec, weights } = model;
+  const { executorSpec: spec, weights } = model;
   expect(refusal({ numBlocks: 0 })).toMatchObject({
     code: 'INVALID_ARGUMENT',
     message: expect.stringContaining('options.numBlocks'),
@@ -102,7 +102,7 @@ test('a plan that cannot work is refused and changes nothing', async () => {
 /** Runs a script that has an executor in the middle of work, in a process of its own. */
 async function runChild(ending: string, env: Record<string, string> = {}): Promise<{ code: number; output: string }> {
   const script = join(folder, 'child.mjs');
-  writeFileSync(join(folder, 'model.json'), JSON.stringify({ spec: model.spec, weights: model.weights }));
+  writeFileSync(join(folder, 'model.json'), JSON.stringify({ spec: model.executorSpec, weights: model.weights }));
   writeFileSync(
     script,
     `import { readFileSync } from 'node:fs';

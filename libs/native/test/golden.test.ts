@@ -51,7 +51,7 @@ function argmax(row: Float32Array): number {
 test.each(golden.rows)('logits of $text', ({ ids, last_logits, last_mtp_logits, argmax: expected }) => {
   const { vocabSize } = model.spec;
   const { logits, mtpLogits } = loadNative().evaluate({
-    model: model.spec,
+    model: model.executorSpec,
     weights: model.weights,
     policy: 'fp32',
     tokens: ids,

@@ -1,7 +1,7 @@
 // Sizes that all ranks of a system must agree on, or that follow from the model: the KV pool and the A2E/E2A slots.
 // Used by the wiring of every app that has an XCCL rank.
 import { ServiceError } from '@switchyard/kit';
-import type { ModelSpec } from '@switchyard/model';
+import { cacheWidth, type ModelSpec } from '@switchyard/model';
 import type { ExchangeShape } from '@switchyard/native';
 
 export interface KvPoolShape {
@@ -17,10 +17,10 @@ const alignmentBytes = 64;
 
 /**
  * As many blocks as fit into `kvBytes` with their generations; a block holds `blockTokens` positions of all main layers, each
- * [kvLoraRank + qkRopeHeadDim] fp32. Throws INVALID_ARGUMENT when not even one sequence of two tokens fits.
+ * `cacheWidth` fp32 numbers. Throws INVALID_ARGUMENT when not even one sequence of two tokens fits.
  */
 export function kvPoolShape(spec: ModelSpec, kvBytes: number, blockTokens: number): KvPoolShape {
-  const blockBytes = spec.numLayers * blockTokens * (spec.kvLoraRank + spec.qkRopeHeadDim) * fp32Bytes;
+  const blockBytes = spec.numLayers * blockTokens * cacheWidth(spec) * fp32Bytes;
   const numBlocks = Math.floor((kvBytes - alignmentBytes) / (blockBytes + generationBytes));
   if (numBlocks < 1) {
     const text = `${kvBytes} bytes do not hold a KV block of ${blockTokens} tokens, which takes ${blockBytes} bytes`;

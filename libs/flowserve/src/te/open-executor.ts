@@ -24,12 +24,12 @@ export interface ExecutorParts {
 
 export function openExecutor(parts: ExecutorParts): InProcessExecutor {
   const { native, model, membership, config, meter, rank, experts } = parts;
-  const { spec, weights } = model.opened;
+  const { spec, executorSpec, weights } = model.opened;
   const { numBlocks, blockTokens } = kvPoolShape(spec, config.kvBytes, config.blockTokens);
   return new InProcessExecutor({
     native,
     executor: {
-      model: spec,
+      model: executorSpec,
       weights,
       policy: numericPolicy,
       numBlocks,

@@ -1,0 +1,33 @@
+// Qwen3, dense: GQA with a norm of each query and key head.
+// Source: transformers, models/qwen3.
+import { commonFields, commonOnly, commonOptional, type Family } from '../family.js';
+import { qwen3 as gguf } from '../gguf/architectures.js';
+
+export const qwen3: Family = {
+  name: 'qwen3',
+  architecture: 'Qwen3ForCausalLM',
+  modelType: 'qwen3',
+  required: [...commonFields, 'num_key_value_heads', 'intermediate_size'],
+  optional: {
+    ...commonOptional,
+    head_dim: 128,
+    attention_bias: false,
+    layer_types: null,
+    sliding_window: null,
+    use_sliding_window: false,
+    max_window_layers: 0,
+    rope_theta: 10_000,
+  },
+  only: commonOnly,
+  attention: {
+    kind: 'gqa',
+    qkNorm: 'head',
+    hasQkvBias: { field: 'attention_bias' },
+    hasOutputBias: { field: 'attention_bias' },
+    window: 'use_sliding_window',
+  },
+  ropeInterleaved: false,
+  hasFfnBias: false,
+  moe: null,
+  gguf,
+};
