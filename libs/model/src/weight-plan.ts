@@ -56,10 +56,17 @@ export function makeWeightPlan(
   return { plan: { digest, tensors: planned }, spec: fitted, unused: index.unused() };
 }
 
-/** Tools that do not know MTP leave its layer out of checkpoints and the field in their configuration. */
+/**
+ * Tools that do not know MTP leave its layer out of checkpoints and the field in their configuration. With a part of such
+ * a layer at any number, the configuration contradicts the files: it counts layers wrongly.
+ */
 function dropMissingMtp(spec: ModelSpec, index: TensorIndex): ModelSpec {
-  const expected: ExpectedTensor[] = [...listMtpTensors(spec)];
-  return expected.some((tensor) => index.has(tensor)) ? spec : { ...spec, numMtpLayers: 0 };
+  const expected = [...listMtpTensors(spec)];
+  const isOwn = ({ template }: ExpectedTensor) => template.endsWith('.eh_proj.weight');
+  const atAnyLayer = expected
+    .filter(isOwn)
+    .flatMap((tensor) => Array.from({ length: spec.numLayers }, (_, layer) => ({ ...tensor, layer })));
+  return [...expected, ...atAnyLayer].some((tensor) => index.has(tensor)) ? spec : { ...spec, numMtpLayers: 0 };
 }
 
 function missingError(missing: readonly string[]): ModelError {

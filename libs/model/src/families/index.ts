@@ -15,7 +15,7 @@ import { qwen2Moe } from './qwen2-moe.js';
 import { qwen3 } from './qwen3.js';
 import { qwen3Moe } from './qwen3-moe.js';
 
-/** Order matters between families of one architecture (Family.modelType, GgufFamily.when): the first that fits is taken. */
+/** Of families of one architecture, the first is meant where a configuration has no model_type. */
 export const families: readonly Family[] = [
   deepseekV2,
   deepseekV3,

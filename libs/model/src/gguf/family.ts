@@ -6,7 +6,7 @@ import type { TensorNames } from '../family.js';
 export interface GgufFamily {
   /** `general.architecture` */
   architecture: string;
-  /** Which of several families of one architecture a file is of: the value that this key has in it, undefined for none. */
+  /** Which of several families of one architecture a file is of: the value of this key, undefined for none. A family without it is the rest. */
   when?: { key: string; isOneOf: readonly unknown[] };
   /** Field of config.json to key. */
   fields: Partial<Record<ConfigField, string>>;

@@ -1,0 +1,4 @@
+export type { ByteSource } from './cursor.js';
+export { type GgufHeader, readGgufHeader } from './header.js';
+export { type GgufModel, readGgufModel } from './model.js';
+export type { GgufTokenizer, GgufTokenType } from './tokenizer.js';

@@ -1,0 +1,153 @@
+// Checkpoints with quantised matrices: fp8 in blocks, W8A8 by row; what fits the configuration and what contradicts it.
+import { describe, expect, test } from 'vitest';
+import {
+  ModelError,
+  type ModelSpec,
+  makeWeightPlan,
+  parseModelConfig,
+  toExecutorSpec,
+  type WeightTensor,
+} from '../src/index.js';
+import type { TensorDtype } from '../src/spec.js';
+import { fillTemplate, listTensors } from '../src/tensor-list.js';
+import { configs } from './families.js';
+
+const fp8 = { quant_method: 'fp8', fmt: 'e4m3', activation_scheme: 'dynamic', weight_block_size: [128, 128] };
+const weights = { num_bits: 8, type: 'int', symmetric: true, strategy: 'channel', dynamic: false, group_size: null };
+const activations = { num_bits: 8, type: 'int', symmetric: true, strategy: 'token', dynamic: true };
+const w8a8 = {
+  quant_method: 'compressed-tensors',
+  format: 'int-quantized',
+  quantization_status: 'compressed',
+  kv_cache_scheme: null,
+  config_groups: {
+    group_0: { targets: ['Linear'], weights, input_activations: activations, output_activations: null },
+  },
+  ignore: ['lm_head'],
+};
+
+const specOf = (quantization_config?: unknown, change: Record<string, unknown> = {}): ModelSpec =>
+  parseModelConfig({ ...configs().qwen3, ...change, quantization_config });
+
+/** A checkpoint whose projections are of this type, with scales of these shapes. */
+function checkpoint(spec: ModelSpec, dtype: TensorDtype, suffix: string, scaleShape: (shape: number[]) => number[]) {
+  return [...listTensors(spec)].flatMap((expected): WeightTensor[] => {
+    const name = fillTemplate(expected.template, expected);
+    const plain: WeightTensor = { name, file: 'f', offset: 0, bytes: 0, dtype: 'BF16', shape: expected.shape };
+    if (!name.includes('_proj.weight')) return [plain];
+    const scales: WeightTensor = { ...plain, name: name + suffix, dtype: 'F32', shape: scaleShape(expected.shape) };
+    return [{ ...plain, dtype }, scales];
+  });
+}
+
+const fp8Checkpoint = (spec: ModelSpec) =>
+  checkpoint(spec, 'F8_E4M3', '_scale_inv', (shape) => shape.map((dim) => Math.ceil(dim / 128)));
+const int8Checkpoint = (spec: ModelSpec) => checkpoint(spec, 'I8', '_scale', ([rows = 0]) => [rows, 1]);
+const DOWN = 'model.layers.1.mlp.down_proj.weight';
+
+describe('block-scaled fp8', () => {
+  test('brings each matrix with its scales', () => {
+    const spec = specOf(fp8, { intermediate_size: 300 });
+    expect(spec.quantization).toBe('fp8-block');
+    const { plan, unused } = makeWeightPlan(spec, fp8Checkpoint(spec), 'd');
+    expect(unused).toEqual([]);
+    const down = plan.tensors.find(({ name }) => name === DOWN);
+    expect(down).toMatchObject({ dtype: 'F8_E4M3', shape: [60, 300], scales: { dtype: 'F32', shape: [1, 3] } });
+    expect(plan.tensors.find(({ name }) => name === 'lm_head.weight')?.scales).toBeUndefined();
+  });
+
+  test('cuts row-parallel products between blocks only', () => {
+    const wide = { num_attention_heads: 8, head_dim: 64, intermediate_size: 1024 };
+    expect(specOf(fp8, wide).numSlices).toBe(8);
+    const planOf = (spec: ModelSpec) => makeWeightPlan(spec, fp8Checkpoint(spec), 'd').spec.numSlices;
+    expect(planOf(specOf(fp8, wide))).toBe(4);
+    expect(planOf(specOf(fp8, { ...wide, intermediate_size: 1000 }))).toBe(1);
+  });
+});
+
+test('W8A8 brings a scale a row, and cuts anywhere', () => {
+  const spec = specOf(w8a8);
+  expect(spec.quantization).toBe('int8-channel');
+  const { plan, unused, spec: planned } = makeWeightPlan(spec, int8Checkpoint(spec), 'd');
+  expect(unused).toEqual([]);
+  expect(plan.tensors.find(({ name }) => name === DOWN)).toMatchObject({ dtype: 'I8', scales: { shape: [60, 1] } });
+  expect(planned.numSlices).toBe(spec.numSlices);
+});
+
+test.each<[string, unknown, (spec: ModelSpec) => WeightTensor[], RegExp]>([
+  ['fp8 that the configuration does not name', undefined, fp8Checkpoint, /is F8_E4M3 .*configuration says none/],
+  ['int8 where fp8 is named', fp8, int8Checkpoint, /is I8 .*configuration says fp8-block/],
+  ['fp8 where int8 is named', w8a8, fp8Checkpoint, /is F8_E4M3 .*configuration says int8-channel/],
+])('%s is refused', (_, config, make, message) => {
+  const spec = specOf(config);
+  expect(() => makeWeightPlan(spec, make(spec), 'd')).toThrow(message);
+});
+
+test.each<[string, (tensors: WeightTensor[]) => WeightTensor[], RegExp]>([
+  [
+    'without scales',
+    (all) => all.filter(({ name }) => name !== `${DOWN}_scale`),
+    /down_proj\.weight_scale: is missing/,
+  ],
+  [
+    'with scales of another shape',
+    (all) => all.map((one) => (one.name === `${DOWN}_scale` ? { ...one, shape: [59, 1] } : one)),
+    /down_proj\.weight_scale: has shape \[59, 1\]/,
+  ],
+  [
+    'with quantised scales',
+    (all) => all.map((one) => (one.name === `${DOWN}_scale` ? { ...one, dtype: 'I8' } : one)),
+    /down_proj\.weight_scale: is I8, scales must be plain/,
+  ],
+  [
+    'with a quantised norm',
+    (all) => all.map((one) => (one.name === 'model.norm.weight' ? { ...one, dtype: 'I8' } : one)),
+    /^model\.norm\.weight: is a vector of I8/,
+  ],
+])('a checkpoint %s is refused', (_, change, message) => {
+  const spec = specOf(w8a8);
+  expect(() => makeWeightPlan(spec, change(int8Checkpoint(spec)), 'd')).toThrow(message);
+});
+
+test.each<[string, unknown]>([
+  ['quant_method', { quant_method: 'gptq' }],
+  ['weight_block_size', { ...fp8, weight_block_size: [64, 64] }],
+  ['fmt', { ...fp8, fmt: 'e5m2' }],
+  ['activation_scheme', { ...fp8, activation_scheme: 'static' }],
+  ['format', { ...w8a8, format: 'pack-quantized' }],
+  ['kv_cache_scheme', { ...w8a8, kv_cache_scheme: { num_bits: 8 } }],
+  [
+    'config_groups',
+    { ...w8a8, config_groups: { a: { weights: { ...weights, num_bits: 4 }, input_activations: activations } } },
+  ],
+  [
+    'config_groups',
+    { ...w8a8, config_groups: { a: { weights: { ...weights, strategy: 'group' }, input_activations: activations } } },
+  ],
+  ['config_groups', { ...w8a8, config_groups: { a: { weights, input_activations: null } } }],
+])('a configuration with another %s is refused: case %#', (field, config) => {
+  expect(() => specOf(config)).toThrow(`config.json:quantization_config.${field}`);
+});
+
+describe('the executor', () => {
+  const planOf = (spec: ModelSpec) => ({ digest: 'd', tensors: [] as WeightTensor[], spec });
+
+  test('takes a DeepSeek-V3 without what it does not know', () => {
+    const spec = parseModelConfig(configs()['deepseek-v3']);
+    const given = toExecutorSpec(spec, planOf(spec));
+    expect(given).toMatchObject({ family: 'deepseek-v3', qLoraRank: 20, numExperts: 8 });
+    expect(Object.keys(given)).not.toContain('ropeScaling');
+    expect(Object.values(given)).not.toContain(undefined);
+  });
+
+  test.each<[string, string]>([
+    ['deepseek-v2', 'deepseek-v2:qLoraRank'],
+    ['kimi-k2', 'kimi-k2:attentionScaleFactor'],
+    ['llama', 'llama:attention'],
+    ['mixtral', 'mixtral:attention'],
+  ])('refuses %s at %s', (name, field) => {
+    const spec = parseModelConfig(configs()[name]);
+    expect(() => toExecutorSpec(spec, planOf(spec))).toThrow(ModelError);
+    expect(() => toExecutorSpec(spec, planOf(spec))).toThrow(field);
+  });
+});
