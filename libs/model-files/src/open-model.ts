@@ -1,4 +1,4 @@
-// Opens a Hugging Face model directory: shape, weight plan, tokenizer and defaults. Called at the start of the router and
+// Opens a Hugging Face model directory or a GGUF file: shape, weight plan, tokenizer and defaults. Called at the start of the router and
 // of every task executor. Reads configurations and tensor headers; tensors are mapped later by the native executor.
 import { createHash } from 'node:crypto';
 import { basename, join, resolve } from 'node:path';
@@ -15,8 +15,12 @@ import {
   type WeightTensor,
 } from '@switchyard/model';
 import { Tokenizer, type TokenizerFiles } from '@switchyard/tokenizer';
+import { readGgufFile } from './gguf-file.js';
+import { tokenizerFilesOf } from './gguf-tokenizer.js';
 import { readJson, readJsonIfThere, readTextIfThere } from './json-file.js';
 import { readWeightFiles, type WeightFile } from './weight-files.js';
+
+const GGUF_ENDING = '.gguf';
 
 export interface OpenModelOptions {
   /** The name clients ask for; the directory's own name where absent. */
@@ -26,7 +30,7 @@ export interface OpenModelOptions {
 /** A model as its files describe it. */
 export interface ReadModel {
   name: string;
-  /** The directory, absolute; file names in the weight plan are absolute too. */
+  /** The directory or the GGUF file, absolute; file names in the weight plan are absolute too. */
   dir: string;
   spec: ModelSpec;
   weights: WeightPlan;
@@ -46,27 +50,42 @@ export interface OpenedModel extends ReadModel {
 }
 
 /**
- * Opens a model directory for serving.
+ * Opens a model directory or a GGUF file (a path that ends with .gguf) for serving.
  *
  * @throws ModelError naming the file, field or tensor for anything missing, damaged, inconsistent, not supported, or known
  * to this library but not yet to the executor.
  */
 export async function openModel(dir: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
   const model = await readModel(dir, options);
-  // The tokenizer stays a getter: a copy of the properties would make it now.
-  return Object.defineProperty(model as OpenedModel, 'executorSpec', {
-    value: toExecutorSpec(model.spec, model.weights),
-    enumerable: true,
-  });
+  // Not a copy, which would make the tokenizer now.
+  return Object.assign(model, { executorSpec: toExecutorSpec(model.spec, model.weights) });
 }
 
 /**
- * Reads what a model directory holds, whether or not the executor can run it.
+ * Reads what a model directory or a GGUF file holds, whether or not the executor can run it.
  *
  * @throws ModelError as openModel does, but for the executor's limits.
  */
 export async function readModel(dir: string, options: OpenModelOptions = {}): Promise<ReadModel> {
   const root = resolve(dir);
+  return root.endsWith(GGUF_ENDING) ? readGguf(root, options) : readDirectory(root, options);
+}
+
+function readGguf(path: string, options: OpenModelOptions): ReadModel {
+  const { spec, plan, unused, described, tokenizer } = readGgufFile(path);
+  const parts = {
+    name: options.name ?? basename(path, GGUF_ENDING),
+    dir: path,
+    spec,
+    weights: plan,
+    samplingDefaults: parseGenerationDefaults(undefined).sampling,
+    contextTokens: spec.maxPositions,
+    warnings: describeUnused(unused, [], described.numMtpLayers - spec.numMtpLayers),
+  };
+  return withTokenizer(parts, () => tokenizerFilesOf(tokenizer, basename(path)));
+}
+
+async function readDirectory(root: string, options: OpenModelOptions): Promise<ReadModel> {
   const config = await readJson(root, 'config.json');
   const generation = await readJsonIfThere(root, 'generation_config.json');
   const described = parseModelConfig(config.json, generation?.json);
@@ -82,19 +101,26 @@ export async function readModel(dir: string, options: OpenModelOptions = {}): Pr
   const weightFiles = await readWeightFiles(root);
   const digest = digestOf(config.bytes, tokenizerFile.bytes, weightFiles);
   const { plan, spec, unused } = makeWeightPlan(described, absoluteTensors(root, weightFiles), digest);
-  let tokenizer: Tokenizer | undefined;
-  return {
+  const parts = {
     name: options.name ?? basename(root),
     dir: root,
     spec,
     weights: plan,
-    get tokenizer() {
-      tokenizer ??= makeTokenizer(spec, tokenizerFiles);
-      return tokenizer;
-    },
     samplingDefaults: defaults.sampling,
     contextTokens: spec.maxPositions,
     warnings: describeUnused(unused, defaults.ignored, described.numMtpLayers - spec.numMtpLayers),
+  };
+  return withTokenizer(parts, () => tokenizerFiles);
+}
+
+function withTokenizer(parts: Omit<ReadModel, 'tokenizer'>, files: () => TokenizerFiles): ReadModel {
+  let tokenizer: Tokenizer | undefined;
+  return {
+    ...parts,
+    get tokenizer() {
+      tokenizer ??= makeTokenizer(parts.spec, files());
+      return tokenizer;
+    },
   };
 }
 

@@ -8,6 +8,7 @@ import type { ModelSpec } from './spec.js';
 export type MoeSpec = Pick<
   ModelSpec,
   | 'numDenseLayers'
+  | 'extraDenseLayers'
   | 'intermediateSize'
   | 'moeIntermediateSize'
   | 'numExperts'
@@ -28,7 +29,7 @@ export function moeSpec(family: MoeFamily | null, config: ConfigValues, choose: 
   if (!family) return denseSpec(config);
   const numExperts = config[family.numExperts] as number;
   const moeIntermediateSize = config[family.width] as number;
-  const numDenseLayers = numDenseLayersOf(family, config, place);
+  const denseLayers = denseLayersOf(family, config, place);
   const groups = groupsOf(family, config, numExperts, place);
   const numExpertsPerToken = config.num_experts_per_tok as number;
   const numReachable = (groups.numTopkGroups * numExperts) / groups.numExpertGroups;
@@ -39,8 +40,8 @@ export function moeSpec(family: MoeFamily | null, config: ConfigValues, choose: 
     `exceeds the ${numReachable} experts that a token can reach`,
   );
   return {
-    numDenseLayers,
-    intermediateSize: denseWidth(family, config, numDenseLayers, place),
+    ...denseLayers,
+    intermediateSize: denseWidth(family, config, denseLayers, place),
     moeIntermediateSize,
     numExperts,
     numExpertsPerToken,
@@ -57,6 +58,7 @@ export function moeSpec(family: MoeFamily | null, config: ConfigValues, choose: 
 function denseSpec(config: ConfigValues): MoeSpec {
   return {
     numDenseLayers: numLayersOf(config),
+    extraDenseLayers: [],
     intermediateSize: config.intermediate_size as number,
     moeIntermediateSize: 0,
     numExperts: 0,
@@ -74,29 +76,32 @@ function denseSpec(config: ConfigValues): MoeSpec {
   };
 }
 
-function numDenseLayersOf(family: MoeFamily, config: ConfigValues, place: Place): number {
-  if (family.dense === null) return 0;
+type DenseLayers = Pick<MoeSpec, 'numDenseLayers' | 'extraDenseLayers'>;
+
+function denseLayersOf(family: MoeFamily, config: ConfigValues, place: Place): DenseLayers {
+  if (family.dense === null) return { numDenseLayers: 0, extraDenseLayers: [] };
   const numLayers = numLayersOf(config);
-  if (family.dense === 'first_k_dense_replace') {
-    const numDense = config.first_k_dense_replace as number;
-    check(numDense <= numLayers, place, 'first_k_dense_replace', `exceeds num_hidden_layers (${numLayers})`);
-    return numDense;
-  }
-  check(
-    config.decoder_sparse_step === 1,
-    place,
-    'decoder_sparse_step',
-    'is supported as 1 only: experts in every layer',
-  );
-  const layers = [...new Set(config.mlp_only_layers ?? [])].sort((a, b) => a - b);
-  const isPrefix = layers.length <= numLayers && layers.every((layer, i) => layer === i);
-  check(isPrefix, place, 'mlp_only_layers', 'is supported for the first layers of a model only');
-  return layers.length;
+  if (family.dense === 'mlp_only_layers') return listedDenseLayers(config, numLayers);
+  const numDenseLayers = config.first_k_dense_replace as number;
+  check(numDenseLayers <= numLayers, place, 'first_k_dense_replace', `exceeds num_hidden_layers (${numLayers})`);
+  return { numDenseLayers, extraDenseLayers: [] };
+}
+
+/** Experts are in every decoder_sparse_step-th layer that mlp_only_layers does not name. */
+function listedDenseLayers(config: ConfigValues, numLayers: number): DenseLayers {
+  const listed = new Set(config.mlp_only_layers ?? []);
+  const step = config.decoder_sparse_step as number;
+  const isDense = (layer: number) => listed.has(layer) || (layer + 1) % step !== 0;
+  const layers = Array.from({ length: numLayers }, (_, layer) => layer);
+  const firstSparse = layers.findIndex((layer) => !isDense(layer));
+  const numDenseLayers = firstSparse < 0 ? numLayers : firstSparse;
+  return { numDenseLayers, extraDenseLayers: layers.slice(numDenseLayers).filter(isDense) };
 }
 
 /** Fields that no layer uses do not count: Qwen's configurations name a dense width without having a dense layer. */
-function denseWidth(family: MoeFamily, config: ConfigValues, numDenseLayers: number, place: Place): number {
-  if (family.dense === null || (family.dense === 'mlp_only_layers' && numDenseLayers === 0)) return 0;
+function denseWidth(family: MoeFamily, config: ConfigValues, dense: DenseLayers, place: Place): number {
+  const hasDense = dense.numDenseLayers + dense.extraDenseLayers.length > 0;
+  if (family.dense === null || (family.dense === 'mlp_only_layers' && !hasDense)) return 0;
   check(config.intermediate_size !== undefined, place, 'intermediate_size', 'is missing');
   return config.intermediate_size as number;
 }

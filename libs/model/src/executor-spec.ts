@@ -51,6 +51,7 @@ const limits: readonly Limit[] = [
   limit('attention', (spec) => spec.attention === 'mla', 'attention other than MLA'),
   limit('qLoraRank', (spec) => spec.qLoraRank > 0, 'MLA without a low-rank query'),
   limit('hasSplitKvB', (spec) => !spec.hasSplitKvB, 'MLA with k_b_proj and v_b_proj apart'),
+  limit('extraDenseLayers', (spec) => spec.extraDenseLayers.length === 0, 'dense layers after layers of experts'),
   limit('attentionScaleFactor', (spec) => spec.attentionScaleFactor === 1, 'a factor of the scores (mscale_all_dim)'),
   limit('ropeScaling', (spec) => spec.ropeScaling.type === 'default', 'scaled rotary positions'),
   limit('tieWordEmbeddings', (spec) => !spec.tieWordEmbeddings, 'tied embeddings'),

@@ -59,6 +59,8 @@ export interface ModelSpec {
   numLayers: number;
   /** The first layers whose FFN is dense; all of them in a dense model. */
   numDenseLayers: number;
+  /** Further layers whose FFN is dense, ascending; most models have none. */
+  extraDenseLayers: number[];
   tieWordEmbeddings: boolean;
   rmsNormEps: number;
   /** Longest sequence in tokens, prompt and answer together. */

@@ -29,10 +29,12 @@ export function fillTemplate(template: string, { layer, expert }: Pick<ExpectedT
 
 /** Every tensor the executor reads, in layer order. */
 export function* listTensors(spec: ModelSpec): Generator<ExpectedTensor> {
+  const extraDense = new Set(spec.extraDenseLayers);
+  const isDense = (layer: number) => layer < spec.numDenseLayers || extraDense.has(layer);
   yield* expand(top(spec), 0);
   for (let layer = 0; layer < spec.numLayers; layer++) {
     yield* expand(attention(spec), layer);
-    if (layer < spec.numDenseLayers) yield* expand(denseFfn(spec), layer);
+    if (isDense(layer)) yield* expand(denseFfn(spec), layer);
     else yield* moeTensors(spec, layer);
   }
   yield* listMtpTensors(spec);

@@ -104,8 +104,8 @@ test.each<[string, string, unknown]>([
   ['deepseek-v2', 'topk_method', 'noaux_tc'],
   ['deepseek-v2', 'scoring_func', 'sigmoid'],
   ['kimi-k2', 'scoring_func', 'softmax'],
-  ['qwen3-moe', 'mlp_only_layers', [1]],
-  ['qwen3-moe', 'decoder_sparse_step', 2],
+  ['qwen3-moe', 'mlp_only_layers', [-1]],
+  ['qwen3-moe', 'decoder_sparse_step', 0],
   ['qwen3-moe', 'num_experts_per_tok', 8],
   ['qwen2-moe', 'shared_expert_intermediate_size', 0],
   ['glm4-moe', 'num_nextn_predict_layers', 2],
@@ -131,8 +131,18 @@ test('layer types say where windows begin', () => {
   expect(specOf('qwen2', { layer_types: Array(3).fill('full_attention') }).slidingWindow).toBe(0);
 });
 
-test('dense layers of Qwen stand first', () => {
-  expect(specOf('qwen3-moe', { mlp_only_layers: [1, 0] })).toMatchObject({ numDenseLayers: 2, intermediateSize: 88 });
+test.each<[Record<string, unknown>, number, number[]]>([
+  [{ mlp_only_layers: [1, 0] }, 2, []],
+  [{ mlp_only_layers: [1] }, 0, [1]],
+  [{ decoder_sparse_step: 2 }, 1, [2]],
+  [{ decoder_sparse_step: 3, mlp_only_layers: [2] }, 3, []],
+])('dense layers of Qwen by %o', (change, numDenseLayers, extraDenseLayers) => {
+  const spec = specOf('qwen3-moe', change);
+  expect(spec).toMatchObject({ numDenseLayers, extraDenseLayers, intermediateSize: 88 });
+  const isMoe = (layer: number) =>
+    checkpoint(spec).some(({ name }) => name === `model.layers.${layer}.mlp.gate.weight`);
+  const dense = [0, 1, 2].filter((layer) => !isMoe(layer));
+  expect(dense).toEqual([...Array(numDenseLayers).keys(), ...extraDenseLayers]);
 });
 
 test('an MTP layer that tools have left out of the weights is left out of the spec', () => {

@@ -64,7 +64,7 @@ function damageField(random: SeededRandom, object: Record<string, unknown>): voi
   const isNested =
     typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0;
   if (isNested && random.below(4) > 0) damageField(random, value as Record<string, unknown>);
-  else object[field] = random.pick(hostileValues);
+  else object[field] = structuredClone(random.pick(hostileValues));
 }
 
 function damageBytes(random: SeededRandom, { header, fileBytes }: GgufFile): GgufFile {
