@@ -11,7 +11,7 @@ export const FP8_BLOCK = 128;
 /** Source: transformers, FineGrainedFP8Config; config.json of DeepSeek-V3. */
 const fp8 = z.looseObject({
   quant_method: z.literal('fp8'),
-  fmt: z.literal('e4m3').nullish(),
+  fmt: z.enum(['e4m3', 'float8_e4m3fn']).nullish(),
   activation_scheme: z.literal('dynamic').nullish(),
   weight_block_size: z.tuple([z.literal(FP8_BLOCK), z.literal(FP8_BLOCK)]),
 });

@@ -256,6 +256,12 @@ test('latents with their two projections apart', () => {
   expect(plan.tensors.find(({ name }) => name.endsWith('2.self_attn.v_b_proj.weight'))?.shape).toEqual([3, 10, 16]);
 });
 
+test('groups of experts are those that the file names', () => {
+  expect(open('deepseek-v2').spec).toMatchObject({ numExpertGroups: 1, numTopkGroups: 1 });
+  const groups = { 'deepseek2.expert_group_count': 4, 'deepseek2.expert_group_used_count': 2 };
+  expect(open('deepseek-v2', groups).spec).toMatchObject({ groupScore: 'max', numExpertGroups: 4, numTopkGroups: 2 });
+});
+
 test('frequencies of llama3 come as a tensor, biases with theirs, tied embeddings without one', () => {
   const { tensors } = ggufModel('llama');
   const biases: TensorEntry[] = [0, 1, 2].flatMap((layer) => [

@@ -52,5 +52,10 @@ export const deepseekV2: Family = {
     shared: 'n_shared_experts',
     dense: 'first_k_dense_replace',
   },
-  gguf: { ...deepseek2, when: { key: 'expert_gating_func', isOneOf: [undefined, 0, 1] } },
+  gguf: {
+    ...deepseek2,
+    when: { key: 'expert_gating_func', isOneOf: [undefined, 0, 1] },
+    // With one group, which is what files without the key have, this is the greedy choice.
+    constants: { ...deepseek2.constants, topk_method: 'group_limited_greedy' },
+  },
 };
