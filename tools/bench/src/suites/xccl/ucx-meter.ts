@@ -11,8 +11,9 @@ const DEBIAN_PACKAGE = 'ucx-utils';
 const ENV = { UCX_TLS: 'sm,self' };
 const CONNECT_TRIES = 30;
 const CONNECT_PAUSE_MS = 100;
-/** A client that meets its server in the middle of its start may end without a word: both are started anew. */
-const PAIR_TRIES = 3;
+/** A client that meets its server in the middle of its start may end without a word: it gets time for that, and both are started anew. */
+const SERVER_START_MS = 300;
+const PAIR_TRIES = 5;
 
 export class UcxMeter implements Meter<UcxSource> {
   private version = '';
@@ -37,6 +38,7 @@ export class UcxMeter implements Meter<UcxSource> {
       stdio: 'ignore',
     });
     try {
+      await sleep(SERVER_START_MS);
       return parseUcx(await this.runClient(source, port));
     } finally {
       await end(server);
