@@ -8,12 +8,14 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::nanoseconds;
 
-constexpr AwakeLimits kAsleep{nanoseconds(0), nanoseconds(0)};
-constexpr AwakeLimits kSpinning{nanoseconds::max(), nanoseconds::max()};
-constexpr AwakeLimits kYielding{nanoseconds(0), nanoseconds::max()};
+constexpr AwakeLimits kAsleep{nanoseconds(0), nanoseconds(0), nanoseconds::max()};
+constexpr AwakeLimits kSpinning{nanoseconds::max(), nanoseconds::max(), nanoseconds::max()};
+constexpr AwakeLimits kYielding{nanoseconds(0), nanoseconds::max(), nanoseconds::max()};
+constexpr AwakeLimits kRoomy{microseconds(50), microseconds(200), microseconds(100)};
+constexpr AwakeLimits kCrowded{nanoseconds(0), microseconds(300), microseconds(1000)};
 
 constexpr WaitPolicyRow kPolicies[] = {
-    {"auto", WaitPolicy::kAuto, {microseconds(50), microseconds(200)}, {nanoseconds(0), microseconds(300)}, true},
+    {"auto", WaitPolicy::kAuto, kRoomy, kCrowded, true},
     {"spin", WaitPolicy::kSpin, kSpinning, kSpinning, false},
     {"yield", WaitPolicy::kYield, kYielding, kYielding, false},
     {"futex", WaitPolicy::kFutex, kAsleep, kAsleep, false},

@@ -21,6 +21,9 @@ inline constexpr uint32_t kNumShortSleeps = 5;
 struct AwakeLimits {
   std::chrono::nanoseconds spin_max;
   std::chrono::nanoseconds yield_max;
+  /// A step awake that takes longer shows that a stranger has the core. Where ranks share cores a yield also lasts for what the
+  /// others have to do; a stranger's time slice is some 3 ms.
+  std::chrono::nanoseconds step_max;
 };
 
 struct WaitPolicyRow {

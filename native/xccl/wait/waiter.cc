@@ -9,8 +9,6 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-/// A step awake takes about 1 us; after this long somebody else had the core.
-constexpr nanoseconds kStepStolen = microseconds(100);
 constexpr nanoseconds kBanMin = milliseconds(2);
 constexpr nanoseconds kBanMax = std::chrono::seconds(2);
 /// After this many waits awake in which nobody took the core, somebody who does is a stray: no reason for a ban.
@@ -77,7 +75,7 @@ WaitStep WaitCourse::next() {
 void WaitCourse::read_clock() {
   const Deadline before = now_;
   now_ = waiter_.clock_();
-  const bool was_stolen = last_ != WaitStep::kSleep && now_ - before > kStepStolen;
+  const bool was_stolen = last_ != WaitStep::kSleep && now_ - before > limits_.step_max;
   if (!was_stolen || !waiter_.row_->is_adaptive) return;
   waiter_.note_disturbance(now_);
   may_be_awake_ = false;

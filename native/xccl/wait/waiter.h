@@ -2,7 +2,7 @@
 // Used by wait_on alone. All of it is private memory: peers see nothing but the doorbell.
 //
 // What a waiter learns, and only under an adaptive policy:
-// - A yield, or a row of looks, that took over 100 us: somebody else has the core. This wait then sleeps. If it happens again
+// - A yield, or a row of looks, that took over the limit of a step: somebody else has the core. This wait then sleeps. If it happens again
 //   within 32 waits, the awake phases are banned: for 2 ms, then twice as long each time, up to 2 s. Strays cost nothing more,
 //   and a busy neighbour costs one of its time slices every 2 s.
 // - Waits that go on after the awake phases: after three in a row the next ones sleep at once, until one was so short that being

@@ -100,6 +100,23 @@ TEST(xccl_waiter_sleeps_for_a_while_when_somebody_else_has_the_core) {
   }
 }
 
+/// Where ranks share cores a yield lasts for what the others have to do; only a stranger's time slice is longer.
+TEST(xccl_waiter_grants_the_other_ranks_of_its_core_their_work) {
+  Bench bench(WaitPolicy::kAuto, true);
+  const auto wait_with_yield_of = [&](std::chrono::nanoseconds length) {
+    WaitCourse course(bench.waiter);
+    CHECK(course.next() == WaitStep::kYield);
+    hand_time += length;
+    const WaitStep step = course.next();
+    course.finish();
+    return step;
+  };
+  for (int i = 0; i < 10; ++i) CHECK(wait_with_yield_of(250us) == WaitStep::kYield);
+  CHECK(wait_with_yield_of(900us) == WaitStep::kSleep);
+  CHECK(wait_with_yield_of(3ms) == WaitStep::kSleep);
+  CHECK(steps_of(bench, 10us) == Steps{WaitStep::kSleep});
+}
+
 TEST(xccl_waiter_forgives_a_stray) {
   Bench bench(WaitPolicy::kAuto, false);
   for (int i = 0; i < 1000; ++i) {
