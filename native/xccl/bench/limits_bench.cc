@@ -1,10 +1,11 @@
 // The limits that XCCL's figures are held against: what a cache line takes from core to core, what it takes until all ranks have
-// run once, and one memcpy of each payload size, hot (the buffers that a ping-pong uses again and again) and cold (never the same
-// bytes within 256 MiB).
+// run once, one memcpy of each payload size, hot (the buffers that a ping-pong uses again and again) and cold (never the same
+// bytes within 256 MiB), and a payload's way through a shared buffer: one core writes it, another reads it.
 #include <sched.h>
 
 #include <atomic>
 #include <cstring>
+#include <vector>
 
 #include "xccl/bench/harness.h"
 
@@ -26,7 +27,7 @@ struct Lines {
 
 /// Plain spinning, with nothing between the looks but a pause: false after the deadline.
 bool await_value(const std::atomic<uint64_t>& word, uint64_t value, Deadline deadline) {
-  for (uint64_t num_looks = 1; word.load(std::memory_order_acquire) != value; ++num_looks) {
+  for (uint64_t num_looks = 1; word.load(std::memory_order_acquire) < value; ++num_looks) {
     spin_pause();
     if (num_looks % 1'000'000 == 0 && std::chrono::steady_clock::now() >= deadline) return false;
   }
@@ -121,6 +122,59 @@ Status run_cold_copy(uint64_t num_bytes, const Options& options, Report* report)
   });
 }
 
+/// One payload in pieces, so that both cores work at a time; `use` copies the piece at `offset`.
+constexpr uint64_t kPieceBytes = 8 * kKiB;
+
+template <class Use>
+void for_each_piece(uint64_t num_bytes, Use&& use) {
+  for (uint64_t offset = 0; offset < num_bytes; offset += kPieceBytes)
+    use(offset, std::min(kPieceBytes, num_bytes - offset));
+}
+
+/// A ping-pong of copies into a buffer that both know and out of it, with nothing else but a count of pieces: what a payload costs
+/// that the receiver may not read where it lies.
+Status run_handover(uint64_t num_bytes, const Options& options, Report* report) {
+  const uint64_t shared_bytes = sizeof(Lines) + 2 * num_bytes;
+  return run_group({.shared_bytes = shared_bytes}, options, report, [num_bytes](Rank& rank) {
+    const uint32_t me = rank.rank();
+    std::byte* buffers = rank.shared().data() + sizeof(Lines);
+    std::byte* const to = buffers + me * num_bytes;
+    const std::byte* const from = buffers + (1 - me) * num_bytes;
+    std::vector<std::byte> own(num_bytes, std::byte{1});
+    std::vector<std::byte> taken(num_bytes);
+    std::atomic<uint64_t>& num_given = lines_of(rank).apart[me].value;
+    const std::atomic<uint64_t>& num_theirs = lines_of(rank).apart[1 - me].value;
+    uint64_t num_taken = 0;
+    bool is_late = false;
+    const auto give = [&] {
+      for_each_piece(num_bytes, [&](uint64_t offset, uint64_t length) {
+        std::memcpy(to + offset, own.data() + offset, length);
+        num_given.fetch_add(1, std::memory_order_release);
+      });
+    };
+    const auto take = [&] {
+      for_each_piece(num_bytes, [&](uint64_t offset, uint64_t length) {
+        is_late = is_late || !await_value(num_theirs, ++num_taken, rank.deadline());
+        std::memcpy(taken.data() + offset, from + offset, length);
+        keep(taken[offset]);
+      });
+    };
+    return rank.measure({.scale = 0.5}, [&](Batch& batch) -> Status {
+      for (uint64_t i = 0; i < batch.num_iterations && !is_late; ++i) {
+        if (me == 0) give();
+        take();
+        if (me == 1) give();
+      }
+      return is_late ? Status(Code::kTimeout, "the other rank gave nothing") : Status();
+    });
+  });
+}
+
+Case handover(const char* name, uint64_t num_bytes) {
+  return {name,
+          [num_bytes](const Options& options, Report* report) { return run_handover(num_bytes, options, report); }};
+}
+
 Case hot_copy(const char* name, uint64_t num_bytes) {
   return {name,
           [num_bytes](const Options& options, Report* report) { return run_hot_copy(num_bytes, options, report); }};
@@ -139,6 +193,9 @@ const CaseTable table{
     hot_copy("limit-memcpy-36KiB", 36 * kKiB),
     hot_copy("limit-memcpy-1152KiB", 1152 * kKiB),
     hot_copy("limit-memcpy-9MiB", 9216 * kKiB),
+    handover("limit-handover-36KiB", 36 * kKiB),
+    handover("limit-handover-1152KiB", 1152 * kKiB),
+    handover("limit-handover-9MiB", 9216 * kKiB),
     cold_copy("limit-memcpy-36KiB-cold", 36 * kKiB),
     cold_copy("limit-memcpy-1152KiB-cold", 1152 * kKiB),
     cold_copy("limit-memcpy-9MiB-cold", 9216 * kKiB),

@@ -69,6 +69,10 @@ const pointToPoint: RowSpec[] = [
   latency('p2p-9MiB', { peer: tag9MiB, limit: oneCopy('9MiB'), bars: [atMost(0.6)] }),
   latency('p2p-zerocopy-9MiB', { peer: tag9MiB, limit: oneCopy('9MiB'), bars: [atMost(1.1, 'limit')] }),
   latency('get-1152KiB', { limit: oneCopy('1152KiB'), bars: [] }),
+  // What copying in and out of a shared buffer takes without any protocol, beside the peer, which reads the sender's memory.
+  latency('limit-handover-36KiB', { peer: tag36KiB, limit: oneCopy('36KiB'), bars: [] }),
+  latency('limit-handover-1152KiB', { peer: tag1152KiB, limit: oneCopy('1152KiB'), bars: [] }),
+  latency('limit-handover-9MiB', { peer: tag9MiB, limit: oneCopy('9MiB'), bars: [] }),
 ];
 
 /** What counting costs: while it is off, the question that a message asks; while it is on, the whole message. */
