@@ -222,7 +222,7 @@ Napi::Value evaluate_model(const Napi::CallbackInfo& info) {
   const bool mtp = options.boolean("mtp");
   Evaluation evaluation;
   throw_if_error(env, evaluate(read_model_spec(options.object("model")), read_weight_plan(options.object("weights")),
-                               int_list(options, "tokens"), mtp, &evaluation));
+                               int_list(options, "tokens"), int_field(options, "chunkTokens", 1), mtp, &evaluation));
   Napi::Object result = Napi::Object::New(env);
   result.Set("logits", write_floats(env, evaluation.logits));
   result.Set("mtpLogits", mtp ? write_floats(env, evaluation.mtp_logits) : env.Null());

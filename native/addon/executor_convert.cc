@@ -8,42 +8,98 @@ using namespace executor;
 
 // ---- JavaScript to native ----
 
+static RopeScaling read_scaling_type(const Fields& js) {
+  return choice_field<RopeScaling>(js, "type",
+                                   {{"default", RopeScaling::kDefault},
+                                    {"linear", RopeScaling::kLinear},
+                                    {"dynamic", RopeScaling::kDynamic},
+                                    {"yarn", RopeScaling::kYarn},
+                                    {"llama3", RopeScaling::kLlama3},
+                                    {"tensor", RopeScaling::kTensor}});
+}
+
+static void read_rope_scaling(const Fields& js, RopeShape* rope) {
+  rope->scaling = read_scaling_type(js);
+  if (rope->scaling == RopeScaling::kDefault || rope->scaling == RopeScaling::kTensor) return;
+  rope->factor = js.real("factor");
+  if (rope->scaling == RopeScaling::kLinear) return;
+  rope->original_max_positions = int_field(js, "originalMaxPositions", 1);
+  if (rope->scaling == RopeScaling::kYarn) {
+    rope->beta_fast = js.real("betaFast");
+    rope->beta_slow = js.real("betaSlow");
+    rope->attention_factor = static_cast<float>(js.real("attentionFactor"));
+    rope->truncate = js.boolean("truncate");
+  }
+  if (rope->scaling == RopeScaling::kLlama3) {
+    rope->low_freq_factor = js.real("lowFreqFactor");
+    rope->high_freq_factor = js.real("highFreqFactor");
+  }
+}
+
+static void read_attention(const Fields& js, ModelSpec* spec) {
+  spec->attention =
+      choice_field<AttentionKind>(js, "attention", {{"mla", AttentionKind::kMla}, {"gqa", AttentionKind::kGqa}});
+  spec->num_heads = int_field(js, "numHeads", 0);
+  spec->num_kv_heads = int_field(js, "numKvHeads", 0);
+  spec->head_dim = int_field(js, "headDim", 0);
+  spec->v_head_dim = int_field(js, "vHeadDim", 0);
+  spec->q_lora_rank = int_field(js, "qLoraRank", 0);
+  spec->kv_lora_rank = int_field(js, "kvLoraRank", 0);
+  spec->qk_nope_head_dim = int_field(js, "qkNopeHeadDim", 0);
+  spec->qk_rope_head_dim = int_field(js, "qkRopeHeadDim", 0);
+  spec->has_split_kv_b = js.boolean("hasSplitKvB");
+  spec->qk_norm =
+      choice_field<QkNorm>(js, "qkNorm", {{"none", QkNorm::kNone}, {"head", QkNorm::kHead}, {"full", QkNorm::kFull}});
+  spec->has_qkv_bias = js.boolean("hasQkvBias");
+  spec->has_output_bias = js.boolean("hasOutputBias");
+  spec->attention_scale_factor = js.real("attentionScaleFactor");
+  spec->sliding_window = int_field(js, "slidingWindow", 0);
+  spec->first_sliding_layer = int_field(js, "firstSlidingLayer", 0);
+  spec->rope.rotary_dim = int_field(js, "rotaryDim", 0);
+  spec->rope.theta = js.real("ropeTheta");
+  spec->rope.is_interleaved = js.boolean("ropeInterleaved");
+  read_rope_scaling(js.object("ropeScaling"), &spec->rope);
+}
+
+static void read_ffn(const Fields& js, ModelSpec* spec) {
+  spec->intermediate_size = int_field(js, "intermediateSize", 0);
+  spec->has_ffn_bias = js.boolean("hasFfnBias");
+  spec->moe_intermediate_size = int_field(js, "moeIntermediateSize", 0);
+  spec->num_experts = int_field(js, "numExperts", 0);
+  spec->num_experts_per_token = int_field(js, "numExpertsPerToken", 0);
+  spec->num_shared_experts = int_field(js, "numSharedExperts", 0);
+  spec->shared_intermediate_size = int_field(js, "sharedIntermediateSize", 0);
+  spec->has_shared_expert_gate = js.boolean("hasSharedExpertGate");
+  spec->router =
+      choice_field<RouterScore>(js, "router", {{"sigmoid", RouterScore::kSigmoid}, {"softmax", RouterScore::kSoftmax}});
+  spec->has_router_bias = js.boolean("hasRouterBias");
+  spec->group_score = choice_field<GroupScore>(js, "groupScore",
+                                               {{"top2-sum", GroupScore::kTwoLargest}, {"max", GroupScore::kLargest}});
+  spec->num_expert_groups = int_field(js, "numExpertGroups", 0);
+  spec->num_topk_groups = int_field(js, "numTopkGroups", 0);
+  spec->routed_scaling_factor = static_cast<float>(js.real("routedScalingFactor"));
+  spec->norm_topk_prob = js.boolean("normTopkProb");
+}
+
 ModelSpec read_model_spec(const Fields& js) {
   ModelSpec spec;
-  if (js.string("family") != "deepseek-v3") refuse(js, "family", "must be 'deepseek-v3'");
   spec.vocab_size = int_field(js, "vocabSize", 0);
   spec.hidden_size = int_field(js, "hiddenSize", 0);
   spec.num_layers = int_field(js, "numLayers", 0);
   spec.num_dense_layers = int_field(js, "numDenseLayers", 0);
-  spec.num_heads = int_field(js, "numHeads", 0);
-  spec.q_lora_rank = int_field(js, "qLoraRank", 0);
-  spec.kv_lora_rank = int_field(js, "kvLoraRank", 0);
-  spec.qk_nope_head_dim = int_field(js, "qkNopeHeadDim", 0);
-  spec.qk_rope_head_dim = int_field(js, "qkRopeHeadDim", 0);
-  spec.v_head_dim = int_field(js, "vHeadDim", 0);
-  spec.intermediate_size = int_field(js, "intermediateSize", 0);
-  spec.moe_intermediate_size = int_field(js, "moeIntermediateSize", 0);
-  spec.num_experts = int_field(js, "numExperts", 0);
-  spec.num_experts_per_token = int_field(js, "numExpertsPerToken", 0);
-  spec.num_shared_experts = int_field(js, "numSharedExperts", 0);
-  spec.num_expert_groups = int_field(js, "numExpertGroups", 0);
-  spec.num_topk_groups = int_field(js, "numTopkGroups", 0);
-  spec.routed_scaling_factor = static_cast<float>(js.real("routedScalingFactor"));
-  spec.norm_topk_prob = js.boolean("normTopkProb");
-  spec.rope_theta = js.real("ropeTheta");
+  spec.extra_dense_layers = int_list(js, "extraDenseLayers");
+  spec.tie_word_embeddings = js.boolean("tieWordEmbeddings");
   spec.rms_norm_eps = static_cast<float>(js.real("rmsNormEps"));
   spec.max_positions = int_field(js, "maxPositions", 0);
   spec.num_mtp_layers = int_field(js, "numMtpLayers", 0);
+  read_attention(js, &spec);
+  read_ffn(js, &spec);
   spec.num_slices = int_field(js, "numSlices", 0);
   return spec;
 }
 
 static Dtype read_dtype(const Fields& js) {
-  const std::string name = js.string("dtype");
-  if (name == "BF16") return Dtype::kBf16;
-  if (name == "F16") return Dtype::kF16;
-  if (name == "F32") return Dtype::kF32;
-  refuse(js, "dtype", "must be 'BF16', 'F16' or 'F32'");
+  return choice_field<Dtype>(js, "dtype", {{"BF16", Dtype::kBf16}, {"F16", Dtype::kF16}, {"F32", Dtype::kF32}});
 }
 
 WeightPlan read_weight_plan(const Fields& js) {

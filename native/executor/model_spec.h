@@ -7,40 +7,70 @@
 
 #include "base/dtype.h"
 #include "base/status.h"
+#include "kernels/rope/rope_frequencies.h"
+#include "kernels/router/router.h"
 
 namespace switchyard::executor {
+
+enum class AttentionKind { kMla, kGqa };
+/// RMSNorm of queries and keys before RoPE: of each head, or of all heads of a token at once.
+enum class QkNorm { kNone, kHead, kFull };
 
 struct ModelSpec {
   int vocab_size = 0;
   int hidden_size = 0;
   int num_layers = 0;
   int num_dense_layers = 0;
+  std::vector<int32_t> extra_dense_layers;  // ascending, above num_dense_layers
+  bool tie_word_embeddings = false;
+  float rms_norm_eps = 1e-6f;
+  int max_positions = 0;
+  int num_mtp_layers = 0;
+
+  AttentionKind attention = AttentionKind::kMla;
   int num_heads = 0;
-  int q_lora_rank = 0;
+  int num_kv_heads = 0;
+  int head_dim = 0;     // of a query and a key: qk_nope_head_dim + qk_rope_head_dim in MLA
+  int v_head_dim = 0;   // head_dim in GQA
+  int q_lora_rank = 0;  // MLA, as the four that follow; 0: the query is projected at once
   int kv_lora_rank = 0;
   int qk_nope_head_dim = 0;
   int qk_rope_head_dim = 0;
-  int v_head_dim = 0;
+  bool has_split_kv_b = false;
+  QkNorm qk_norm = QkNorm::kNone;
+  bool has_qkv_bias = false;
+  bool has_output_bias = false;
+  double attention_scale_factor = 1.0;  // times 1 / sqrt(head_dim)
+  int sliding_window = 0;               // keys that a query sees from first_sliding_layer on; 0: all
+  int first_sliding_layer = 0;
+  RopeShape rope;
+
   int intermediate_size = 0;
+  bool has_ffn_bias = false;
   int moe_intermediate_size = 0;
-  int num_experts = 0;
+  int num_experts = 0;  // 0: a dense model
   int num_experts_per_token = 0;
   int num_shared_experts = 0;
+  int shared_intermediate_size = 0;  // of all shared experts together
+  bool has_shared_expert_gate = false;
+  RouterScore router = RouterScore::kSigmoid;
+  bool has_router_bias = true;
+  GroupScore group_score = GroupScore::kTwoLargest;
   int num_expert_groups = 0;
   int num_topk_groups = 0;
   float routed_scaling_factor = 1.0f;
   bool norm_topk_prob = true;
-  double rope_theta = 10000.0;
-  float rms_norm_eps = 1e-6f;
-  int max_positions = 0;
-  int num_mtp_layers = 0;
   int num_slices = 1;
 
-  /// Floats of a cache row: latent and rotated key.
-  int cache_width() const { return kv_lora_rank + qk_rope_head_dim; }
-  int head_dim() const { return qk_nope_head_dim + qk_rope_head_dim; }
-  int shared_intermediate_size() const { return moe_intermediate_size * num_shared_experts; }
-  bool is_moe_layer(int layer) const { return layer >= num_dense_layers; }
+  /// Floats of a cache row: latent and rotated key, or the keys and then the values of all key heads.
+  int cache_width() const {
+    return attention == AttentionKind::kMla ? kv_lora_rank + qk_rope_head_dim : num_kv_heads * (head_dim + v_head_dim);
+  }
+  /// Floats of a value as the attention kernel weighs it.
+  int cached_value_dim() const { return attention == AttentionKind::kMla ? kv_lora_rank : v_head_dim; }
+  bool is_moe_layer(int layer) const;
+  /// Keys that a query of this layer sees; 0: all.
+  int window_of(int layer) const { return layer >= first_sliding_layer ? sliding_window : 0; }
 };
 
 struct WeightTensor {

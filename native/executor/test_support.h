@@ -26,16 +26,20 @@ inline ModelSpec small_spec() {
   s.num_layers = 3;
   s.num_dense_layers = 1;
   s.num_heads = 6;
+  s.num_kv_heads = 6;
+  s.head_dim = 16;
   s.q_lora_rank = 20;
   s.kv_lora_rank = 24;
   s.qk_nope_head_dim = 10;
   s.qk_rope_head_dim = 6;
   s.v_head_dim = 9;
+  s.rope.rotary_dim = 6;
   s.intermediate_size = 44;
   s.moe_intermediate_size = 18;
   s.num_experts = 9;
   s.num_experts_per_token = 3;
   s.num_shared_experts = 1;
+  s.shared_intermediate_size = 18;
   s.num_expert_groups = 3;
   s.num_topk_groups = 2;
   s.routed_scaling_factor = 1.5f;
@@ -71,7 +75,7 @@ class TestWeights {
     add(p + "post_attention_layernorm.weight", {s.hidden_size}, 0.0f);
     add(p + "self_attn.q_a_proj.weight", {s.q_lora_rank, s.hidden_size}, 0.3f);
     add(p + "self_attn.q_a_layernorm.weight", {s.q_lora_rank}, 0.0f);
-    add(p + "self_attn.q_b_proj.weight", {s.num_heads * s.head_dim(), s.q_lora_rank}, 0.3f);
+    add(p + "self_attn.q_b_proj.weight", {s.num_heads * s.head_dim, s.q_lora_rank}, 0.3f);
     add(p + "self_attn.kv_a_proj_with_mqa.weight", {s.cache_width(), s.hidden_size}, 0.3f);
     add(p + "self_attn.kv_a_layernorm.weight", {s.kv_lora_rank}, 0.0f);
     add(p + "self_attn.kv_b_proj.weight", {s.num_heads * (s.qk_nope_head_dim + s.v_head_dim), s.kv_lora_rank}, 0.3f);
@@ -79,7 +83,7 @@ class TestWeights {
     if (!s.is_moe_layer(layer)) return add_ffn(p + "mlp", s.hidden_size, s.intermediate_size);
     add(p + "mlp.gate.weight", {s.num_experts, s.hidden_size}, 0.3f);
     add(p + "mlp.gate.e_score_correction_bias", {s.num_experts}, 0.05f, Dtype::kF32);
-    add_ffn(p + "mlp.shared_experts", s.hidden_size, s.shared_intermediate_size());
+    add_ffn(p + "mlp.shared_experts", s.hidden_size, s.shared_intermediate_size);
     for (int e = 0; e < s.num_experts; ++e)
       add_ffn(p + "mlp.experts." + std::to_string(e), s.hidden_size, s.moe_intermediate_size);
   }

@@ -137,72 +137,134 @@ TEST(silu_of_extreme_inputs_has_the_bits_of_its_reference) {
   });
 }
 
-TEST(mla_attention_has_the_bits_of_its_reference) {
+namespace {
+
+/// A cache of rows of `width` floats in blocks that stand in reverse order.
+struct PagedCache {
+  PagedCache(Random& random, int num_keys, int block_tokens, int width)
+      : values(random_floats(random, static_cast<size_t>(num_keys + block_tokens) * width)),
+        blocks((num_keys + block_tokens - 1) / block_tokens) {
+    for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<int32_t>(blocks.size() - 1 - i);
+  }
+
+  std::vector<float> values;
+  std::vector<int32_t> blocks;
+};
+
+/// Heads over one key in a row: value_offset 0 is latent attention, otherwise the value stands further on in the row.
+struct AttentionShape {
+  int num_heads;
+  int key_dim;
+  int value_dim;
+  int value_offset;
+  int window;  // 0: all keys
+
+  int width() const { return std::max(key_dim, value_offset + value_dim); }
+};
+
+PagedAttentionArgs attention_args(const AttentionShape& shape, const PagedCache& cache, int block_tokens, int num_keys,
+                                  const float* q, float* out, float* scratch) {
+  const size_t width = shape.width();
+  return {.q = q,
+          .cache = cache.values.data(),
+          .value_offset = static_cast<size_t>(shape.value_offset),
+          .block_stride = block_tokens * width,
+          .row_stride = width,
+          .block_table = cache.blocks.data(),
+          .block_tokens = block_tokens,
+          .first_key = shape.window > 0 ? std::max(0, num_keys - shape.window) : 0,
+          .num_keys = num_keys,
+          .num_heads = shape.num_heads,
+          .key_dim = shape.key_dim,
+          .value_dim = shape.value_dim,
+          .scale = 0.125f,
+          .out = out,
+          .scratch = scratch};
+}
+
+}  // namespace
+
+TEST(paged_attention_has_the_bits_of_its_reference) {
   Random random(test::seed());
-  for (const auto& [heads, latent, rope] : {std::array{4, 64, 16}, std::array{1, 16, 2}, std::array{7, 37, 6}}) {
-    const int width = latent + rope;
+  const AttentionShape shapes[] = {
+      {4, 80, 64, 0, 0}, {1, 18, 16, 0, 0}, {7, 43, 37, 0, 0}, {3, 10, 10, 30, 0}, {2, 64, 64, 128, 300},
+  };
+  for (const AttentionShape& shape : shapes) {
     for (const int keys : {1, 5, 16, 255, 256, 257, 700, 1300}) {
       const int block_tokens = keys % 2 ? 16 : 7;
-      const int num_blocks = (keys + block_tokens - 1) / block_tokens;
-      const auto cache = random_floats(random, static_cast<size_t>(num_blocks) * block_tokens * width);
-      const auto q = random_floats(random, heads * width, 2.0f);
-      std::vector<int32_t> table_of_blocks(num_blocks);
-      for (int i = 0; i < num_blocks; ++i) table_of_blocks[i] = num_blocks - 1 - i;
-      std::vector<float> expected(heads * latent);
-      std::vector<float> scratch(mla_attention_scratch_floats(latent));
-      MlaAttentionArgs args{q.data(),
-                            cache.data(),
-                            size_t(block_tokens) * width,
-                            table_of_blocks.data(),
-                            block_tokens,
-                            keys,
-                            heads,
-                            latent,
-                            rope,
-                            0.125f,
-                            expected.data(),
-                            scratch.data()};
-      mla_attention_ref(args);
+      const PagedCache cache(random, keys, block_tokens, shape.width());
+      const auto q = random_floats(random, shape.num_heads * shape.key_dim, 2.0f);
+      std::vector<float> expected(shape.num_heads * shape.value_dim), out(expected.size());
+      std::vector<float> scratch(paged_attention_scratch_floats(shape.value_dim));
+      PagedAttentionArgs args =
+          attention_args(shape, cache, block_tokens, keys, q.data(), expected.data(), scratch.data());
+      paged_attention_ref(args);
+      args.out = out.data();
       for_each_vector_table([&](const KernelTable& table) {
-        std::vector<float> out(heads * latent);
-        args.out = out.data();
-        table.mla_attention(args);
+        table.paged_attention(args);
         CHECK(same_bits(out, expected));
       });
     }
   }
 }
 
-TEST(mla_attention_is_softmax_attention) {
+TEST(paged_attention_is_softmax_attention_over_the_keys_of_its_window) {
   Random random(test::seed());
-  const int heads = 2, latent = 8, rope = 4, width = 12, keys = 300;
-  const auto cache = random_floats(random, keys * width);
-  const auto q = random_floats(random, heads * width);
-  const int32_t block = 0;
-  std::vector<float> out(heads * latent), scratch(mla_attention_scratch_floats(latent));
-  kernels().mla_attention(
-      {q.data(), cache.data(), 0, &block, keys, keys, heads, latent, rope, 0.5f, out.data(), scratch.data()});
-  for (int h = 0; h < heads; ++h) {
-    std::vector<double> weights(keys), expected(latent, 0.0);
-    double total = 0.0;
-    for (int j = 0; j < keys; ++j) {
-      double dot = 0.0;
-      for (int d = 0; d < width; ++d) dot += double(q[h * width + d]) * cache[j * width + d];
-      total += weights[j] = std::exp(0.5 * dot);
+  for (const AttentionShape& shape :
+       {AttentionShape{2, 12, 8, 0, 0}, AttentionShape{3, 10, 9, 11, 0}, AttentionShape{2, 10, 10, 10, 270}}) {
+    constexpr int kKeys = 600;
+    const PagedCache cache(random, kKeys, kKeys, shape.width());
+    const auto q = random_floats(random, shape.num_heads * shape.key_dim);
+    std::vector<float> out(shape.num_heads * shape.value_dim), scratch(paged_attention_scratch_floats(shape.value_dim));
+    const PagedAttentionArgs args = attention_args(shape, cache, kKeys, kKeys, q.data(), out.data(), scratch.data());
+    kernels().paged_attention(args);
+    for (int h = 0; h < shape.num_heads; ++h) {
+      std::vector<double> expected(shape.value_dim, 0.0);
+      double total = 0.0;
+      for (int j = args.first_key; j < kKeys; ++j) {
+        const float* key = &cache.values[static_cast<size_t>(j) * shape.width()];
+        double dot = 0.0;
+        for (int d = 0; d < shape.key_dim; ++d) dot += double(q[h * shape.key_dim + d]) * key[d];
+        const double weight = std::exp(args.scale * dot);
+        total += weight;
+        for (int c = 0; c < shape.value_dim; ++c) expected[c] += weight * key[shape.value_offset + c];
+      }
+      for (int c = 0; c < shape.value_dim; ++c)
+        CHECK(std::fabs(expected[c] / total - out[h * shape.value_dim + c]) < 1e-5);
     }
-    for (int j = 0; j < keys; ++j) {
-      for (int c = 0; c < latent; ++c) expected[c] += weights[j] / total * cache[j * width + c];
-    }
-    for (int c = 0; c < latent; ++c) CHECK(std::fabs(expected[c] - out[h * latent + c]) < 1e-5);
   }
 }
 
 TEST(rope_turns_pairs_by_position_times_frequency) {
-  const RopeTable table(100, 4, 10000.0);
+  const RopeTable table(100, {.rotary_dim = 4});
   float x[4] = {1.0f, 0.0f, 0.0f, 2.0f};
   table.rotate(50, x, 1, 4);
   CHECK(std::fabs(x[0] - std::cos(50.0)) < 1e-6 && std::fabs(x[1] - std::sin(50.0)) < 1e-6);
   CHECK(std::fabs(x[2] + 2.0 * std::sin(0.5)) < 1e-6 && std::fabs(x[3] - 2.0 * std::cos(0.5)) < 1e-6);
+}
+
+TEST(rope_of_halves_turns_element_i_with_element_i_plus_half) {
+  const RopeTable table(100, {.rotary_dim = 4, .is_interleaved = false});
+  float x[4] = {1.0f, 0.0f, 0.0f, 2.0f};
+  table.rotate(50, x, 1, 4);
+  CHECK(std::fabs(x[0] - std::cos(50.0)) < 1e-6 && std::fabs(x[2] - std::sin(50.0)) < 1e-6);
+  CHECK(std::fabs(x[1] + 2.0 * std::sin(0.5)) < 1e-6 && std::fabs(x[3] - 2.0 * std::cos(0.5)) < 1e-6);
+}
+
+TEST(rope_frequencies_are_scaled_as_the_model_says) {
+  const auto of = [](const RopeShape& shape, int position) { return rope_frequencies(shape, position, {2.0f, 4.0f}); };
+  RopeShape shape{.rotary_dim = 4, .scaling = RopeScaling::kLinear, .factor = 4.0, .original_max_positions = 100};
+  CHECK(of(shape, 0) == (std::vector<float>{0.25f, 0.0025f}));
+  shape.scaling = RopeScaling::kTensor;
+  CHECK(of(shape, 0) == (std::vector<float>{0.5f, 0.0025f}));
+  // theta * (4 * 200 / 100 - 3)^2
+  shape.scaling = RopeScaling::kDynamic;
+  CHECK(of(shape, 99)[1] == 0.01f && std::fabs(of(shape, 199)[1] - 0.002f) < 1e-9f);
+  // Waves of 6.3 and 628 positions: above 100 / 4 and below 100 / 1 nothing lies.
+  shape.scaling = RopeScaling::kLlama3;
+  CHECK(of(shape, 0) == (std::vector<float>{1.0f, 0.0025f}));
+  shape.scaling = RopeScaling::kYarn;
+  CHECK(of(shape, 0)[0] == 1.0f && of(shape, 0)[1] == 0.0025f);
 }
 
 TEST(router_takes_the_best_groups_first_and_ties_go_to_the_lower_id) {
@@ -211,7 +273,7 @@ TEST(router_takes_the_best_groups_first_and_ties_go_to_the_lower_id) {
   const float bias[8] = {};
   int32_t ids[2];
   float weights[2];
-  float scratch[24];
+  float scratch[32];
   route({8, 2, 1, 2, 2.5f, true}, logits, bias, ids, weights, scratch);
   CHECK(ids[0] == 0 && ids[1] == 1);
   CHECK(weights[0] == 1.25f && weights[1] == 1.25f);
@@ -225,9 +287,29 @@ TEST(router_bias_selects_but_does_not_weigh) {
   const float bias[4] = {0.0f, 0.0f, 0.9f, 0.0f};
   int32_t ids[1];
   float weights[1];
-  float scratch[12];
+  float scratch[16];
   route({4, 1, 1, 1, 1.0f, false}, logits, bias, ids, weights, scratch);
   CHECK(ids[0] == 2 && weights[0] == 0.5f);
+}
+
+TEST(softmax_router_weighs_by_the_share_of_all_experts_or_of_the_chosen) {
+  // Shares 1/8, 1/2, 1/8, 1/4 of four experts.
+  const float logits[4] = {0.0f, 1.3862944f, 0.0f, 0.6931472f};
+  int32_t ids[2];
+  float weights[2];
+  float scratch[16];
+  RouterShape shape{4, 1, 1, 2, 1.0f, false, RouterScore::kSoftmax, GroupScore::kLargest};
+  route(shape, logits, nullptr, ids, weights, scratch);
+  CHECK(ids[0] == 1 && ids[1] == 3);
+  CHECK(std::fabs(weights[0] - 0.5f) < 1e-6f && std::fabs(weights[1] - 0.25f) < 1e-6f);
+  shape.normalize = true;
+  route(shape, logits, nullptr, ids, weights, scratch);
+  CHECK(std::fabs(weights[0] - 2.0f / 3.0f) < 1e-6f && std::fabs(weights[1] - 1.0f / 3.0f) < 1e-6f);
+  // The group of the best expert wins, although the other's two are larger together.
+  const float grouped[4] = {2.0f, 2.0f, 3.0f, -9.0f};
+  shape = {4, 2, 1, 2, 1.0f, false, RouterScore::kSoftmax, GroupScore::kLargest};
+  route(shape, grouped, nullptr, ids, weights, scratch);
+  CHECK(ids[0] == 2 && ids[1] == 3);
 }
 
 TEST(numeric_class_is_the_same_for_every_instruction_set) {

@@ -70,21 +70,22 @@ void hash_attention(const KernelTable& table, Fnv* hash) {
   std::vector<int32_t> blocks(kBlocks);
   for (int i = 0; i < kBlocks; ++i) blocks[i] = (i * 3) % kBlocks;
   std::vector<float> out(kHeads * kLatent);
-  std::vector<float> scratch(mla_attention_scratch_floats(kLatent));
-  table.mla_attention({q.data(), cache.data(), kBlockTokens * (kLatent + kRope), blocks.data(), kBlockTokens, kKeys,
-                       kHeads, kLatent, kRope, 0.3f, out.data(), scratch.data()});
+  std::vector<float> scratch(paged_attention_scratch_floats(kLatent));
+  constexpr int kWidth = kLatent + kRope;
+  table.paged_attention({q.data(), cache.data(), 0, kBlockTokens * kWidth, kWidth, blocks.data(), kBlockTokens, 0,
+                         kKeys, kHeads, kWidth, kLatent, 0.3f, out.data(), scratch.data()});
   hash->add(out);
 }
 
 void hash_scalar_operations(Fnv* hash) {
-  const RopeTable rope(900, 16, 10000.0);
+  const RopeTable rope(900, {.rotary_dim = 16});
   auto rotated = noise(5, 32);
   rope.rotate(877, rotated.data(), 2, 16);
   hash->add(rotated);
   const auto logits = noise(6, 512);
   int32_t ids[4];
   std::vector<float> weights(4);
-  std::vector<float> scratch(3 * 32);
+  std::vector<float> scratch(kRouterScratch * 32);
   route({32, 4, 2, 4, 2.5f, true}, logits.data(), logits.data() + 32, ids, weights.data(), scratch.data());
   hash->add(weights);
   Sampler sampler;

@@ -6,7 +6,7 @@
 
 #include "base/isa.h"
 #include "kernels/activation/silu_mul.h"
-#include "kernels/attention/mla_attention.h"
+#include "kernels/attention/paged_attention.h"
 #include "kernels/combine/combine.h"
 #include "kernels/product/product.h"
 #include "kernels/rmsnorm/rmsnorm.h"
@@ -19,7 +19,7 @@ struct KernelTable {
   void (*product)(const ProductArgs&);
   void (*rmsnorm)(const RmsNormArgs&);
   void (*silu_mul)(const SiluMulArgs&);
-  void (*mla_attention)(const MlaAttentionArgs&);
+  void (*paged_attention)(const PagedAttentionArgs&);
   void (*combine)(const CombineArgs&);
   SoftmaxSum (*softmax_sum)(const float*, int);
 };

@@ -360,6 +360,8 @@ export interface EvaluateOptions {
   weights: WeightPlan;
   policy: NumericPolicy;
   tokens: number[];
+  /** Rows of a forward pass, at least 1; the logits do not depend on it. With mtp all rows run in one. */
+  chunkTokens: number;
   mtp: boolean;
 }
 

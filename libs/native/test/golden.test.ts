@@ -55,6 +55,7 @@ test.each(golden.rows)('logits of $text', ({ ids, last_logits, last_mtp_logits, 
     weights: model.weights,
     policy: 'fp32',
     tokens: ids,
+    chunkTokens: ids.length,
     mtp: true,
   });
   const rowOf = (all: Float32Array, i: number) => all.subarray(i * vocabSize, (i + 1) * vocabSize);

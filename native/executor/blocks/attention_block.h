@@ -1,7 +1,8 @@
-// Multi-head latent attention of one layer, absorbed (docs/numerics.md, operations 1 to 6), input norm and residual sum included.
-// Called by the model once a layer; writes the rows' cache entries before any row attends.
+// The attention half of a layer, input norm, output projection and residual sum included. What lies between is the matter of its two
+// kinds, MlaAttention and GqaAttention. Called by the model once a layer; writes the rows' cache entries before any row attends.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 
@@ -14,29 +15,32 @@ namespace switchyard::executor {
 
 class AttentionBlock {
  public:
-  /// prefix: "model.layers.3".
-  Status load(const ModelSpec& spec, const WeightStore& store, const std::string& prefix);
+  virtual ~AttentionBlock() = default;
+
+  /// The block of a layer. prefix: "model.layers.3" of layer 3.
+  static Status load(const ModelSpec& spec, const WeightStore& store, const std::string& prefix, int layer,
+                     std::unique_ptr<AttentionBlock>* block);
 
   /// ws->residual [rows][hidden] += attention(rmsnorm(residual)).
   void forward(const ModelSpec& spec, std::span<const BatchRow> rows, const KvLayerView& kv, const RopeTable& rope,
                Workspace* ws) const;
 
- private:
-  Status load_absorbed(const ModelSpec& spec, const WeightStore& store, const std::string& name);
-  void project(const ModelSpec& spec, std::span<const BatchRow> rows, const RopeTable& rope, Workspace* ws) const;
-  void absorb_queries(const ModelSpec& spec, int num_rows, Workspace* ws) const;
-  void attend(const ModelSpec& spec, std::span<const BatchRow> rows, const KvLayerView& kv, Workspace* ws) const;
+ protected:
+  /// prefix: "model.layers.3.self_attn.".
+  virtual Status load_inputs(const ModelSpec& spec, const WeightStore& store, const std::string& prefix, int layer) = 0;
+  /// ws->normed -> ws->q with its rotated parts, and ws->cache_rows as they go into the cache.
+  virtual void project(const ModelSpec& spec, std::span<const BatchRow> rows, const RopeTable& rope,
+                       Workspace* ws) const = 0;
+  /// ws->q and the cache -> ws->value [rows][heads][v_head_dim].
+  virtual void attend(const ModelSpec& spec, std::span<const BatchRow> rows, const KvLayerView& kv,
+                      Workspace* ws) const = 0;
 
-  std::vector<float> input_norm_;
-  std::vector<float> q_a_norm_;
-  std::vector<float> kv_a_norm_;
-  PackedMatrix q_a_;
-  PackedMatrix q_b_;
-  PackedMatrix kv_a_;
-  PackedMatrix o_;
-  std::vector<PackedMatrix> key_up_;    // a head: [kv_lora_rank rows, qk_nope columns], W_uk transposed
-  std::vector<PackedMatrix> value_up_;  // a head: [v_head_dim rows, kv_lora_rank columns]
   float scale_ = 0.0f;
+
+ private:
+  std::vector<float> input_norm_;
+  PackedMatrix o_;
+  std::vector<float> o_bias_;  // empty without
 };
 
 }  // namespace switchyard::executor

@@ -2,29 +2,32 @@
 
 #include <algorithm>
 
-#include "kernels/attention/mla_attention.h"
+#include "kernels/attention/paged_attention.h"
 
 namespace switchyard::executor {
 
 Workspace::Workspace(const ModelSpec& s, int max) : max_tokens(max) {
   const size_t n = max;
-  const size_t widest_ffn = std::max({s.intermediate_size, s.moe_intermediate_size, s.shared_intermediate_size()});
+  const size_t widest_ffn = std::max({s.intermediate_size, s.moe_intermediate_size, s.shared_intermediate_size});
   residual.resize(n * s.hidden_size);
   normed.resize(n * s.hidden_size);
   block_out.resize(n * s.hidden_size);
-  q_latent.resize(n * s.q_lora_rank);
-  q.resize(n * s.num_heads * s.head_dim());
-  q_absorbed.resize(n * s.num_heads * s.cache_width());
-  latent.resize(n * s.cache_width());
-  context.resize(n * s.num_heads * s.kv_lora_rank);
+  q.resize(n * s.num_heads * s.head_dim);
+  cache_rows.resize(n * s.cache_width());
+  if (s.attention == AttentionKind::kMla) {
+    q_latent.resize(n * s.q_lora_rank);
+    q_absorbed.resize(n * s.num_heads * s.cache_width());
+    context.resize(n * s.num_heads * s.kv_lora_rank);
+  }
   value.resize(n * s.num_heads * s.v_head_dim);
-  scratch.resize(
-      std::max<size_t>(mla_attention_scratch_floats(s.kv_lora_rank), 3 * static_cast<size_t>(s.num_experts)));
+  scratch.resize(std::max<size_t>(paged_attention_scratch_floats(s.cached_value_dim()),
+                                  kRouterScratch * static_cast<size_t>(s.num_experts)));
   gate_up.resize(n * 2 * widest_ffn);
   activated.resize(n * widest_ffn);
   gate_logits.resize(n * s.num_experts);
   expert_ids.resize(n * s.num_experts_per_token);
   expert_weights.resize(n * s.num_experts_per_token);
+  if (s.has_shared_expert_gate) shared_gate.resize(n);
   pair_out.resize(n * s.num_experts_per_token * s.hidden_size);
 }
 

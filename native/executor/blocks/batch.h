@@ -24,10 +24,10 @@ struct Workspace {
   std::vector<float> residual;        // [n][hidden]: the stream h
   std::vector<float> normed;          // [n][hidden]
   std::vector<float> block_out;       // [n][hidden]
-  std::vector<float> q_latent;        // [n][q_lora_rank]
-  std::vector<float> q;               // [n][heads][nope + rope]
+  std::vector<float> q;               // [n][heads][head_dim]
+  std::vector<float> cache_rows;      // [n][cache_width]: what the rows put into the cache
+  std::vector<float> q_latent;        // [n][q_lora_rank], MLA, as the two that follow
   std::vector<float> q_absorbed;      // [n][heads][kv_lora_rank + rope]
-  std::vector<float> latent;          // [n][kv_lora_rank + rope]
   std::vector<float> context;         // [n][heads][kv_lora_rank]
   std::vector<float> value;           // [n][heads][v_head_dim]
   std::vector<float> scratch;         // of the attention kernel and the router
@@ -36,6 +36,7 @@ struct Workspace {
   std::vector<float> gate_logits;     // [n][num_experts]
   std::vector<int32_t> expert_ids;    // [n][top_k]
   std::vector<float> expert_weights;  // [n][top_k]
+  std::vector<float> shared_gate;     // [n]
   std::vector<float> pair_out;        // [n][top_k][hidden]
 };
 

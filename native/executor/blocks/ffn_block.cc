@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/math.h"
 #include "executor/blocks/vector_ops.h"
 
 namespace switchyard::executor {
@@ -11,11 +12,20 @@ Status FfnBlock::load(const ModelSpec& s, const WeightStore& store, const std::s
   is_moe_ = s.is_moe_layer(layer);
   const std::string mlp = prefix + ".mlp";
   SWITCHYARD_RETURN_IF_ERROR(store.load_vector(prefix + ".post_attention_layernorm.weight", s.hidden_size, &norm_));
-  if (!is_moe_) return always_on_.load(store, mlp, s.hidden_size, s.intermediate_size, s.num_slices);
+  if (is_moe_) return load_moe(s, store, mlp);
+  return always_on_.load(store, mlp, s.hidden_size, s.intermediate_size, s.num_slices, s.has_ffn_bias);
+}
+
+Status FfnBlock::load_moe(const ModelSpec& s, const WeightStore& store, const std::string& mlp) {
   SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(mlp + ".gate.weight", s.num_experts, s.hidden_size, &gate_));
-  SWITCHYARD_RETURN_IF_ERROR(store.load_vector(mlp + ".gate.e_score_correction_bias", s.num_experts, &gate_bias_));
+  if (s.has_router_bias) {
+    SWITCHYARD_RETURN_IF_ERROR(store.load_vector(mlp + ".gate.e_score_correction_bias", s.num_experts, &gate_bias_));
+  }
   if (s.num_shared_experts == 0) return {};
-  return always_on_.load(store, mlp + ".shared_experts", s.hidden_size, s.shared_intermediate_size(), s.num_slices);
+  if (s.has_shared_expert_gate) {
+    SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(mlp + ".shared_expert_gate.weight", 1, s.hidden_size, &shared_gate_));
+  }
+  return always_on_.load(store, mlp + ".shared_experts", s.hidden_size, s.shared_intermediate_size, s.num_slices);
 }
 
 Status FfnBlock::forward(const ModelSpec& s, int n, ExpertBackend* experts, Workspace* ws) const {
@@ -34,24 +44,43 @@ Status FfnBlock::forward_moe(const ModelSpec& s, int n, ExpertBackend* experts, 
   route_rows(s, n, ws);
   const ExpertBatch batch{layer_, ws->normed.data(), n, ws->expert_ids.data()};
   SWITCHYARD_RETURN_IF_ERROR(experts->begin(batch));
-  if (always_on_.is_loaded()) {
-    always_on_.forward(ws->normed.data(), ws->block_out.data(), n, ws->gate_up.data(), ws->activated.data());
-  } else {
-    std::fill_n(ws->block_out.begin(), static_cast<size_t>(n) * s.hidden_size, 0.0f);
-  }
+  forward_shared(s, n, ws);
   SWITCHYARD_RETURN_IF_ERROR(experts->finish(batch, ws->pair_out.data()));
   kernels().combine({ws->pair_out.data(), ws->expert_weights.data(), ws->block_out.data(), n, s.num_experts_per_token,
                      s.hidden_size});
   return {};
 }
 
+/// ws->block_out: the shared expert's output, or zero without one.
+void FfnBlock::forward_shared(const ModelSpec& s, int n, Workspace* ws) const {
+  if (!always_on_.is_loaded()) {
+    std::fill_n(ws->block_out.begin(), static_cast<size_t>(n) * s.hidden_size, 0.0f);
+    return;
+  }
+  always_on_.forward(ws->normed.data(), ws->block_out.data(), n, ws->gate_up.data(), ws->activated.data());
+  if (shared_gate_.empty()) return;
+  product(shared_gate_, ws->normed.data(), s.hidden_size, ws->shared_gate.data(), 1, n);
+  for (int row = 0; row < n; ++row) {
+    const float share = sigmoid32(ws->shared_gate[row]);
+    float* y = &ws->block_out[static_cast<size_t>(row) * s.hidden_size];
+    for (int k = 0; k < s.hidden_size; ++k) y[k] *= share;
+  }
+}
+
 void FfnBlock::route_rows(const ModelSpec& s, int n, Workspace* ws) const {
-  const RouterShape shape{s.num_experts,           s.num_expert_groups,     s.num_topk_groups,
-                          s.num_experts_per_token, s.routed_scaling_factor, s.norm_topk_prob};
+  const RouterShape shape{.num_experts = s.num_experts,
+                          .num_groups = s.num_expert_groups,
+                          .num_top_groups = s.num_topk_groups,
+                          .top_k = s.num_experts_per_token,
+                          .scale = s.routed_scaling_factor,
+                          .normalize = s.norm_topk_prob,
+                          .score = s.router,
+                          .group_score = s.group_score};
+  const float* bias = gate_bias_.empty() ? nullptr : gate_bias_.data();
   product(gate_, ws->normed.data(), s.hidden_size, ws->gate_logits.data(), s.num_experts, n);
   for (int row = 0; row < n; ++row) {
     const size_t first = static_cast<size_t>(row) * s.num_experts_per_token;
-    route(shape, &ws->gate_logits[static_cast<size_t>(row) * s.num_experts], gate_bias_.data(), &ws->expert_ids[first],
+    route(shape, &ws->gate_logits[static_cast<size_t>(row) * s.num_experts], bias, &ws->expert_ids[first],
           &ws->expert_weights[first], ws->scratch.data());
   }
 }

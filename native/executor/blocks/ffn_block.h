@@ -22,14 +22,17 @@ class FfnBlock {
 
  private:
   Status forward_moe(const ModelSpec& spec, int num_rows, ExpertBackend* experts, Workspace* ws) const;
+  Status load_moe(const ModelSpec& spec, const WeightStore& store, const std::string& mlp);
+  void forward_shared(const ModelSpec& spec, int num_rows, Workspace* ws) const;
   void route_rows(const ModelSpec& spec, int num_rows, Workspace* ws) const;
 
   int layer_ = 0;
   bool is_moe_ = false;
   std::vector<float> norm_;
-  GatedFfn always_on_;  // the dense FFN, or the shared expert
-  PackedMatrix gate_;   // [num_experts, hidden]
-  std::vector<float> gate_bias_;
+  GatedFfn always_on_;            // the dense FFN, or the shared expert
+  PackedMatrix gate_;             // [num_experts, hidden]
+  std::vector<float> gate_bias_;  // empty without
+  PackedMatrix shared_gate_;      // [1, hidden], empty without
 };
 
 }  // namespace switchyard::executor

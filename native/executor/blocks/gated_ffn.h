@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "executor/weights/weight_store.h"
 
@@ -10,9 +11,9 @@ namespace switchyard::executor {
 
 class GatedFfn {
  public:
-  /// prefix: "model.layers.0.mlp"; reads PREFIX.{gate,up,down}_proj.weight.
+  /// prefix: "model.layers.0.mlp"; reads PREFIX.{gate,up,down}_proj.weight and, if has_bias, .bias.
   Status load(const WeightStore& store, const std::string& prefix, int hidden_size, int intermediate_size,
-              int num_slices);
+              int num_slices, bool has_bias = false);
 
   bool is_loaded() const { return !down_.empty(); }
 
@@ -21,7 +22,9 @@ class GatedFfn {
 
  private:
   PackedMatrix gate_up_;
+  std::vector<float> gate_up_bias_;  // empty without, as the other
   PackedMatrix down_;
+  std::vector<float> down_bias_;
   int num_slices_ = 1;
 };
 

@@ -1,7 +1,8 @@
-// Two loops that several blocks need.
+// Loops that several blocks need.
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "kernels/registry.h"
 
@@ -10,6 +11,12 @@ namespace switchyard::executor {
 /// residual[i] += x[i].
 inline void add_to(float* residual, const float* x, size_t count) {
   for (size_t i = 0; i < count; ++i) residual[i] += x[i];
+}
+
+/// y [num_rows][bias.size()] += bias, rows y_stride apart. Without a bias (empty), nothing.
+inline void add_bias(const std::vector<float>& bias, float* y, size_t y_stride, int num_rows) {
+  if (bias.empty()) return;
+  for (int i = 0; i < num_rows; ++i) add_to(y + i * y_stride, bias.data(), bias.size());
 }
 
 /// Rows packed without gaps on both sides.

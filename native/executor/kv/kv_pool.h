@@ -1,6 +1,6 @@
 // The bytes of the KV blocks and their generations (D1). Allocates nothing by itself: the master decides which block is whose.
 //
-//   offset 0                [block][layer][token in block][kv_lora_rank + rope_dim] fp32     written by the loop thread
+//   offset 0                [block][layer][token in block][cache_width] fp32              written by the loop thread
 //   generation_offset       uint64 a block, raised when the block is granted                 written by the loop thread, read by peers' get()
 //
 // The region lies in a communicator's app area, so that peers can read it, or in private memory.

@@ -1,5 +1,6 @@
 #include "executor/model/evaluate.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "executor/blocks/local_experts.h"
@@ -22,10 +23,25 @@ Status check_tokens(const ModelSpec& spec, std::span<const int32_t> tokens, bool
   return {};
 }
 
+/// Chunks of rows through all layers: hidden [rows][hidden] after the final norm, logits [rows][vocab].
+Status run_chunks(const Model& model, std::span<const BatchRow> rows, const KvPool& kv, ExpertBackend* experts,
+                  Workspace* ws, float* hidden, float* logits) {
+  const ModelSpec& spec = model.spec();
+  Heartbeat none;
+  for (size_t first = 0; first < rows.size(); first += ws->max_tokens) {
+    const size_t count = std::min<size_t>(ws->max_tokens, rows.size() - first);
+    SWITCHYARD_RETURN_IF_ERROR(model.forward(rows.subspan(first, count), kv, experts, &none, ws));
+    float* chunk_hidden = hidden + first * spec.hidden_size;
+    model.final_norm(ws->residual.data(), chunk_hidden, static_cast<int>(count));
+    model.head(chunk_hidden, logits + first * spec.vocab_size, static_cast<int>(count));
+  }
+  return {};
+}
+
 }  // namespace
 
-Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, bool mtp,
-                Evaluation* result) {
+Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, int chunk_tokens,
+                bool mtp, Evaluation* result) {
   SWITCHYARD_RETURN_IF_ERROR(check_model_spec(spec));
   SWITCHYARD_RETURN_IF_ERROR(check_tokens(spec, tokens, mtp));
   WeightStore store;
@@ -42,15 +58,12 @@ Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<cons
   std::iota(blocks.begin(), blocks.end(), 0);
   std::unique_ptr<KvPool> kv;
   SWITCHYARD_RETURN_IF_ERROR(KvPool::create(spec.num_layers, spec.cache_width(), num_blocks, kBlockTokens, {}, &kv));
-  Workspace ws(spec, n);
+  Workspace ws(spec, mtp ? n : std::min(n, chunk_tokens));
   std::vector<BatchRow> rows(n);
   for (int i = 0; i < n; ++i) rows[i] = {tokens[i], i, blocks.data()};
-  Heartbeat none;
-  SWITCHYARD_RETURN_IF_ERROR(model->forward(rows, *kv, &experts, &none, &ws));
   std::vector<float> hidden(static_cast<size_t>(n) * spec.hidden_size);
-  model->final_norm(ws.residual.data(), hidden.data(), n);
   result->logits.resize(static_cast<size_t>(n) * spec.vocab_size);
-  model->head(hidden.data(), result->logits.data(), n);
+  SWITCHYARD_RETURN_IF_ERROR(run_chunks(*model, rows, *kv, &experts, &ws, hidden.data(), result->logits.data()));
   if (!mtp) return {};
 
   std::unique_ptr<KvPool> mtp_kv;

@@ -13,8 +13,9 @@ struct Evaluation {
   std::vector<float> mtp_logits;  // [num_tokens - 1][vocab]; empty without mtp
 };
 
-/// tokens: 1 .. maxPositions, each in the vocabulary.
-Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, bool mtp,
-                Evaluation* result);
+/// tokens: 1 .. maxPositions, each in the vocabulary. chunk_tokens > 0: rows of a forward pass (all
+/// of them with mtp), on which the logits do not depend.
+Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, int chunk_tokens,
+                bool mtp, Evaluation* result);
 
 }  // namespace switchyard::executor

@@ -35,7 +35,7 @@ void EmbeddingTable::lookup(int32_t token, float* out) const {
 
 Status Layer::load(const ModelSpec& spec, const WeightStore& store, int layer) {
   const std::string prefix = "model.layers." + std::to_string(layer);
-  SWITCHYARD_RETURN_IF_ERROR(attention.load(spec, store, prefix));
+  SWITCHYARD_RETURN_IF_ERROR(AttentionBlock::load(spec, store, prefix, layer, &attention));
   return ffn.load(spec, store, prefix, layer);
 }
 
@@ -49,18 +49,20 @@ Status MtpLayer::load(const ModelSpec& s, const WeightStore& store) {
   return layer.load(s, store, s.num_layers);
 }
 
-Model::Model(const ModelSpec& spec) : spec_(spec), rope_(spec.max_positions, spec.qk_rope_head_dim, spec.rope_theta) {}
-
 Status Model::load(const ModelSpec& spec, const WeightStore& store, bool with_mtp, std::shared_ptr<const Model>* out) {
   SWITCHYARD_RETURN_IF_ERROR(check_model_spec(spec));
   if (with_mtp && spec.num_mtp_layers == 0) return {Code::kUnsupported, "the model has no MTP layer"};
-  std::shared_ptr<Model> model(new Model(spec));
+  std::vector<float> divisors;
+  if (spec.rope.scaling == RopeScaling::kTensor)
+    SWITCHYARD_RETURN_IF_ERROR(store.load_vector("rope_freqs.weight", spec.rope.num_pairs(), &divisors));
+  std::shared_ptr<Model> model(new Model(spec, RopeTable(spec.max_positions, spec.rope, divisors)));
   SWITCHYARD_RETURN_IF_ERROR(
       model->embedding_.load(store, "model.embed_tokens.weight", spec.vocab_size, spec.hidden_size));
   model->layers_.resize(spec.num_layers);
   for (int i = 0; i < spec.num_layers; ++i) SWITCHYARD_RETURN_IF_ERROR(model->layers_[i].load(spec, store, i));
   SWITCHYARD_RETURN_IF_ERROR(store.load_vector("model.norm.weight", spec.hidden_size, &model->final_norm_));
-  SWITCHYARD_RETURN_IF_ERROR(store.load_matrix("lm_head.weight", spec.vocab_size, spec.hidden_size, &model->head_));
+  const char* head = spec.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
+  SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(head, spec.vocab_size, spec.hidden_size, &model->head_));
   if (with_mtp) SWITCHYARD_RETURN_IF_ERROR(model->mtp_.emplace().load(spec, store));
   *out = std::move(model);
   return {};
@@ -73,7 +75,7 @@ Status Model::forward(std::span<const BatchRow> rows, const KvPool& kv, ExpertBa
     embedding_.lookup(rows[i].token, &ws->residual[static_cast<size_t>(i) * spec_.hidden_size]);
   for (int i = 0; i < spec_.num_layers; ++i) {
     heartbeat->progress();
-    layers_[i].attention.forward(spec_, rows, kv.layer(i), rope_, ws);
+    layers_[i].attention->forward(spec_, rows, kv.layer(i), rope_, ws);
     SWITCHYARD_RETURN_IF_ERROR(layers_[i].ffn.forward(spec_, n, experts, ws));
   }
   return {};
@@ -99,7 +101,7 @@ Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, c
     rmsnorm_rows(hidden + i * size, mtp_->hidden_norm.data(), left + size, 1, spec_.hidden_size, spec_.rms_norm_eps);
   }
   product(mtp_->join, joined.data(), 2 * size, ws->residual.data(), size, n);
-  mtp_->layer.attention.forward(spec_, rows, kv.layer(0), rope_, ws);
+  mtp_->layer.attention->forward(spec_, rows, kv.layer(0), rope_, ws);
   SWITCHYARD_RETURN_IF_ERROR(mtp_->layer.ffn.forward(spec_, n, experts, ws));
   rmsnorm_rows(ws->residual.data(), mtp_->head_norm.data(), ws->normed.data(), n, spec_.hidden_size,
                spec_.rms_norm_eps);

@@ -29,7 +29,7 @@ class EmbeddingTable {
 };
 
 struct Layer {
-  AttentionBlock attention;
+  std::unique_ptr<AttentionBlock> attention;
   FfnBlock ffn;
 
   Status load(const ModelSpec& spec, const WeightStore& store, int layer);
@@ -72,7 +72,7 @@ class Model {
                      Workspace* ws, float* logits) const;
 
  private:
-  explicit Model(const ModelSpec& spec);
+  Model(const ModelSpec& spec, RopeTable rope) : spec_(spec), rope_(std::move(rope)) {}
 
   ModelSpec spec_;
   RopeTable rope_;

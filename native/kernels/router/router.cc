@@ -1,6 +1,7 @@
 #include "kernels/router/router.h"
 
 #include "base/math.h"
+#include "kernels/registry.h"
 
 namespace switchyard {
 namespace {
@@ -29,11 +30,28 @@ int best_untaken(const float* values, const float* taken, int count) {
   return best;
 }
 
+float largest(const float* choice, int count) {
+  float best = choice[0];
+  for (int i = 1; i < count; ++i) best = choice[i] > best ? choice[i] : best;
+  return best;
+}
+
+void score_experts(const RouterShape& shape, const float* logits, float* score) {
+  if (shape.score == RouterScore::kSigmoid) {
+    for (int e = 0; e < shape.num_experts; ++e) score[e] = sigmoid32(logits[e]);
+    return;
+  }
+  const SoftmaxSum softmax = kernels().softmax_sum(logits, shape.num_experts);
+  for (int e = 0; e < shape.num_experts; ++e) score[e] = exp32(logits[e] - softmax.max) / softmax.sum;
+}
+
 /// Sets the choice of every expert outside the best groups to 0, as the trainer does.
 void mask_groups(const RouterShape& shape, float* choice, float* group_score, float* kept) {
   const int group_size = shape.num_experts / shape.num_groups;
   for (int g = 0; g < shape.num_groups; ++g) {
-    group_score[g] = sum_of_two_largest(choice + g * group_size, group_size);
+    const float* group = choice + g * group_size;
+    group_score[g] =
+        shape.group_score == GroupScore::kLargest ? largest(group, group_size) : sum_of_two_largest(group, group_size);
     kept[g] = 0.0f;
   }
   for (int i = 0; i < shape.num_top_groups; ++i) kept[best_untaken(group_score, kept, shape.num_groups)] = 1.0f;
@@ -50,7 +68,9 @@ void route(const RouterShape& shape, const float* logits, const float* bias, int
   float* choice = scratch;
   float* group_score = scratch + n;
   float* taken = scratch + 2 * n;
-  for (int e = 0; e < n; ++e) choice[e] = sigmoid32(logits[e]) + bias[e];
+  float* score = scratch + 3 * n;
+  score_experts(shape, logits, score);
+  for (int e = 0; e < n; ++e) choice[e] = bias ? score[e] + bias[e] : score[e];
   mask_groups(shape, choice, group_score, taken);
   for (int e = 0; e < n; ++e) taken[e] = 0.0f;
   float sum = 0.0f;
@@ -58,7 +78,7 @@ void route(const RouterShape& shape, const float* logits, const float* bias, int
     const int best = best_untaken(choice, taken, n);
     taken[best] = 1.0f;
     expert_ids[i] = best;
-    weights[i] = sigmoid32(logits[best]);
+    weights[i] = score[best];
     sum += weights[i];
   }
   for (int i = 0; i < shape.top_k; ++i) {

@@ -1,10 +1,16 @@
-// The sigmoid, group-limited router with selection bias of DeepSeek-V3 (docs/numerics.md, operation 8; arXiv 2412.19437, section 2.1.2).
-// Called by the MoE block once a row, after the product with the gate's weight.
+// The choice of experts and of their weights (docs/numerics.md, operation 8): sigmoid or softmax scores, a bias for the choice, groups
+// limited by their best experts. Called by the MoE block once a row, after the product with the gate's weight.
+// Sources: arXiv 2412.19437, section 2.1.2 (DeepSeek-V3); arXiv 2405.04434, section 2.1.2 (DeepSeek-V2).
 #pragma once
 
 #include <cstdint>
 
 namespace switchyard {
+
+enum class RouterScore { kSigmoid, kSoftmax };
+
+/// What a group of experts is chosen by.
+enum class GroupScore { kTwoLargest, kLargest };
 
 struct RouterShape {
   int num_experts;
@@ -13,10 +19,15 @@ struct RouterShape {
   int top_k;           // 1 .. num_experts
   float scale;
   bool normalize;
+  RouterScore score = RouterScore::kSigmoid;
+  GroupScore group_score = GroupScore::kTwoLargest;
 };
 
-/// logits, bias: [num_experts]. Writes the chosen experts in gate order and their weights, [top_k] each.
-/// scratch: 3 * num_experts floats.
+/// Floats of route's scratch an expert.
+inline constexpr int kRouterScratch = 4;
+
+/// logits: [num_experts]. bias: the same, or null. Writes the chosen experts in gate order and their weights, [top_k] each.
+/// scratch: kRouterScratch * num_experts floats.
 void route(const RouterShape& shape, const float* logits, const float* bias, int32_t* expert_ids, float* weights,
            float* scratch);
 

@@ -2,7 +2,7 @@
 // which is the tree of docs/numerics.md without recursion. Include after a lanes_*.h.
 #pragma once
 
-#include "kernels/attention/mla_attention.h"
+#include "kernels/attention/paged_attention.h"
 #include "kernels/lanes/exp_lanes.h"
 
 namespace switchyard {
@@ -11,11 +11,11 @@ namespace {
 /// Scratch of one tile of heads, cut into scores and a stack of partial results.
 struct TileScratch {
   float* scores;  // [kHeadTile][kChunkKeys]
-  float* stack;   // [kMaxMergeLevels][kHeadTile][latent + 2]: max, sum, out
-  int latent;
+  float* stack;   // [kMaxMergeLevels][kHeadTile][value_dim + 2]: max, sum, out
+  int value_dim;
 
   float* partial(int level, int head) const {
-    return stack + (static_cast<size_t>(level) * kHeadTile + head) * (latent + 2);
+    return stack + (static_cast<size_t>(level) * kHeadTile + head) * (value_dim + 2);
   }
 };
 
@@ -24,14 +24,16 @@ struct Chunk {
   int count;
 };
 
-inline void locate_keys(const MlaAttentionArgs& args, int first, Chunk* chunk) {
-  const int rest = args.num_keys - first;
-  chunk->count = rest < kChunkKeys ? rest : kChunkKeys;
-  const size_t width = static_cast<size_t>(args.latent) + args.rope;
+/// The visible keys of a chunk.
+inline void locate_keys(const PagedAttentionArgs& args, int chunk_idx, Chunk* chunk) {
+  const int start = chunk_idx * kChunkKeys;
+  const int first = start > args.first_key ? start : args.first_key;
+  const int end = start + kChunkKeys < args.num_keys ? start + kChunkKeys : args.num_keys;
+  chunk->count = end - first;
   int block = first / args.block_tokens;
   int in_block = first % args.block_tokens;
   for (int j = 0; j < chunk->count; ++j) {
-    chunk->keys[j] = args.cache + args.block_table[block] * args.block_stride + in_block * width;
+    chunk->keys[j] = args.cache + args.block_table[block] * args.block_stride + in_block * args.row_stride;
     if (++in_block == args.block_tokens) {
       in_block = 0;
       ++block;
@@ -40,8 +42,8 @@ inline void locate_keys(const MlaAttentionArgs& args, int first, Chunk* chunk) {
 }
 
 template <int NumHeads>
-void score_keys(const MlaAttentionArgs& args, const float* q, const Chunk& chunk, float* scores) {
-  const int width = args.latent + args.rope;
+void score_keys(const PagedAttentionArgs& args, const float* q, const Chunk& chunk, float* scores) {
+  const int width = args.key_dim;
   for (int j = 0; j < chunk.count; ++j) {
     Lanes sum[NumHeads];
     for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::zero();
@@ -82,13 +84,14 @@ inline void soften(float* scores, int count, float* max_out, float* sum_out) {
 }
 
 template <int NumHeads>
-void weigh_values(const Chunk& chunk, const float* p, const TileScratch& scratch, int level) {
-  for (int c = 0; c < scratch.latent; c += 16) {
-    const int width = scratch.latent - c < 16 ? scratch.latent - c : 16;
+void weigh_values(const Chunk& chunk, size_t value_offset, const float* p, const TileScratch& scratch, int level) {
+  for (int c = 0; c < scratch.value_dim; c += 16) {
+    const int width = scratch.value_dim - c < 16 ? scratch.value_dim - c : 16;
     Lanes sum[NumHeads];
     for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::zero();
     for (int j = 0; j < chunk.count; ++j) {
-      const Lanes value = width == 16 ? Lanes::load(chunk.keys[j] + c) : Lanes::load_first(chunk.keys[j] + c, width);
+      const float* from = chunk.keys[j] + value_offset + c;
+      const Lanes value = width == 16 ? Lanes::load(from) : Lanes::load_first(from, width);
       for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::fma(Lanes::broadcast(p[h * kChunkKeys + j]), value, sum[h]);
     }
     for (int h = 0; h < NumHeads; ++h) sum[h].store_first(scratch.partial(level, h) + 2 + c, width);
@@ -102,14 +105,14 @@ inline float exp32_one(float x) {
 }
 
 /// Merges partial b into partial a: [max, sum, out...].
-inline void merge_partials(float* a, const float* b, int latent) {
+inline void merge_partials(float* a, const float* b, int value_dim) {
   const float max = a[0] > b[0] ? a[0] : b[0];
   const float wa = exp32_one(a[0] - max);
   const float wb = exp32_one(b[0] - max);
   a[0] = max;
   a[1] = __builtin_fmaf(b[1], wb, a[1] * wa);
-  for (int c = 0; c < latent; c += 16) {
-    const int width = latent - c < 16 ? latent - c : 16;
+  for (int c = 0; c < value_dim; c += 16) {
+    const int width = value_dim - c < 16 ? value_dim - c : 16;
     const Lanes mine = Lanes::mul(Lanes::load_first(a + 2 + c, width), Lanes::broadcast(wa));
     Lanes::fma(Lanes::load_first(b + 2 + c, width), Lanes::broadcast(wb), mine).store_first(a + 2 + c, width);
   }
@@ -118,24 +121,25 @@ inline void merge_partials(float* a, const float* b, int latent) {
 template <int NumHeads>
 void merge_top(const TileScratch& scratch, int* depth) {
   for (int h = 0; h < NumHeads; ++h)
-    merge_partials(scratch.partial(*depth - 2, h), scratch.partial(*depth - 1, h), scratch.latent);
+    merge_partials(scratch.partial(*depth - 2, h), scratch.partial(*depth - 1, h), scratch.value_dim);
   --*depth;
 }
 
 template <int NumHeads>
-void attend_tile(const MlaAttentionArgs& args, int first_head, const TileScratch& scratch) {
-  const float* q = args.q + static_cast<size_t>(first_head) * (args.latent + args.rope);
-  const int num_chunks = (args.num_keys + kChunkKeys - 1) / kChunkKeys;
+void attend_tile(const PagedAttentionArgs& args, int first_head, const TileScratch& scratch) {
+  const float* q = args.q + static_cast<size_t>(first_head) * args.key_dim;
+  const int first_chunk = args.first_key / kChunkKeys;
+  const int num_chunks = (args.num_keys + kChunkKeys - 1) / kChunkKeys - first_chunk;
   int depth = 0;
   for (int i = 0; i < num_chunks; ++i) {
     Chunk chunk;
-    locate_keys(args, i * kChunkKeys, &chunk);
+    locate_keys(args, first_chunk + i, &chunk);
     score_keys<NumHeads>(args, q, chunk, scratch.scores);
     for (int h = 0; h < NumHeads; ++h) {
       float* partial = scratch.partial(depth, h);
       soften(scratch.scores + h * kChunkKeys, chunk.count, &partial[0], &partial[1]);
     }
-    weigh_values<NumHeads>(chunk, scratch.scores, scratch, depth);
+    weigh_values<NumHeads>(chunk, args.value_offset, scratch.scores, scratch, depth);
     ++depth;
     for (int carry = i + 1; carry % 2 == 0; carry /= 2) merge_top<NumHeads>(scratch, &depth);
   }
@@ -143,16 +147,16 @@ void attend_tile(const MlaAttentionArgs& args, int first_head, const TileScratch
   for (int h = 0; h < NumHeads; ++h) {
     const float* partial = scratch.partial(0, h);
     const Lanes inverse = Lanes::broadcast(1.0f / partial[1]);
-    float* out = args.out + static_cast<size_t>(first_head + h) * args.latent;
-    for (int c = 0; c < args.latent; c += 16) {
-      const int width = args.latent - c < 16 ? args.latent - c : 16;
+    float* out = args.out + static_cast<size_t>(first_head + h) * args.value_dim;
+    for (int c = 0; c < args.value_dim; c += 16) {
+      const int width = args.value_dim - c < 16 ? args.value_dim - c : 16;
       Lanes::mul(Lanes::load_first(partial + 2 + c, width), inverse).store_first(out + c, width);
     }
   }
 }
 
-inline void run_mla_attention(const MlaAttentionArgs& args) {
-  const TileScratch scratch{args.scratch, args.scratch + kHeadTile * kChunkKeys, args.latent};
+inline void run_paged_attention(const PagedAttentionArgs& args) {
+  const TileScratch scratch{args.scratch, args.scratch + kHeadTile * kChunkKeys, args.value_dim};
   int h = 0;
   for (; h + 4 <= args.num_heads; h += 4) attend_tile<4>(args, h, scratch);
   for (; h + 2 <= args.num_heads; h += 2) attend_tile<2>(args, h, scratch);

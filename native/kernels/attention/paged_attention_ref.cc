@@ -1,9 +1,10 @@
 // The reference: chunk by chunk, merged by plain recursion.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "base/math.h"
-#include "kernels/attention/mla_attention.h"
+#include "kernels/attention/paged_attention.h"
 #include "kernels/lanes/fold.h"
 
 namespace switchyard {
@@ -12,24 +13,24 @@ namespace {
 struct Partial {
   float max;
   float sum;
-  std::vector<float> out;  // [latent]
+  std::vector<float> out;  // [value_dim]
 };
 
-const float* key_at(const MlaAttentionArgs& args, int j) {
-  const size_t in_block = static_cast<size_t>(j % args.block_tokens) * (args.latent + args.rope);
+const float* key_at(const PagedAttentionArgs& args, int j) {
+  const size_t in_block = static_cast<size_t>(j % args.block_tokens) * args.row_stride;
   return args.cache + args.block_table[j / args.block_tokens] * args.block_stride + in_block;
 }
 
-float score(const MlaAttentionArgs& args, const float* q, int j) {
+float score(const PagedAttentionArgs& args, const float* q, int j) {
   const float* key = key_at(args, j);
   float lane[kLanes] = {};
-  for (int d = 0; d < args.latent + args.rope; ++d) lane[d % kLanes] = std::fma(q[d], key[d], lane[d % kLanes]);
+  for (int d = 0; d < args.key_dim; ++d) lane[d % kLanes] = std::fma(q[d], key[d], lane[d % kLanes]);
   return fold16(lane) * args.scale;
 }
 
-Partial attend_chunk(const MlaAttentionArgs& args, const float* q, int chunk) {
-  const int first = chunk * kChunkKeys;
-  const int count = args.num_keys - first < kChunkKeys ? args.num_keys - first : kChunkKeys;
+Partial attend_chunk(const PagedAttentionArgs& args, const float* q, int chunk) {
+  const int first = std::max(chunk * kChunkKeys, args.first_key);
+  const int count = std::min((chunk + 1) * kChunkKeys, args.num_keys) - first;
   std::vector<float> p(count);
   for (int j = 0; j < count; ++j) p[j] = score(args, q, first + j);
   float max = p[0];
@@ -39,10 +40,10 @@ Partial attend_chunk(const MlaAttentionArgs& args, const float* q, int chunk) {
     p[j] = exp32(p[j] - max);
     lane[j % kLanes] += p[j];
   }
-  Partial result{max, fold16(lane), std::vector<float>(args.latent, 0.0f)};
+  Partial result{max, fold16(lane), std::vector<float>(args.value_dim, 0.0f)};
   for (int j = 0; j < count; ++j) {
-    const float* key = key_at(args, first + j);
-    for (int c = 0; c < args.latent; ++c) result.out[c] = std::fma(p[j], key[c], result.out[c]);
+    const float* value = key_at(args, first + j) + args.value_offset;
+    for (int c = 0; c < args.value_dim; ++c) result.out[c] = std::fma(p[j], value[c], result.out[c]);
   }
   return result;
 }
@@ -56,7 +57,7 @@ Partial merge(const Partial& a, const Partial& b) {
   return result;
 }
 
-Partial attend_chunks(const MlaAttentionArgs& args, const float* q, int first, int count) {
+Partial attend_chunks(const PagedAttentionArgs& args, const float* q, int first, int count) {
   if (count == 1) return attend_chunk(args, q, first);
   int left = 1;
   while (left * 2 < count) left *= 2;
@@ -65,13 +66,14 @@ Partial attend_chunks(const MlaAttentionArgs& args, const float* q, int first, i
 
 }  // namespace
 
-void mla_attention_ref(const MlaAttentionArgs& args) {
-  const int num_chunks = (args.num_keys + kChunkKeys - 1) / kChunkKeys;
+void paged_attention_ref(const PagedAttentionArgs& args) {
+  const int first_chunk = args.first_key / kChunkKeys;
+  const int num_chunks = (args.num_keys + kChunkKeys - 1) / kChunkKeys - first_chunk;
   for (int h = 0; h < args.num_heads; ++h) {
-    const Partial result =
-        attend_chunks(args, args.q + static_cast<size_t>(h) * (args.latent + args.rope), 0, num_chunks);
+    const Partial result = attend_chunks(args, args.q + static_cast<size_t>(h) * args.key_dim, first_chunk, num_chunks);
     const float inverse = 1.0f / result.sum;
-    for (int c = 0; c < args.latent; ++c) args.out[static_cast<size_t>(h) * args.latent + c] = result.out[c] * inverse;
+    float* out = args.out + static_cast<size_t>(h) * args.value_dim;
+    for (int c = 0; c < args.value_dim; ++c) out[c] = result.out[c] * inverse;
   }
 }
 

@@ -1,0 +1,67 @@
+// The fixtures of tools/golden, opened for the executor: checkpoints of every family with logits by transformers.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseSafetensorsHeader } from '@switchyard/model';
+import { openModel } from '@switchyard/model-files';
+import type { OpenedWeights } from './driver.js';
+
+const root = new URL('../../../test/fixtures/models/', import.meta.url).pathname;
+
+/** Folders below the fixtures that hold a checkpoint of plain floats. */
+export function listFixtures(): string[] {
+  const folders = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((folder) =>
+    existsSync(join(root, folder, 'config.json')),
+  );
+  const isPlain = (folder: string) =>
+    !('quantization_config' in JSON.parse(readFileSync(join(root, folder, 'config.json'), 'utf8')));
+  return folders.filter(isPlain).sort();
+}
+
+/** A prompt of golden.json. */
+export interface GoldenPrompt {
+  ids: number[];
+  /** Of the rows of logits. */
+  positions: number[];
+  /** Of every position: the top choice, and by how much its logit leads. */
+  top: number[];
+  gaps: number[];
+  mtp_positions?: number[];
+  step_ids?: number[];
+}
+
+export class Golden {
+  readonly prompts: readonly GoldenPrompt[];
+  private readonly bytes: Uint8Array;
+  private readonly nameToOffset: Map<string, { offset: number; bytes: number }>;
+
+  constructor(fixture: string) {
+    const json = JSON.parse(readFileSync(join(root, fixture, 'golden.json'), 'utf8'));
+    if (json.format !== 'switchyard-model-golden' || json.version !== 1) throw new Error(`${fixture}: no golden`);
+    this.prompts = json.prompts;
+    this.bytes = readFileSync(join(root, fixture, 'golden.safetensors'));
+    const tensors = parseSafetensorsHeader(this.bytes, this.bytes.byteLength, 'golden.safetensors');
+    this.nameToOffset = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  }
+
+  /** All numbers of a tensor, row by row. */
+  rows(promptIdx: number, name: 'logits' | 'mtp_logits' | 'step_logits'): Float32Array {
+    const tensor = this.nameToOffset.get(`prompts.${promptIdx}.${name}`);
+    if (!tensor) throw new Error(`golden.safetensors has no prompts.${promptIdx}.${name}`);
+    return new Float32Array(Uint8Array.from(this.bytes.subarray(tensor.offset, tensor.offset + tensor.bytes)).buffer);
+  }
+}
+
+/** Opens a fixture and gives it to `use`. Fixtures have no tokenizer, which a model directory must have but nobody here uses. */
+export async function withFixture(fixture: string, use: (model: OpenedWeights) => void): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'switchyard-family-'));
+  try {
+    for (const file of readdirSync(join(root, fixture), { withFileTypes: true })) {
+      if (file.isFile()) symlinkSync(join(root, fixture, file.name), join(dir, file.name));
+    }
+    writeFileSync(join(dir, 'tokenizer.json'), '{}');
+    use(await openModel(dir));
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}

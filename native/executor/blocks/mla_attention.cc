@@ -1,0 +1,130 @@
+#include "executor/blocks/mla_attention.h"
+
+#include <cstring>
+
+#include "executor/blocks/vector_ops.h"
+#include "kernels/registry.h"
+
+namespace switchyard::executor {
+
+Status MlaAttention::load_inputs(const ModelSpec& s, const WeightStore& store, const std::string& attn, int) {
+  SWITCHYARD_RETURN_IF_ERROR(load_query(s, store, attn));
+  SWITCHYARD_RETURN_IF_ERROR(store.load_vector(attn + "kv_a_layernorm.weight", s.kv_lora_rank, &kv_a_norm_));
+  SWITCHYARD_RETURN_IF_ERROR(
+      store.load_matrix(attn + "kv_a_proj_with_mqa.weight", s.cache_width(), s.hidden_size, &kv_a_));
+  return s.has_split_kv_b ? load_split_kv_b(s, store, attn) : load_joined_kv_b(s, store, attn + "kv_b_proj.weight");
+}
+
+Status MlaAttention::load_query(const ModelSpec& s, const WeightStore& store, const std::string& attn) {
+  const int query_dim = s.num_heads * s.head_dim;
+  if (s.q_lora_rank == 0) return store.load_matrix(attn + "q_proj.weight", query_dim, s.hidden_size, &q_b_);
+  SWITCHYARD_RETURN_IF_ERROR(store.load_vector(attn + "q_a_layernorm.weight", s.q_lora_rank, &q_a_norm_));
+  SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(attn + "q_a_proj.weight", s.q_lora_rank, s.hidden_size, &q_a_));
+  return store.load_matrix(attn + "q_b_proj.weight", query_dim, s.q_lora_rank, &q_b_);
+}
+
+/// Splits kv_b_proj [heads * (nope + v), kv_lora_rank] into the two matrices of each head.
+Status MlaAttention::load_joined_kv_b(const ModelSpec& s, const WeightStore& store, const std::string& name) {
+  const int head_rows = s.qk_nope_head_dim + s.v_head_dim;
+  TensorView view;
+  SWITCHYARD_RETURN_IF_ERROR(store.find(name, {s.num_heads * head_rows, s.kv_lora_rank}, &view));
+  const bool is_bf16 = view.dtype == Dtype::kBf16;
+  const size_t row_bytes = s.kv_lora_rank * dtype_bytes(view.dtype);
+  for (int h = 0; h < s.num_heads; ++h) {
+    const auto* key_rows = static_cast<const std::byte*>(view.data) + static_cast<size_t>(h) * head_rows * row_bytes;
+    const auto* value_rows = key_rows + s.qk_nope_head_dim * row_bytes;
+    key_up_.emplace_back(s.kv_lora_rank, s.qk_nope_head_dim, is_bf16);
+    key_up_.back().set_rows(0, s.kv_lora_rank, key_rows, view.dtype, 1, s.kv_lora_rank);
+    value_up_.emplace_back(s.v_head_dim, s.kv_lora_rank, is_bf16);
+    value_up_.back().set_rows(0, s.v_head_dim, value_rows, view.dtype, s.kv_lora_rank, 1);
+  }
+  return {};
+}
+
+/// k_b_proj [heads, kv_lora_rank, nope] and v_b_proj [heads, v, kv_lora_rank].
+Status MlaAttention::load_split_kv_b(const ModelSpec& s, const WeightStore& store, const std::string& attn) {
+  TensorView keys;
+  TensorView values;
+  SWITCHYARD_RETURN_IF_ERROR(
+      store.find(attn + "k_b_proj.weight", {s.num_heads, s.kv_lora_rank, s.qk_nope_head_dim}, &keys));
+  SWITCHYARD_RETURN_IF_ERROR(
+      store.find(attn + "v_b_proj.weight", {s.num_heads, s.v_head_dim, s.kv_lora_rank}, &values));
+  const auto head_of = [](const TensorView& view, int h) {
+    return static_cast<const std::byte*>(view.data) + h * view.shape[1] * view.shape[2] * dtype_bytes(view.dtype);
+  };
+  for (int h = 0; h < s.num_heads; ++h) {
+    key_up_.emplace_back(s.kv_lora_rank, s.qk_nope_head_dim, keys.dtype == Dtype::kBf16);
+    key_up_.back().set_rows(0, s.kv_lora_rank, head_of(keys, h), keys.dtype, s.qk_nope_head_dim, 1);
+    value_up_.emplace_back(s.v_head_dim, s.kv_lora_rank, values.dtype == Dtype::kBf16);
+    value_up_.back().set_rows(0, s.v_head_dim, head_of(values, h), values.dtype, s.kv_lora_rank, 1);
+  }
+  return {};
+}
+
+void MlaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, const RopeTable& rope,
+                           Workspace* ws) const {
+  const int n = static_cast<int>(rows.size());
+  const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
+  const size_t row_stride = s.cache_width();
+  project_query(s, n, ws);
+  product(kv_a_, ws->normed.data(), s.hidden_size, ws->cache_rows.data(), row_stride, n);
+  kernels().rmsnorm({ws->cache_rows.data(), row_stride, kv_a_norm_.data(), ws->cache_rows.data(), row_stride, n,
+                     s.kv_lora_rank, s.rms_norm_eps});
+  for (int i = 0; i < n; ++i) {
+    rope.rotate(rows[i].position, &ws->cache_rows[i * row_stride + s.kv_lora_rank], 1, 0);
+    rope.rotate(rows[i].position, &ws->q[i * q_stride + s.qk_nope_head_dim], s.num_heads, s.head_dim);
+  }
+}
+
+void MlaAttention::project_query(const ModelSpec& s, int n, Workspace* ws) const {
+  const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
+  if (q_a_.empty()) return product(q_b_, ws->normed.data(), s.hidden_size, ws->q.data(), q_stride, n);
+  product(q_a_, ws->normed.data(), s.hidden_size, ws->q_latent.data(), s.q_lora_rank, n);
+  rmsnorm_rows(ws->q_latent.data(), q_a_norm_.data(), ws->q_latent.data(), n, s.q_lora_rank, s.rms_norm_eps);
+  product(q_b_, ws->q_latent.data(), s.q_lora_rank, ws->q.data(), q_stride, n);
+}
+
+void MlaAttention::absorb_queries(const ModelSpec& s, int n, Workspace* ws) const {
+  const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
+  const size_t absorbed_stride = static_cast<size_t>(s.num_heads) * s.cache_width();
+  for (int h = 0; h < s.num_heads; ++h) {
+    const float* q = &ws->q[h * s.head_dim];
+    float* absorbed = &ws->q_absorbed[h * s.cache_width()];
+    product(key_up_[h], q, q_stride, absorbed, absorbed_stride, n);
+    for (int i = 0; i < n; ++i) {
+      std::memcpy(absorbed + i * absorbed_stride + s.kv_lora_rank, q + i * q_stride + s.qk_nope_head_dim,
+                  s.qk_rope_head_dim * sizeof(float));
+    }
+  }
+}
+
+void MlaAttention::attend(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
+                          Workspace* ws) const {
+  const int n = static_cast<int>(rows.size());
+  absorb_queries(s, n, ws);
+  for (int i = 0; i < n; ++i) {
+    kernels().paged_attention({.q = &ws->q_absorbed[static_cast<size_t>(i) * s.num_heads * s.cache_width()],
+                               .cache = kv.base,
+                               .value_offset = 0,
+                               .block_stride = kv.block_stride,
+                               .row_stride = static_cast<size_t>(kv.width),
+                               .block_table = rows[i].block_table,
+                               .block_tokens = kv.block_tokens,
+                               .first_key = 0,
+                               .num_keys = rows[i].position + 1,
+                               .num_heads = s.num_heads,
+                               .key_dim = s.cache_width(),
+                               .value_dim = s.kv_lora_rank,
+                               .scale = scale_,
+                               .out = &ws->context[static_cast<size_t>(i) * s.num_heads * s.kv_lora_rank],
+                               .scratch = ws->scratch.data()});
+  }
+  const size_t context_stride = static_cast<size_t>(s.num_heads) * s.kv_lora_rank;
+  const size_t value_stride = static_cast<size_t>(s.num_heads) * s.v_head_dim;
+  for (int h = 0; h < s.num_heads; ++h) {
+    product(value_up_[h], &ws->context[h * s.kv_lora_rank], context_stride, &ws->value[h * s.v_head_dim], value_stride,
+            n);
+  }
+}
+
+}  // namespace switchyard::executor

@@ -1,0 +1,42 @@
+// Attention of one query token over the paged cache, for heads that share their keys and values (docs/numerics.md, operation 5).
+// Called by the executor's attention blocks: once a row for absorbed multi-head latent attention, whose heads share one latent; once a
+// row and key head for grouped queries. Knows nothing of sequences or of who owns a block.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace switchyard {
+
+inline constexpr int kChunkKeys = 256;
+inline constexpr int kMaxMergeLevels = 24;
+inline constexpr int kHeadTile = 4;
+
+struct PagedAttentionArgs {
+  const float* q;       // [num_heads][key_dim], rotated
+  const float* cache;   // key of block b, token i of this layer: cache + b * block_stride + i * row_stride, [key_dim]
+  size_t value_offset;  // floats from a key to its value [value_dim]; they may overlap
+  size_t block_stride;  // floats from one block to the next
+  size_t row_stride;    // floats from one token of a block to the next
+  const int32_t* block_table;  // [ceil(num_keys / block_tokens)]
+  int block_tokens;
+  int first_key;  // the first that the query sees; < num_keys
+  int num_keys;   // position of the query + 1; > 0
+  int num_heads;
+  int key_dim;
+  int value_dim;
+  float scale;
+  float* out;      // [num_heads][value_dim]
+  float* scratch;  // paged_attention_scratch_floats(value_dim) floats
+};
+
+/// Size of PagedAttentionArgs::scratch in floats: scores of a chunk and one partial result a merge level, for a tile of heads.
+inline size_t paged_attention_scratch_floats(int value_dim) {
+  return static_cast<size_t>(kHeadTile) * (kChunkKeys + static_cast<size_t>(kMaxMergeLevels) * (value_dim + 2));
+}
+
+void paged_attention_ref(const PagedAttentionArgs& args);
+void paged_attention_avx2(const PagedAttentionArgs& args);
+void paged_attention_avx512(const PagedAttentionArgs& args);
+
+}  // namespace switchyard
