@@ -48,6 +48,32 @@ inline ModelSpec small_spec() {
   return s;
 }
 
+/// Grouped queries with all that they may have, a softmax router, a shared expert behind a gate, a dense layer after the experts.
+inline ModelSpec small_gqa_spec() {
+  ModelSpec s = small_spec();
+  s.attention = AttentionKind::kGqa;
+  s.num_dense_layers = 0;
+  s.extra_dense_layers = {2};
+  s.tie_word_embeddings = true;
+  s.num_kv_heads = 2;
+  s.head_dim = s.v_head_dim = 11;
+  s.qk_norm = QkNorm::kHead;
+  s.has_qkv_bias = s.has_output_bias = s.has_ffn_bias = true;
+  s.sliding_window = 21;
+  s.first_sliding_layer = 1;
+  s.rope = {.rotary_dim = 6,
+            .is_interleaved = false,
+            .scaling = RopeScaling::kDynamic,
+            .factor = 2.0,
+            .original_max_positions = 50};
+  s.shared_intermediate_size = 14;
+  s.has_shared_expert_gate = true;
+  s.router = RouterScore::kSoftmax;
+  s.has_router_bias = false;
+  s.group_score = GroupScore::kLargest;
+  return s;
+}
+
 /// Random weights of a spec. The memfd lives as long as this object.
 class TestWeights {
  public:
@@ -73,25 +99,48 @@ class TestWeights {
     const std::string p = "model.layers." + std::to_string(layer) + ".";
     add(p + "input_layernorm.weight", {s.hidden_size}, 0.0f);
     add(p + "post_attention_layernorm.weight", {s.hidden_size}, 0.0f);
-    add(p + "self_attn.q_a_proj.weight", {s.q_lora_rank, s.hidden_size}, 0.3f);
-    add(p + "self_attn.q_a_layernorm.weight", {s.q_lora_rank}, 0.0f);
-    add(p + "self_attn.q_b_proj.weight", {s.num_heads * s.head_dim, s.q_lora_rank}, 0.3f);
-    add(p + "self_attn.kv_a_proj_with_mqa.weight", {s.cache_width(), s.hidden_size}, 0.3f);
-    add(p + "self_attn.kv_a_layernorm.weight", {s.kv_lora_rank}, 0.0f);
-    add(p + "self_attn.kv_b_proj.weight", {s.num_heads * (s.qk_nope_head_dim + s.v_head_dim), s.kv_lora_rank}, 0.3f);
-    add(p + "self_attn.o_proj.weight", {s.hidden_size, s.num_heads * s.v_head_dim}, 0.2f);
-    if (!s.is_moe_layer(layer)) return add_ffn(p + "mlp", s.hidden_size, s.intermediate_size);
+    if (s.attention == AttentionKind::kMla) {
+      add_mla(s, p + "self_attn.");
+    } else {
+      add_gqa(s, p + "self_attn.");
+    }
+    add_product(p + "self_attn.o_proj", {s.hidden_size, s.num_heads * s.v_head_dim}, 0.2f, s.has_output_bias);
+    if (!s.is_moe_layer(layer)) return add_ffn(p + "mlp", s.hidden_size, s.intermediate_size, s.has_ffn_bias);
     add(p + "mlp.gate.weight", {s.num_experts, s.hidden_size}, 0.3f);
-    add(p + "mlp.gate.e_score_correction_bias", {s.num_experts}, 0.05f, Dtype::kF32);
-    add_ffn(p + "mlp.shared_experts", s.hidden_size, s.shared_intermediate_size);
+    if (s.has_router_bias) add(p + "mlp.gate.e_score_correction_bias", {s.num_experts}, 0.05f, Dtype::kF32);
+    if (s.has_shared_expert_gate) add(p + "mlp.shared_expert_gate.weight", {1, s.hidden_size}, 0.3f);
+    add_ffn(p + "mlp.shared_experts", s.hidden_size, s.shared_intermediate_size, false);
     for (int e = 0; e < s.num_experts; ++e)
-      add_ffn(p + "mlp.experts." + std::to_string(e), s.hidden_size, s.moe_intermediate_size);
+      add_ffn(p + "mlp.experts." + std::to_string(e), s.hidden_size, s.moe_intermediate_size, false);
   }
 
-  void add_ffn(const std::string& prefix, int hidden, int intermediate) {
-    add(prefix + ".gate_proj.weight", {intermediate, hidden}, 0.3f);
-    add(prefix + ".up_proj.weight", {intermediate, hidden}, 0.3f);
-    add(prefix + ".down_proj.weight", {hidden, intermediate}, 0.3f);
+  void add_mla(const ModelSpec& s, const std::string& p) {
+    add(p + "q_a_proj.weight", {s.q_lora_rank, s.hidden_size}, 0.3f);
+    add(p + "q_a_layernorm.weight", {s.q_lora_rank}, 0.0f);
+    add(p + "q_b_proj.weight", {s.num_heads * s.head_dim, s.q_lora_rank}, 0.3f);
+    add(p + "kv_a_proj_with_mqa.weight", {s.cache_width(), s.hidden_size}, 0.3f);
+    add(p + "kv_a_layernorm.weight", {s.kv_lora_rank}, 0.0f);
+    add(p + "kv_b_proj.weight", {s.num_heads * (s.qk_nope_head_dim + s.v_head_dim), s.kv_lora_rank}, 0.3f);
+  }
+
+  void add_gqa(const ModelSpec& s, const std::string& p) {
+    add_product(p + "q_proj", {s.num_heads * s.head_dim, s.hidden_size}, 0.3f, s.has_qkv_bias);
+    add_product(p + "k_proj", {s.num_kv_heads * s.head_dim, s.hidden_size}, 0.3f, s.has_qkv_bias);
+    add_product(p + "v_proj", {s.num_kv_heads * s.head_dim, s.hidden_size}, 0.3f, s.has_qkv_bias);
+    add(p + "q_norm.weight", {s.head_dim}, 0.0f);
+    add(p + "k_norm.weight", {s.head_dim}, 0.0f);
+  }
+
+  void add_ffn(const std::string& prefix, int hidden, int intermediate, bool has_bias) {
+    add_product(prefix + ".gate_proj", {intermediate, hidden}, 0.3f, has_bias);
+    add_product(prefix + ".up_proj", {intermediate, hidden}, 0.3f, has_bias);
+    add_product(prefix + ".down_proj", {hidden, intermediate}, 0.3f, has_bias);
+  }
+
+  void add_product(const std::string& prefix, std::vector<int64_t> shape, float deviation, bool has_bias) {
+    const int64_t num_rows = shape[0];
+    add(prefix + ".weight", std::move(shape), deviation);
+    if (has_bias) add(prefix + ".bias", {num_rows}, 0.1f);
   }
 
   /// Normal numbers of this deviation; a deviation of 0 means a norm's weight, about 1.

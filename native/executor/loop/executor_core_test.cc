@@ -88,11 +88,9 @@ class FailingExperts : public ExpertBackend {
   int* left_;
 };
 
-}  // namespace
-
-TEST(core_random_schedules_have_the_bits_of_sequences_run_alone) {
+/// Random schedules of jobs of every length, some of which are preempted.
+void check_random_schedules(const ModelSpec& spec) {
   Random random(test::seed());
-  const ModelSpec spec = small_spec();
   const TestWeights weights(spec, random());
   std::vector<Job> jobs;
   std::vector<std::vector<SampledToken>> expected;
@@ -124,6 +122,14 @@ TEST(core_random_schedules_have_the_bits_of_sequences_run_alone) {
     num_preemptions += master.num_preemptions();
   }
   CHECK(num_preemptions > 0);
+}
+
+}  // namespace
+
+TEST(core_random_schedules_have_the_bits_of_sequences_run_alone) { check_random_schedules(small_spec()); }
+
+TEST(core_random_schedules_of_grouped_queries_have_the_bits_of_sequences_run_alone) {
+  check_random_schedules(small_gqa_spec());
 }
 
 TEST(core_reports_a_starved_sequence_and_goes_on_after_a_grant) {

@@ -96,11 +96,9 @@ void run_random_schedule(const ModelSpec& spec, const TestWeights& weights, cons
   CHECK(master.is_done());
 }
 
-}  // namespace
-
-TEST(remote_experts_give_the_bits_of_local_ones_under_random_schedules) {
+/// Random schedules of two attention ranks at once.
+void check_random_schedules(const ModelSpec& spec) {
   Random random(test::seed());
-  const ModelSpec spec = small_spec();
   const TestWeights weights(spec, random());
   std::vector<Job> jobs;
   std::vector<std::vector<SampledToken>> expected;
@@ -116,6 +114,13 @@ TEST(remote_experts_give_the_bits_of_local_ones_under_random_schedules) {
   run_random_schedule(spec, weights, pod.members[0], random(), jobs, expected);
   other.join();
   CHECK(even->stats().num_messages > 0 && odd->stats().num_pairs > even->stats().num_pairs);
+}
+
+}  // namespace
+
+TEST(remote_experts_give_the_bits_of_local_ones_under_random_schedules) {
+  check_random_schedules(small_spec());
+  check_random_schedules(small_gqa_spec());
 }
 
 TEST(remote_expert_that_does_not_answer_is_a_timeout_that_names_it) {

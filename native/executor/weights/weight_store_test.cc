@@ -54,18 +54,31 @@ TEST(weights_that_lack_a_tensor_or_have_another_shape_are_refused_by_name) {
 }
 
 TEST(impossible_model_specs_are_refused) {
-  const auto refuses = [](void (*change)(ModelSpec&)) {
-    ModelSpec spec = small_spec();
+  const auto refuses = [](ModelSpec (*make)(), void (*change)(ModelSpec&)) {
+    ModelSpec spec = make();
     change(spec);
     return check_model_spec(spec).code() == Code::kInvalidArgument;
   };
-  CHECK(!refuses([](ModelSpec&) {}));
-  CHECK(refuses([](ModelSpec& s) { s.hidden_size = 0; }));
-  CHECK(refuses([](ModelSpec& s) { s.num_dense_layers = 4; }));
-  CHECK(refuses([](ModelSpec& s) { s.qk_rope_head_dim = 7; }));
-  CHECK(refuses([](ModelSpec& s) { s.num_experts_per_token = 10; }));
-  CHECK(refuses([](ModelSpec& s) { s.num_expert_groups = 2; }));
-  CHECK(refuses([](ModelSpec& s) { s.num_slices = 4; }));
-  CHECK(refuses([](ModelSpec& s) { s.num_slices = 9; }));
-  CHECK(refuses([](ModelSpec& s) { s.vocab_size = 1 << 30; }));
+  using Change = void (*)(ModelSpec&);
+  const auto nothing = [](ModelSpec&) {};
+  CHECK(!refuses(small_spec, nothing) && !refuses(small_gqa_spec, nothing));
+  const Change both[] = {
+      [](ModelSpec& s) { s.hidden_size = 0; },
+      [](ModelSpec& s) { s.num_dense_layers = 4; },
+      [](ModelSpec& s) { s.extra_dense_layers = {3}; },
+      [](ModelSpec& s) { s.rope.rotary_dim = 7; },
+      [](ModelSpec& s) { s.rope.theta = 0.0; },
+      [](ModelSpec& s) { s.rope = {.rotary_dim = 6, .scaling = RopeScaling::kYarn, .factor = 2.0}; },
+      [](ModelSpec& s) { s.num_experts = 0; },
+      [](ModelSpec& s) { s.num_experts_per_token = 10; },
+      [](ModelSpec& s) { s.num_expert_groups = 2; },
+      [](ModelSpec& s) { s.num_slices = 4; },
+      [](ModelSpec& s) { s.num_slices = 9; },
+      [](ModelSpec& s) { s.vocab_size = 1 << 30; },
+  };
+  for (const Change change : both) CHECK(refuses(small_spec, change) && refuses(small_gqa_spec, change));
+  CHECK(refuses(small_spec, [](ModelSpec& s) { s.head_dim = 17; }));
+  CHECK(refuses(small_gqa_spec, [](ModelSpec& s) { s.num_kv_heads = 4; }));
+  CHECK(refuses(small_gqa_spec, [](ModelSpec& s) { s.rope.rotary_dim = 12; }));
+  CHECK(refuses(small_gqa_spec, [](ModelSpec& s) { s.v_head_dim = 9; }));
 }
