@@ -69,6 +69,10 @@ struct ModelSpec {
   /// Floats of a value as the attention kernel weighs it.
   int cached_value_dim() const { return attention == AttentionKind::kMla ? kv_lora_rank : v_head_dim; }
   bool is_moe_layer(int layer) const;
+  /// What can lie on other ranks: the routed experts, or in a dense model the FFNs of its layers, of which unit i is layer i's.
+  int num_ffn_units() const { return num_experts > 0 ? num_experts : num_layers; }
+  int ffn_units_per_token() const { return num_experts > 0 ? num_experts_per_token : 1; }
+  bool has_ffn_units(int layer) const { return num_experts == 0 || is_moe_layer(layer); }
   /// Keys that a query of this layer sees; 0: all.
   int window_of(int layer) const { return layer >= first_sliding_layer ? sliding_window : 0; }
 };

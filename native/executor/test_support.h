@@ -74,6 +74,17 @@ inline ModelSpec small_gqa_spec() {
   return s;
 }
 
+inline ModelSpec small_dense_spec() {
+  ModelSpec s = small_gqa_spec();
+  s.num_dense_layers = s.num_layers;
+  s.extra_dense_layers = {};
+  s.num_experts = s.num_experts_per_token = s.num_shared_experts = s.shared_intermediate_size = 0;
+  s.has_shared_expert_gate = false;
+  s.qk_norm = QkNorm::kFull;
+  s.rope.scaling = RopeScaling::kYarn;
+  return s;
+}
+
 /// Random weights of a spec. The memfd lives as long as this object.
 class TestWeights {
  public:
@@ -127,8 +138,9 @@ class TestWeights {
     add_product(p + "q_proj", {s.num_heads * s.head_dim, s.hidden_size}, 0.3f, s.has_qkv_bias);
     add_product(p + "k_proj", {s.num_kv_heads * s.head_dim, s.hidden_size}, 0.3f, s.has_qkv_bias);
     add_product(p + "v_proj", {s.num_kv_heads * s.head_dim, s.hidden_size}, 0.3f, s.has_qkv_bias);
-    add(p + "q_norm.weight", {s.head_dim}, 0.0f);
-    add(p + "k_norm.weight", {s.head_dim}, 0.0f);
+    const bool is_full = s.qk_norm == QkNorm::kFull;
+    add(p + "q_norm.weight", {is_full ? s.num_heads * s.head_dim : s.head_dim}, 0.0f);
+    add(p + "k_norm.weight", {is_full ? s.num_kv_heads * s.head_dim : s.head_dim}, 0.0f);
   }
 
   void add_ffn(const std::string& prefix, int hidden, int intermediate, bool has_bias) {

@@ -18,13 +18,18 @@ const SAMPLINGS: ((prng: Prng) => SamplingInput)[] = [
   (prng) => ({ temperature: 2, topP: 1, topK: 0, minP: 0, seed: seedOf(prng) }),
 ];
 
-export function mixedRequests(seed: number, golden: readonly GoldenRow[]): GenerateInput[] {
+/** @param prompts What the requests' prompts are cut from. */
+export function mixedRequests(
+  seed: number,
+  prompts: readonly Pick<GoldenRow, 'ids'>[],
+  model = MODEL,
+): GenerateInput[] {
   const prng = new Prng(seed);
   return Array.from({ length: NUM_REQUESTS }, (_, idx) => {
-    const row = prng.pick(golden);
+    const row = prng.pick(prompts);
     const sampling = SAMPLINGS[idx % SAMPLINGS.length]?.(prng);
     return {
-      model: MODEL,
+      model,
       requestId: `parity-${idx}`,
       input: { $case: 'tokens' as const, value: { tokenIds: row.ids.slice(0, row.ids.length - prng.below(4)) } },
       sampling: { ...sampling, logprobs: true, topLogprobs: prng.below(6) },

@@ -8,6 +8,7 @@ import {
   type InProcessExecutor,
   isExpertOf,
   kvPoolShape,
+  numFfnUnits,
   type OpenServed,
   openExecutor,
   openServed,
@@ -78,7 +79,7 @@ function serveWhenExpertsJoin(parts: Parts, endpoint: ExecutorEndpoint): { close
   const placementOptions = {
     te,
     numExpertRanks: expertRanks,
-    numExperts: model.opened.spec.numExperts,
+    numExperts: numFfnUnits(model.opened.spec),
     timeoutMs: exchangeTimeoutMs,
   };
   let executor: InProcessExecutor | null = null;

@@ -7,6 +7,7 @@ import {
   isAttentionOf,
   memberOfRank,
   numericPolicy,
+  numFfnUnits,
   type OpenServed,
   openServed,
   RankRuntime,
@@ -63,7 +64,7 @@ export async function wire(context: ExpertContext): Promise<Wiring> {
 function serveWhenExpertsJoin(parts: Parts): { close(): void } {
   const { context, membership, model } = parts;
   const { te, expertRanks, exchangeTimeoutMs } = context.config;
-  const numExperts = model.opened.spec.numExperts;
+  const numExperts = numFfnUnits(model.opened.spec);
   const placementOptions = { te, numExpertRanks: expertRanks, numExperts, timeoutMs: exchangeTimeoutMs };
   const rankToMember = (rank: number) => memberOfRank(membership.members(), rank);
   const spans = new ExpertSpans({ clock: systemClock, memberOfRank: rankToMember });

@@ -25,7 +25,7 @@ Workspace::Workspace(const ModelSpec& s, int max) : max_tokens(max) {
   gate_up.resize(n * 2 * widest_ffn);
   activated.resize(n * widest_ffn);
   gate_logits.resize(n * s.num_experts);
-  expert_ids.resize(n * s.num_experts_per_token);
+  expert_ids.resize(n * s.ffn_units_per_token());
   expert_weights.resize(n * s.num_experts_per_token);
   if (s.has_shared_expert_gate) shared_gate.resize(n);
   pair_out.resize(n * s.num_experts_per_token * s.hidden_size);

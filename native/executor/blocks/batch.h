@@ -34,7 +34,7 @@ struct Workspace {
   std::vector<float> gate_up;         // [n][2 * widest FFN]
   std::vector<float> activated;       // [n][widest FFN]
   std::vector<float> gate_logits;     // [n][num_experts]
-  std::vector<int32_t> expert_ids;    // [n][top_k]
+  std::vector<int32_t> expert_ids;    // [n][ffn_units_per_token]
   std::vector<float> expert_weights;  // [n][top_k]
   std::vector<float> shared_gate;     // [n]
   std::vector<float> pair_out;        // [n][top_k][hidden]

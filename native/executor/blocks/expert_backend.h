@@ -1,4 +1,5 @@
-// Where routed experts are computed: the one interface behind the MoE block. Implementations: LocalExperts, RemoteExperts (A2E/E2A).
+// Where routed experts are computed, and the FFNs of dense models, each of which counts as one expert that every token visits
+// (ModelSpec::num_ffn_units): the one interface behind the FFN block. Implementations: LocalExperts, RemoteExperts (A2E/E2A).
 // Results are the same bits wherever they come from (D2).
 #pragma once
 
@@ -9,7 +10,7 @@
 
 namespace switchyard::executor {
 
-/// The rows of one MoE layer of one forward pass.
+/// The rows of one layer of one forward pass.
 struct ExpertBatch {
   int layer;
   const float* x;  // [num_rows][hidden]; must stay until finish

@@ -4,15 +4,19 @@ namespace switchyard::executor {
 
 Status ExpertBank::load(const ModelSpec& s, const WeightStore& store, int num_layers,
                         const std::function<bool(int)>& holds) {
-  intermediate_size_ = s.moe_intermediate_size;
+  const bool is_dense = s.num_experts == 0;
+  intermediate_size_ = is_dense ? s.intermediate_size : s.moe_intermediate_size;
   layers_.resize(num_layers);
   for (int layer = 0; layer < num_layers; ++layer) {
-    if (!s.is_moe_layer(layer)) continue;
-    layers_[layer].resize(s.num_experts);
-    for (int e = 0; e < s.num_experts; ++e) {
-      if (!holds(e)) continue;
-      const std::string prefix = "model.layers." + std::to_string(layer) + ".mlp.experts." + std::to_string(e);
-      SWITCHYARD_RETURN_IF_ERROR(layers_[layer][e].load(store, prefix, s.hidden_size, s.moe_intermediate_size, 1));
+    if (!s.has_ffn_units(layer)) continue;
+    layers_[layer].resize(s.num_ffn_units());
+    const std::string mlp = "model.layers." + std::to_string(layer) + ".mlp";
+    for (int e = 0; e < s.num_ffn_units(); ++e) {
+      if (!holds(e) || (is_dense && e != layer)) continue;
+      GatedFfn& ffn = layers_[layer][e];
+      const std::string prefix = is_dense ? mlp : mlp + ".experts." + std::to_string(e);
+      SWITCHYARD_RETURN_IF_ERROR(ffn.load(store, prefix, s.hidden_size, intermediate_size_, is_dense ? s.num_slices : 1,
+                                          is_dense && s.has_ffn_bias));
     }
   }
   return {};

@@ -1,4 +1,4 @@
-// The routed experts' weights that this process holds, of all MoE layers, and their computation.
+// The weights of routed experts, or of the FFNs of a dense model, that this process holds, and their computation.
 // Called by LocalExperts and by the expert server.
 #pragma once
 
@@ -12,7 +12,7 @@ namespace switchyard::executor {
 
 class ExpertBank {
  public:
-  /// Loads the experts that `holds` accepts, of layers [0, num_layers) that are MoE.
+  /// Loads the experts that `holds` accepts, of layers [0, num_layers) that have some.
   Status load(const ModelSpec& spec, const WeightStore& store, int num_layers,
               const std::function<bool(int expert)>& holds);
 
@@ -23,7 +23,7 @@ class ExpertBank {
 
  private:
   int intermediate_size_ = 0;
-  std::vector<std::vector<GatedFfn>> layers_;  // [layer][expert]; empty where dense
+  std::vector<std::vector<GatedFfn>> layers_;  // [layer][expert]; empty where there are none
   std::vector<float> gate_up_;
   std::vector<float> activated_;
 };

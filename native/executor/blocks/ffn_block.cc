@@ -13,6 +13,7 @@ Status FfnBlock::load(const ModelSpec& s, const WeightStore& store, const std::s
   const std::string mlp = prefix + ".mlp";
   SWITCHYARD_RETURN_IF_ERROR(store.load_vector(prefix + ".post_attention_layernorm.weight", s.hidden_size, &norm_));
   if (is_moe_) return load_moe(s, store, mlp);
+  if (s.has_ffn_units(layer)) return {};
   return always_on_.load(store, mlp, s.hidden_size, s.intermediate_size, s.num_slices, s.has_ffn_bias);
 }
 
@@ -32,11 +33,21 @@ Status FfnBlock::forward(const ModelSpec& s, int n, ExpertBackend* experts, Work
   rmsnorm_rows(ws->residual.data(), norm_.data(), ws->normed.data(), n, s.hidden_size, s.rms_norm_eps);
   if (is_moe_) {
     SWITCHYARD_RETURN_IF_ERROR(forward_moe(s, n, experts, ws));
-  } else {
+  } else if (always_on_.is_loaded()) {
     always_on_.forward(ws->normed.data(), ws->block_out.data(), n, ws->gate_up.data(), ws->activated.data());
+  } else {
+    SWITCHYARD_RETURN_IF_ERROR(forward_unit(n, experts, ws));
   }
   add_to(ws->residual.data(), ws->block_out.data(), static_cast<size_t>(n) * s.hidden_size);
   return {};
+}
+
+/// The FFN of a layer of a dense model: the one expert that all rows visit.
+Status FfnBlock::forward_unit(int n, ExpertBackend* experts, Workspace* ws) const {
+  std::fill_n(ws->expert_ids.begin(), n, layer_);
+  const ExpertBatch batch{layer_, ws->normed.data(), n, ws->expert_ids.data()};
+  SWITCHYARD_RETURN_IF_ERROR(experts->begin(batch));
+  return experts->finish(batch, ws->block_out.data());
 }
 
 /// The shared expert runs between begin and finish, so that it hides the way to remote experts.

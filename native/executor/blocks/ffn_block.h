@@ -1,5 +1,5 @@
 // The feed-forward half of a layer, norm and residual sum included: dense, or a mixture of experts (docs/numerics.md, 7 to 9).
-// One interface; whether routed experts are local or remote is the backend's matter.
+// Whether routed experts, or the FFN of a dense model, are local or remote is the backend's matter.
 #pragma once
 
 #include <string>
@@ -14,13 +14,14 @@ namespace switchyard::executor {
 
 class FfnBlock {
  public:
-  /// prefix: "model.layers.3" of layer 3. Routed experts are not loaded here.
+  /// prefix: "model.layers.3" of layer 3. What the backend runs is not loaded here.
   Status load(const ModelSpec& spec, const WeightStore& store, const std::string& prefix, int layer);
 
   /// ws->residual [num_rows][hidden] += ffn(rmsnorm(residual)).
   Status forward(const ModelSpec& spec, int num_rows, ExpertBackend* experts, Workspace* ws) const;
 
  private:
+  Status forward_unit(int num_rows, ExpertBackend* experts, Workspace* ws) const;
   Status forward_moe(const ModelSpec& spec, int num_rows, ExpertBackend* experts, Workspace* ws) const;
   Status load_moe(const ModelSpec& spec, const WeightStore& store, const std::string& mlp);
   void forward_shared(const ModelSpec& spec, int num_rows, Workspace* ws) const;
@@ -29,7 +30,7 @@ class FfnBlock {
   int layer_ = 0;
   bool is_moe_ = false;
   std::vector<float> norm_;
-  GatedFfn always_on_;            // the dense FFN, or the shared expert
+  GatedFfn always_on_;            // the dense FFN of a model with experts, or the shared expert
   PackedMatrix gate_;             // [num_experts, hidden]
   std::vector<float> gate_bias_;  // empty without
   PackedMatrix shared_gate_;      // [1, hidden], empty without

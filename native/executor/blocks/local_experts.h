@@ -22,7 +22,7 @@ class LocalExperts : public ExpertBackend {
  private:
   ModelSpec spec_;
   ExpertBank bank_;
-  std::vector<int32_t> group_end_;  // [num_experts]: end of each expert's pairs in pairs_
+  std::vector<int32_t> group_end_;  // [num_ffn_units]: end of each expert's pairs in pairs_
   std::vector<int32_t> pairs_;      // pair = row * top_k + i, grouped by expert
   std::vector<float> group_x_;      // [rows of one expert][hidden]
   std::vector<float> group_y_;

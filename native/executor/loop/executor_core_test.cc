@@ -130,6 +130,7 @@ TEST(core_random_schedules_have_the_bits_of_sequences_run_alone) { check_random_
 
 TEST(core_random_schedules_of_grouped_queries_have_the_bits_of_sequences_run_alone) {
   check_random_schedules(small_gqa_spec());
+  check_random_schedules(small_dense_spec());
 }
 
 TEST(core_reports_a_starved_sequence_and_goes_on_after_a_grant) {

@@ -70,7 +70,7 @@ void ExpertServer::serve(std::vector<xccl::A2eView>* views) {
 Status ExpertServer::check_view(const xccl::A2eView& view) const {
   if (view.row_bytes != config_.spec.hidden_size * sizeof(float)) return {Code::kMismatch, "another row size"};
   if (view.expert_counts.size() != experts_.size()) return {Code::kMismatch, "another number of experts"};
-  if (view.event.layer >= config_.spec.num_layers || !config_.spec.is_moe_layer(view.event.layer))
+  if (view.event.layer >= config_.spec.num_layers || !config_.spec.has_ffn_units(view.event.layer))
     return {Code::kInvalidArgument, "no such layer"};
   return {};
 }

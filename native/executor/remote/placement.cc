@@ -17,8 +17,8 @@ Status check_placement(const ModelSpec& spec, const ExpertPlacement& placement,
                        const xccl::CommunicatorConfig& config) {
   const auto invalid = [](const std::string& what) { return Status(Code::kInvalidArgument, what); };
   const xccl::ExchangeShape& shape = config.exchange;
-  if (static_cast<int>(placement.expert_to_rank.size()) != spec.num_experts)
-    return invalid("experts.expertToRank must name a rank for each expert");
+  if (static_cast<int>(placement.expert_to_rank.size()) != spec.num_ffn_units())
+    return invalid("experts.expertToRank must name a rank for each expert, or for each layer of a dense model");
   if (placement.timeout_ms < 1) return invalid("experts.timeoutMs must be positive");
   if (shape.max_tokens == 0) return invalid("the communicator has no exchange, which remote experts need");
   if (shape.row_bytes < spec.hidden_size * sizeof(float))
@@ -30,7 +30,7 @@ Status check_placement(const ModelSpec& spec, const ExpertPlacement& placement,
     if (count > shape.max_local_experts)
       return invalid("exchange.maxLocalExperts is below the " + std::to_string(count) + " experts of rank " +
                      std::to_string(rank));
-    if (std::min<size_t>(count, spec.num_experts_per_token) > shape.top_k)
+    if (std::min<size_t>(count, spec.ffn_units_per_token()) > shape.top_k)
       return invalid("exchange.topK is below the experts that a token may visit on rank " + std::to_string(rank));
   }
   return {};

@@ -1,4 +1,4 @@
-// Which rank of the communicator owns which routed expert. An expert's index in messages to its rank ("local index") is its place among that
+// Which rank of the communicator owns which routed expert, or the FFN of which layer of a dense model: "expert" means both here. An expert's index in messages to its rank ("local index") is its place among that
 // rank's experts in ascending id. Shared by the attention side (RemoteExperts) and the expert side (ExpertServer).
 #pragma once
 
@@ -12,7 +12,7 @@ namespace switchyard::executor {
 
 struct ExpertPlacement {
   uint64_t version = 0;
-  std::vector<int32_t> expert_to_rank;  // [num_experts]
+  std::vector<int32_t> expert_to_rank;  // [num_ffn_units]
   int timeout_ms = 1000;
 
   /// Experts of a rank in ascending id.

@@ -15,7 +15,7 @@ RemoteExperts::RemoteExperts(const ModelSpec& spec, ExpertPlacement placement,
     : spec_(spec),
       placement_(std::move(placement)),
       communicator_(std::move(communicator)),
-      expert_pairs_(spec.num_experts),
+      expert_pairs_(spec.num_ffn_units()),
       active_mask_(uint64_t{1} << communicator_->rank()) {
   for (uint32_t rank = 0; rank < communicator_->config().max_ranks; ++rank) {
     std::vector<int32_t> experts = placement_.experts_of(static_cast<int32_t>(rank));
@@ -49,7 +49,7 @@ Status RemoteExperts::begin(const ExpertBatch& batch) {
 
 void RemoteExperts::sort_pairs(const ExpertBatch& batch) {
   for (auto& pairs : expert_pairs_) pairs.clear();
-  const int num_pairs = batch.num_rows * spec_.num_experts_per_token;
+  const int num_pairs = batch.num_rows * spec_.ffn_units_per_token();
   for (int pair = 0; pair < num_pairs; ++pair) expert_pairs_[batch.expert_ids[pair]].push_back(pair);
   for (Destination& dest : destinations_) {
     dest.row_index.clear();
@@ -64,7 +64,7 @@ void RemoteExperts::add_expert_pairs(size_t local_idx, Destination* dest) {
   const std::vector<int32_t>& pairs = expert_pairs_[dest->experts[local_idx]];
   dest->expert_counts[local_idx] = static_cast<uint32_t>(pairs.size());
   for (const int32_t pair : pairs) {
-    const uint32_t row = pair / spec_.num_experts_per_token;
+    const uint32_t row = pair / spec_.ffn_units_per_token();
     if (message_row_[row] == kNoRow) {
       message_row_[row] = static_cast<uint32_t>(dest->row_index.size());
       dest->row_index.push_back(row);

@@ -41,7 +41,7 @@ class RemoteExperts : public ExpertBackend {
   ExpertPlacement placement_;
   std::shared_ptr<xccl::Communicator> communicator_;
   std::vector<Destination> destinations_;
-  std::vector<std::vector<int32_t>> expert_pairs_;  // [num_experts]: pairs of the batch that visit it, ascending
+  std::vector<std::vector<int32_t>> expert_pairs_;  // [num_ffn_units]: pairs of the batch that visit it, ascending
   std::vector<uint32_t> message_row_;               // [rows]: index of a row in the message at hand, or kNoRow
   std::vector<xccl::A2ePart> parts_;                // of the layer at hand
   uint64_t active_mask_;                            // this rank and all owners of experts

@@ -24,7 +24,7 @@ xt::Member make_rank(const xt::Folder& folder, const ModelSpec& spec, uint32_t r
 /// Experts 0, 3, 6.. on rank 2, the others on rank 3: parts of unequal size.
 ExpertPlacement placement_of(const ModelSpec& spec, int timeout_ms = 20000) {
   ExpertPlacement placement{11, {}, timeout_ms};
-  for (int e = 0; e < spec.num_experts; ++e) placement.expert_to_rank.push_back(e % 3 == 0 ? 2 : 3);
+  for (int e = 0; e < spec.num_ffn_units(); ++e) placement.expert_to_rank.push_back(e % 3 == 0 ? 2 : 3);
   return placement;
 }
 
@@ -121,6 +121,10 @@ void check_random_schedules(const ModelSpec& spec) {
 TEST(remote_experts_give_the_bits_of_local_ones_under_random_schedules) {
   check_random_schedules(small_spec());
   check_random_schedules(small_gqa_spec());
+}
+
+TEST(remote_ffns_of_a_dense_model_give_the_bits_of_local_ones_under_random_schedules) {
+  check_random_schedules(small_dense_spec());
 }
 
 TEST(remote_expert_that_does_not_answer_is_a_timeout_that_names_it) {

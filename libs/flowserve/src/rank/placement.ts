@@ -1,4 +1,4 @@
-// Which expert rank holds which experts: contiguous shares in the order of the ranks' ids. Attention and expert ranks derive it
+// Which expert rank holds which experts (numFfnUnits of them): contiguous shares in the order of the ranks' ids. Attention and expert ranks derive it
 // each for itself from the membership, so it depends on nothing else (version 1; EPLB will give out later ones).
 import { ServiceError } from '@switchyard/kit';
 import type { ExpertPlacement } from '@switchyard/native';
@@ -23,7 +23,10 @@ export function expertPlacement(
 ): ExpertPlacement | null {
   const { te, numExpertRanks, numExperts, timeoutMs } = options;
   if (numExpertRanks > numExperts) {
-    throw new ServiceError('INVALID_ARGUMENT', `${numExpertRanks} expert ranks for ${numExperts} experts`);
+    throw new ServiceError(
+      'INVALID_ARGUMENT',
+      `${numExpertRanks} expert ranks for ${numExperts} experts or dense layers`,
+    );
   }
   const ranks = expertMembers(members, te).map((member) => (member.xccl as cluster.XcclEndpoint).rank);
   if (ranks.length > numExpertRanks) {

@@ -33,13 +33,18 @@ export function kvPoolShape(spec: ModelSpec, kvBytes: number, blockTokens: numbe
 /** Rows of one A2E message; larger batches travel as several micro-batches. */
 const maxExchangeTokens = 64;
 
+/** What expert ranks share: the routed experts, or the FFNs of a dense model's layers, each an expert that every token visits. */
+export function numFfnUnits(spec: ModelSpec): number {
+  return spec.numExperts > 0 ? spec.numExperts : spec.numLayers;
+}
+
 /** A row is one hidden state in fp32. Equal on all ranks that exchange. */
 export function exchangeShape(spec: ModelSpec, numExpertRanks: number): ExchangeShape {
   return {
     maxTokens: maxExchangeTokens,
     rowBytes: spec.hiddenSize * fp32Bytes,
-    topK: spec.numExpertsPerToken,
-    maxLocalExperts: Math.ceil(spec.numExperts / numExpertRanks),
+    topK: spec.numExperts > 0 ? spec.numExpertsPerToken : 1,
+    maxLocalExperts: Math.ceil(numFfnUnits(spec) / numExpertRanks),
   };
 }
 
