@@ -31,8 +31,8 @@ inline CommunicatorConfig config_of_pod(const Folder& folder, const PodShape& sh
   config.app_bytes = config.zc_bytes = 4096;
   config.max_ranks = shape.num_ranks();
   config.exchange.max_parts = shape.mode == ExchangeMode::kTrampoline ? shape.num_experts : 0;
-  config.exchange_plan = {shape.mode, shape.pace, shape.attention_mask(), shape.expert_mask(), {},
-                          shape.barrier_timeout};
+  config.exchange_plan = {shape.mode,          shape.pace, shape.attention_mask(),
+                          shape.expert_mask(), {},         shape.barrier_timeout};
   config.liveness_timeout = 5s;  // sanitizers and a busy machine slow everything
   return config;
 }

@@ -169,7 +169,8 @@ void Expert::admit(uint32_t sender, uint32_t micro_batch, Slot& slot) {
   }
   if (roles_.is_barrier()) {
     const A2eSlotHeader& header = slot.message.header();
-    gates_[micro_batch].hold(header.origin_rank, slot.message.event(), header.active_mask, std::chrono::steady_clock::now());
+    gates_[micro_batch].hold(header.origin_rank, slot.message.event(), header.active_mask,
+                             std::chrono::steady_clock::now());
   } else {
     ready_.push_back({sender, micro_batch});
   }
