@@ -18,6 +18,7 @@ const VARIANTS = [
   // Room for about a third of what sixteen sequences hold at their longest, and for any one of them.
   { name: 'little KV memory', flags: { 'kv-bytes': 250_000 }, preempts: true },
 ];
+const NUM_ROUNDS_MAX = 8;
 const CASES = TOPOLOGIES.flatMap((topology) => VARIANTS.map((variant) => ({ topology, ...variant })));
 
 let reference: AnswerRecord[] = [];
@@ -44,12 +45,14 @@ describe.each(CASES)('$topology, $name', ({ topology, flags, preempts }) => {
 
   test('in a batch of sixteen', async () => {
     const client = inferenceClient(at.system.grpc);
-    const answers = await Promise.all(REQUESTS.map((request) => recordOf(client, request)));
+    let preemptions = 0;
+    // On a busy machine the requests may come so far apart that the memory is enough.
+    for (let round = 0; round < (preempts ? NUM_ROUNDS_MAX : 1) && preemptions === 0; round++) {
+      expectReference(await Promise.all(REQUESTS.map((request) => recordOf(client, request))));
+      preemptions = (await metricSum(at.system.http, PREEMPTIONS)) - preemptionsBefore;
+    }
     client.close();
-    expectReference(answers);
-    const preemptions = (await metricSum(at.system.http, PREEMPTIONS)) - preemptionsBefore;
-    if (preempts) expect(preemptions).toBeGreaterThan(0);
-    else expect(preemptions).toBe(0);
+    expect(preemptions > 0).toBe(preempts);
   });
 });
 
