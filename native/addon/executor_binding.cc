@@ -229,6 +229,19 @@ Napi::Value evaluate_model(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value widen(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Fields options(info[0], "options");
+  const StoredType type = read_stored_type(options);
+  const std::vector<uint8_t> blocks = options.byte_array("bytes");
+  const StoredLayout layout = stored_layout(type);
+  if (blocks.size() % layout.block_bytes != 0)
+    Fields::fail(env, "options.bytes", "must be whole blocks of " + std::to_string(layout.block_bytes) + " bytes");
+  std::vector<float> values(blocks.size() / layout.block_bytes * layout.block_elements);
+  widen_stored(type, reinterpret_cast<const std::byte*>(blocks.data()), values.size(), values.data());
+  return write_floats(env, values);
+}
+
 Napi::Value describe(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   throw_if_error(env, select_kernels());
@@ -258,6 +271,7 @@ void init_executor(Napi::Env, Napi::Object exports) {
   set_method(exports, "createExecutor", create_executor);
   set_method(exports, "createExpertServer", create_expert_server);
   set_method(exports, "evaluate", evaluate_model);
+  set_method(exports, "widen", widen);
 }
 
 }  // namespace switchyard::addon

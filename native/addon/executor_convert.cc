@@ -98,18 +98,36 @@ ModelSpec read_model_spec(const Fields& js) {
   return spec;
 }
 
-static Dtype read_dtype(const Fields& js) {
-  return choice_field<Dtype>(js, "dtype", {{"BF16", Dtype::kBf16}, {"F16", Dtype::kF16}, {"F32", Dtype::kF32}});
+StoredType read_stored_type(const Fields& js) {
+  using enum StoredType;
+  return choice_field<StoredType>(js, "dtype",
+                                  {{"BF16", kBf16},
+                                   {"F16", kF16},
+                                   {"F32", kF32},
+                                   {"F8_E4M3", kF8E4m3},
+                                   {"Q8_0", kQ8_0},
+                                   {"Q4_0", kQ4_0},
+                                   {"Q4_1", kQ4_1},
+                                   {"Q5_0", kQ5_0},
+                                   {"Q5_1", kQ5_1},
+                                   {"Q4_K", kQ4_K},
+                                   {"Q5_K", kQ5_K},
+                                   {"Q6_K", kQ6_K}});
+}
+
+static WeightTensor read_weight_tensor(const Fields& js) {
+  const std::vector<int32_t> shape = int_list(js, "shape");
+  WeightTensor tensor{js.string("name"), js.string("file"),    js.bytes("offset"),
+                      js.bytes("bytes"), read_stored_type(js), std::vector<int64_t>(shape.begin(), shape.end())};
+  if (tensor.dtype == StoredType::kF8E4m3)
+    tensor.scales = std::make_shared<WeightTensor>(read_weight_tensor(js.object("scales")));
+  return tensor;
 }
 
 WeightPlan read_weight_plan(const Fields& js) {
   WeightPlan plan;
   plan.digest = js.string("digest");
-  for (const Fields& tensor : object_list(js, "tensors")) {
-    const std::vector<int32_t> shape = int_list(tensor, "shape");
-    plan.tensors.push_back({tensor.string("name"), tensor.string("file"), tensor.bytes("offset"), tensor.bytes("bytes"),
-                            read_dtype(tensor), std::vector<int64_t>(shape.begin(), shape.end())});
-  }
+  for (const Fields& tensor : object_list(js, "tensors")) plan.tensors.push_back(read_weight_tensor(tensor));
   return plan;
 }
 

@@ -13,6 +13,8 @@ namespace switchyard::addon {
 
 executor::ModelSpec read_model_spec(const Fields& js);
 executor::WeightPlan read_weight_plan(const Fields& js);
+/// Its field `dtype`.
+executor::StoredType read_stored_type(const Fields& js);
 executor::Plan read_plan(const Fields& js);
 executor::ExpertPlacement read_placement(const Fields& js);
 /// Throws INVALID_ARGUMENT for a policy that docs/numerics.md does not have.

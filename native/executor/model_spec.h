@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "base/dtype.h"
 #include "base/status.h"
+#include "executor/weights/stored_type.h"
 #include "kernels/rope/rope_frequencies.h"
 #include "kernels/router/router.h"
 
@@ -82,8 +83,10 @@ struct WeightTensor {
   std::string file;
   uint64_t offset = 0;
   uint64_t bytes = 0;
-  Dtype dtype = Dtype::kBf16;
+  StoredType dtype = StoredType::kBf16;
   std::vector<int64_t> shape;
+  /// Plain floats [ceil(rows / 128), ceil(columns / 128)] that an fp8 matrix is multiplied by, block by block; else empty.
+  std::shared_ptr<const WeightTensor> scales = nullptr;
 };
 
 struct WeightPlan {

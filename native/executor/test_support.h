@@ -118,7 +118,7 @@ class TestWeights {
     add_product(p + "self_attn.o_proj", {s.hidden_size, s.num_heads * s.v_head_dim}, 0.2f, s.has_output_bias);
     if (!s.is_moe_layer(layer)) return add_ffn(p + "mlp", s.hidden_size, s.intermediate_size, s.has_ffn_bias);
     add(p + "mlp.gate.weight", {s.num_experts, s.hidden_size}, 0.3f);
-    if (s.has_router_bias) add(p + "mlp.gate.e_score_correction_bias", {s.num_experts}, 0.05f, Dtype::kF32);
+    if (s.has_router_bias) add(p + "mlp.gate.e_score_correction_bias", {s.num_experts}, 0.05f, StoredType::kF32);
     if (s.has_shared_expert_gate) add(p + "mlp.shared_expert_gate.weight", {1, s.hidden_size}, 0.3f);
     add_ffn(p + "mlp.shared_experts", s.hidden_size, s.shared_intermediate_size, false);
     for (int e = 0; e < s.num_experts; ++e)
@@ -156,16 +156,17 @@ class TestWeights {
   }
 
   /// Normal numbers of this deviation; a deviation of 0 means a norm's weight, about 1.
-  void add(const std::string& name, std::vector<int64_t> shape, float deviation, Dtype dtype = Dtype::kBf16) {
+  void add(const std::string& name, std::vector<int64_t> shape, float deviation, StoredType dtype = StoredType::kBf16) {
     std::normal_distribution<float> normal(deviation == 0.0f ? 1.0f : 0.0f, deviation == 0.0f ? 0.1f : deviation);
     size_t count = 1;
     for (const int64_t d : shape) count *= d;
     bytes_.resize((bytes_.size() + 3) / 4 * 4);
-    plan_.tensors.push_back({name, "", bytes_.size(), count * dtype_bytes(dtype), dtype, std::move(shape)});
+    plan_.tensors.push_back(
+        {name, "", bytes_.size(), count * stored_layout(dtype).block_bytes, dtype, std::move(shape)});
     for (size_t i = 0; i < count; ++i) {
       const uint32_t bits = std::bit_cast<uint32_t>(normal(random_));
       const auto* from = reinterpret_cast<const std::byte*>(&bits);
-      bytes_.insert(bytes_.end(), dtype == Dtype::kF32 ? from : from + 2, from + 4);
+      bytes_.insert(bytes_.end(), dtype == StoredType::kF32 ? from : from + 2, from + 4);
     }
   }
 

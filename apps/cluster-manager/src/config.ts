@@ -13,7 +13,7 @@ export const sharedOptions = defineOptions({
     schema: z.string().min(1),
     default: atRoot('models/switchyard-tiny'),
     unit: 'DIR',
-    help: 'Hugging Face directory of the served model',
+    help: 'Hugging Face directory or GGUF file of the served model',
   }),
   modelName: option({
     schema: z.string().min(1).optional(),

@@ -7,7 +7,7 @@ export const routerOptions = defineOptions({
     schema: z.string().min(1),
     default: 'models/switchyard-tiny',
     unit: 'DIR',
-    help: 'Hugging Face directory of the served model; the router reads its tokenizer and configuration',
+    help: 'Hugging Face directory or GGUF file of the served model; the router reads its tokenizer and configuration',
   }),
   modelName: option({
     schema: z.string().min(1).optional(),

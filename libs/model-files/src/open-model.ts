@@ -58,7 +58,7 @@ export interface OpenedModel extends ReadModel {
 export async function openModel(dir: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
   const model = await readModel(dir, options);
   // Not a copy, which would make the tokenizer now.
-  return Object.assign(model, { executorSpec: toExecutorSpec(model.spec, model.weights) });
+  return Object.assign(model, { executorSpec: toExecutorSpec(model.spec) });
 }
 
 /**

@@ -1,8 +1,7 @@
 // What the native executor is given of a model, and what it cannot run yet. This is the one place that says so: a row of
 // `limits` goes when the executor learns what it names, and a field is handed over by standing in `executorFields`.
-import { isPlain } from './dtype.js';
 import { ModelError } from './error.js';
-import type { ModelSpec, WeightPlan } from './spec.js';
+import type { ModelSpec } from './spec.js';
 
 /** Fields of ModelSpec that native/addon/executor_convert.cc reads. */
 const executorFields = [
@@ -68,18 +67,18 @@ const limit = (field: keyof ModelSpec, isRunnable: Limit['isRunnable'], what: st
   what,
 });
 
-const limits: readonly Limit[] = [limit('quantization', (spec) => spec.quantization === 'none', 'quantised weights')];
+const limits: readonly Limit[] = [
+  limit('quantization', (spec) => spec.quantization !== 'int8-channel', 'W8A8 (quantised activations)'),
+];
 
 /**
  * A model in the form the native executor takes.
  *
- * @throws ModelError naming the first field or tensor that the executor cannot run yet.
+ * @throws ModelError naming the first field that the executor cannot run yet.
  */
-export function toExecutorSpec(spec: ModelSpec, plan: WeightPlan): ExecutorSpec {
+export function toExecutorSpec(spec: ModelSpec): ExecutorSpec {
   const broken = limits.find(({ isRunnable }) => !isRunnable(spec));
   if (broken) throw new ModelError(`${spec.family}:${broken.field}`, `${broken.what} cannot be run by this version`);
-  const quantised = plan.tensors.find((tensor) => !isPlain(tensor.dtype));
-  if (quantised) throw new ModelError(quantised.name, `is ${quantised.dtype}, which this version cannot run`);
   const fields = executorFields.map((field) => [field, spec[field]]);
   return Object.fromEntries(fields) as ExecutorSpec;
 }

@@ -1,7 +1,7 @@
 // The whole surface of the native addon, in the addon's order. Plain data in, plain data out; `null` means absent;
 // objects that hold native resources have close(). Only libs/native loads the .node file.
 // 64-bit ids, epochs and nanoseconds are bigint; token ids, block ids, ranks and counts are numbers.
-import type { ExecutorSpec, NumericPolicy, WeightPlan } from '@switchyard/model';
+import type { ExecutorSpec, NumericPolicy, TensorDtype, WeightPlan } from '@switchyard/model';
 
 /** Code of a native error: the `code` property of every Error the addon throws, and of faults in events (docs/errors.md). */
 export type NativeErrorCode =
@@ -26,6 +26,8 @@ export interface NativeModule {
   createExpertServer(options: ExpertServerOptions): NativeExpertServer;
   /** Runs the whole model over one token sequence in this thread: the reference for goldens, never used for serving. */
   evaluate(options: EvaluateOptions): Evaluation;
+  /** What the loader makes of whole blocks of a stored type (fp8 without its scales): for goldens. */
+  widen(options: { dtype: TensorDtype; bytes: Uint8Array }): Float32Array;
 }
 
 export interface NativeDescription {

@@ -8,14 +8,19 @@ import type { OpenedWeights } from './driver.js';
 
 const root = new URL('../../../test/fixtures/models/', import.meta.url).pathname;
 
-/** Folders below the fixtures that hold a checkpoint of plain floats. */
+const GGUF_FILE = 'model.gguf';
+const isGguf = (fixture: string) => existsSync(join(root, fixture, GGUF_FILE));
+
+/** Folders below the fixtures that hold a checkpoint which can be run: all but those with quantised activations. */
 export function listFixtures(): string[] {
-  const folders = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((folder) =>
-    existsSync(join(root, folder, 'config.json')),
-  );
-  const isPlain = (folder: string) =>
-    !('quantization_config' in JSON.parse(readFileSync(join(root, folder, 'config.json'), 'utf8')));
-  return folders.filter(isPlain).sort();
+  const folders = readdirSync(root, { recursive: true, encoding: 'utf8' });
+  const isRunnable = (folder: string) => {
+    if (isGguf(folder)) return true;
+    const file = join(root, folder, 'config.json');
+    if (!existsSync(file)) return false;
+    return JSON.parse(readFileSync(file, 'utf8')).quantization_config?.quant_method !== 'compressed-tensors';
+  };
+  return folders.filter(isRunnable).sort();
 }
 
 /** A prompt of golden.json. */
@@ -52,8 +57,9 @@ export class Golden {
   }
 }
 
-/** Opens a fixture and gives it to `use`. Fixtures have no tokenizer, which a model directory must have but nobody here uses. */
+/** Opens a fixture and gives it to `use`. Directories have no tokenizer, which they must have but nobody here uses. */
 export async function withFixture(fixture: string, use: (model: OpenedWeights) => void): Promise<void> {
+  if (isGguf(fixture)) return use(await openModel(join(root, fixture, GGUF_FILE)));
   const dir = mkdtempSync(join(tmpdir(), 'switchyard-family-'));
   try {
     for (const file of readdirSync(join(root, fixture), { withFileTypes: true })) {

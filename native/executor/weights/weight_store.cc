@@ -28,6 +28,25 @@ bool count_elements(const std::vector<int64_t>& shape, uint64_t* count) {
   return true;
 }
 
+/// Rows and columns of an fp8 matrix that share a scale (DeepSeek-V3's weight_block_size).
+constexpr int64_t kScaleBlock = 128;
+
+int64_t num_scale_blocks(int64_t dimension) { return (dimension + kScaleBlock - 1) / kScaleBlock; }
+
+/// values [rows, num_columns], each times the scale of its block; scales are [row blocks, column blocks].
+void multiply_blocks(const std::vector<float>& scales, int64_t num_columns, std::vector<float>* values) {
+  const int64_t stride = num_scale_blocks(num_columns);
+  for (size_t i = 0; i < values->size(); ++i) {
+    const int64_t row = static_cast<int64_t>(i) / num_columns;
+    const int64_t column = static_cast<int64_t>(i) % num_columns;
+    (*values)[i] *= scales[row / kScaleBlock * stride + column / kScaleBlock];
+  }
+}
+
+Dtype plain_dtype(StoredType type) {
+  return type == StoredType::kF32 ? Dtype::kF32 : type == StoredType::kF16 ? Dtype::kF16 : Dtype::kBf16;
+}
+
 float widen(const TensorView& view, size_t i) {
   switch (view.dtype) {
     case Dtype::kBf16:
@@ -63,7 +82,8 @@ Status WeightStore::map_file(const std::string& path, File* file) {
   return {};
 }
 
-Status WeightStore::add_tensor(const WeightTensor& tensor) {
+/// Checks that the tensor lies in its file and its bytes are those of its shape.
+Status WeightStore::locate(const WeightTensor& tensor, StoredTensor* found) {
   const auto known = files_.find(tensor.file);
   File file;
   if (known != files_.end()) {
@@ -75,32 +95,66 @@ Status WeightStore::add_tensor(const WeightTensor& tensor) {
   uint64_t count;
   if (!count_elements(tensor.shape, &count))
     return {Code::kCorrupt, what + " has an impossible shape " + shape_text(tensor.shape)};
-  if (count * dtype_bytes(tensor.dtype) != tensor.bytes) {
+  const StoredLayout layout = stored_layout(tensor.dtype);
+  const bool has_whole_blocks = tensor.shape.empty() || tensor.shape.back() % layout.block_elements == 0;
+  if (!has_whole_blocks || count / layout.block_elements * layout.block_bytes != tensor.bytes) {
     return {Code::kCorrupt, what + " has " + std::to_string(tensor.bytes) + " bytes, which its shape " +
                                 shape_text(tensor.shape) + " does not give"};
   }
   if (tensor.offset > file.bytes || tensor.bytes > file.bytes - tensor.offset) {
     return {Code::kCorrupt, what + " ends beyond the file (truncated?)"};
   }
-  if (tensor.offset % dtype_bytes(tensor.dtype) != 0) return {Code::kCorrupt, what + " is not aligned to its elements"};
-  tensors_[tensor.name] = {file.data + tensor.offset, tensor.dtype, tensor.shape};
+  const uint64_t alignment = is_plain(tensor.dtype) ? layout.block_bytes : 1;
+  if (tensor.offset % alignment != 0) return {Code::kCorrupt, what + " is not aligned to its elements"};
+  *found = {file.data + tensor.offset, tensor.dtype, tensor.shape, {}};
+  return {};
+}
+
+Status WeightStore::read_scales(const WeightTensor& tensor, StoredTensor* found) {
+  const std::string what = "tensor " + tensor.name + " of " + tensor.file;
+  if (!tensor.scales || !is_plain(tensor.scales->dtype) || tensor.shape.size() != 2)
+    return {Code::kCorrupt, what + " is fp8 and no matrix with scales of plain floats"};
+  const std::vector<int64_t> expected = {num_scale_blocks(tensor.shape[0]), num_scale_blocks(tensor.shape[1])};
+  if (tensor.scales->shape != expected) {
+    return {Code::kCorrupt,
+            what + " has scales of shape " + shape_text(tensor.scales->shape) + ", it needs " + shape_text(expected)};
+  }
+  StoredTensor scales;
+  SWITCHYARD_RETURN_IF_ERROR(locate(*tensor.scales, &scales));
+  found->scales.resize(expected[0] * expected[1]);
+  widen_stored(scales.type, scales.data, found->scales.size(), found->scales.data());
   return {};
 }
 
 Status WeightStore::open(const WeightPlan& plan) {
-  for (const WeightTensor& tensor : plan.tensors) SWITCHYARD_RETURN_IF_ERROR(add_tensor(tensor));
+  for (const WeightTensor& tensor : plan.tensors) {
+    StoredTensor found;
+    SWITCHYARD_RETURN_IF_ERROR(locate(tensor, &found));
+    if (tensor.dtype == StoredType::kF8E4m3) SWITCHYARD_RETURN_IF_ERROR(read_scales(tensor, &found));
+    tensors_[tensor.name] = std::move(found);
+  }
   return {};
 }
 
 Status WeightStore::find(const std::string& name, std::initializer_list<int64_t> shape, TensorView* view) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) return {Code::kInvalidArgument, "the weights have no tensor " + name};
+  const StoredTensor& tensor = found->second;
   const std::vector<int64_t> expected(shape);
-  if (found->second.shape != expected) {
-    return {Code::kInvalidArgument, "tensor " + name + " has shape " + shape_text(found->second.shape) +
+  if (tensor.shape != expected) {
+    return {Code::kInvalidArgument, "tensor " + name + " has shape " + shape_text(tensor.shape) +
                                         ", the model's configuration needs " + shape_text(expected)};
   }
-  *view = found->second;
+  if (is_plain(tensor.type)) {
+    *view = {tensor.data, plain_dtype(tensor.type), tensor.shape};
+    return {};
+  }
+  uint64_t count = 0;
+  (void)count_elements(tensor.shape, &count);
+  auto widened = std::make_shared<std::vector<float>>(count);
+  widen_stored(tensor.type, tensor.data, count, widened->data());
+  if (!tensor.scales.empty()) multiply_blocks(tensor.scales, tensor.shape[1], widened.get());
+  *view = {widened->data(), Dtype::kF32, tensor.shape, widened};
   return {};
 }
 

@@ -9,6 +9,21 @@ using namespace switchyard::executor::testing;
 
 namespace {
 
+/// A file without a name.
+class TestFile {
+ public:
+  TestFile() : fd_(memfd_create("switchyard-test-tensor", MFD_CLOEXEC)) {}
+  ~TestFile() { close(fd_); }
+  TestFile(const TestFile&) = delete;
+  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
+  void write(const std::vector<std::byte>& bytes) const {
+    REQUIRE(::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+
+ private:
+  int fd_;
+};
+
 Status open_changed(const WeightPlan& plan, void (*change)(WeightTensor&)) {
   WeightPlan changed = plan;
   change(changed.tensors[4]);
@@ -81,4 +96,43 @@ TEST(impossible_model_specs_are_refused) {
   CHECK(refuses(small_gqa_spec, [](ModelSpec& s) { s.num_kv_heads = 4; }));
   CHECK(refuses(small_gqa_spec, [](ModelSpec& s) { s.rope.rotary_dim = 12; }));
   CHECK(refuses(small_gqa_spec, [](ModelSpec& s) { s.v_head_dim = 9; }));
+}
+
+/// fp8 [130, 3]: four blocks of scales, two of them of the last two rows.
+TEST(weights_in_fp8_are_multiplied_by_the_scale_of_their_block) {
+  TestFile file;
+  const uint64_t num_values = 130 * 3;
+  std::vector<std::byte> bytes(num_values + 2, std::byte{0x38});  // ones
+  const float scales[] = {2.0f, 0.5f};
+  const auto* from = reinterpret_cast<const std::byte*>(scales);
+  bytes.insert(bytes.end(), from, from + sizeof(scales));
+  file.write(bytes);
+  const WeightTensor scale{"w_scale_inv", file.path(), num_values + 2, sizeof(scales), StoredType::kF32, {2, 1}};
+  WeightTensor tensor{"w", file.path(), 0, num_values, StoredType::kF8E4m3, {130, 3}};
+  WeightStore without;
+  CHECK(without.open({"", {tensor}}).code() == Code::kCorrupt);
+  tensor.scales = std::make_shared<WeightTensor>(scale);
+  WeightStore store;
+  REQUIRE(store.open({"", {tensor}}).ok());
+  TensorView view;
+  REQUIRE(store.find("w", {130, 3}, &view).ok() && view.dtype == Dtype::kF32);
+  const auto* values = static_cast<const float*>(view.data);
+  CHECK(values[0] == 2.0f && values[127 * 3 + 2] == 2.0f && values[128 * 3] == 0.5f && values[129 * 3 + 2] == 0.5f);
+  WeightTensor other = scale;
+  other.shape = {1, 2};
+  tensor.scales = std::make_shared<WeightTensor>(other);
+  WeightStore wrong;
+  CHECK(wrong.open({"", {tensor}}).code() == Code::kCorrupt);
+}
+
+TEST(weights_in_blocks_must_fill_whole_ones) {
+  TestFile file;
+  file.write(std::vector<std::byte>(2 * 34));
+  WeightTensor tensor{"w", file.path(), 0, 2 * 34, StoredType::kQ8_0, {2, 32}};
+  WeightStore store;
+  CHECK(store.open({"", {tensor}}).ok());
+  tensor.shape = {4, 16};
+  CHECK(WeightStore().open({"", {tensor}}).code() == Code::kCorrupt);
+  tensor.shape = {3, 32};
+  CHECK(WeightStore().open({"", {tensor}}).code() == Code::kCorrupt);
 }

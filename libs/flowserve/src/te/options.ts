@@ -7,7 +7,7 @@ export const modelOptions = defineOptions({
     schema: z.string().min(1),
     default: 'models/switchyard-tiny',
     unit: 'DIR',
-    help: 'Hugging Face directory of the served model',
+    help: 'Hugging Face directory or GGUF file of the served model',
   }),
   modelName: option({
     schema: z.string().min(1).optional(),
