@@ -1,5 +1,5 @@
 // The end of .ci/run: `node ci-result.mjs [FAILED_STEP...]` judges the run and prints the line with the counts as its last.
-// A test that was skipped for want of something installable fails the run; a missing instruction set does not.
+// A test that was skipped for want of something installable fails the run; a missing instruction set or an unreachable PyPI does not.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
