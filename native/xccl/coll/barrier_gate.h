@@ -35,7 +35,11 @@ class BarrierGate {
   void pass_over(uint32_t rank, const EventId& event);
   /// These ranks have died: their successors begin anew.
   void forget(uint64_t ranks) { known_ &= ~ranks; }
-  void drop(uint32_t rank) { held_ &= ~(uint64_t{1} << rank); }
+  /// What is held for a rank has lost its sender, which the next look at the ranks will show.
+  void drop(uint32_t rank) {
+    held_ &= ~(uint64_t{1} << rank);
+    forget(uint64_t{1} << rank);
+  }
 
   /// Looks at the earliest event held. `gone_mask`: ranks that neither send nor answer any more. An event with such an expert rank
   /// is broken at once: it has failed for all, and some may not send for it any more. What is released or broken is held no more;

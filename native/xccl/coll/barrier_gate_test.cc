@@ -69,6 +69,16 @@ TEST(xccl_gate_forgets_the_dead) {
   CHECK(gate.next(0, kStart).verdict == Verdict::kHold);
 }
 
+/// The gate hears of a death from what is held before the ranks show it: it waits for the reason.
+TEST(xccl_gate_does_not_take_the_dropped_for_one_who_has_moved_on) {
+  BarrierGate gate = make_gate();
+  gate.hold(0, event_of(1), 0b11011, kStart);
+  gate.hold(1, event_of(1), 0b11011, kStart);
+  gate.drop(1);
+  CHECK(gate.next(0, kStart).verdict == Verdict::kHold);
+  CHECK(is_break(gate.next(0b010, kStart), 0b001, 1, Code::kPeerDead));
+}
+
 TEST(xccl_gate_gives_up_on_a_silent_rank) {
   BarrierGate gate = make_gate();
   gate.hold(1, event_of(1), kAll, kStart);
