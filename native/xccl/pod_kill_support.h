@@ -41,9 +41,9 @@ inline PodKill random_kill(Random& random, const PodShape& shape) {
   kill.moment = static_cast<KillMoment>(random.below(std::size(kKillMomentNames)));
   kill.num_in_flight = 1 + random.below(kNumMicroBatches);
   kill.delay = std::chrono::microseconds(random.below(1000));
-  // A successor has no part in the step. Who arrives at the barrier only once it is linked would wait for it in vain.
-  const bool is_awaited = shape.pace == ExchangePace::kBarrier && has_rank(shape.attention_mask(), kill.victim);
-  kill.is_successor_rushed = random.below(2) == 0 && kill.moment != KillMoment::kBefore && !is_awaited;
+  // A successor has no part in the step. Who comes to a barrier once it is linked would wait, for it or at it, until the gate gives up.
+  kill.is_successor_rushed =
+      random.below(2) == 0 && kill.moment != KillMoment::kBefore && shape.pace != ExchangePace::kBarrier;
   kill.is_missed = random.below(2) == 0;
   return kill;
 }
