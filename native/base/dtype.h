@@ -25,4 +25,17 @@ inline float fp16_to_float(uint16_t bits) {
   return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
 }
 
+/// Element `index` of an array of this type.
+inline float widen(const void* data, Dtype dtype, size_t index) {
+  switch (dtype) {
+    case Dtype::kBf16:
+      return bf16_to_float(static_cast<const uint16_t*>(data)[index]);
+    case Dtype::kF16:
+      return fp16_to_float(static_cast<const uint16_t*>(data)[index]);
+    case Dtype::kF32:
+      return static_cast<const float*>(data)[index];
+  }
+  return 0.0f;
+}
+
 }  // namespace switchyard

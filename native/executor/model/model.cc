@@ -17,10 +17,7 @@ Status EmbeddingTable::load(const WeightStore& store, const std::string& name, i
     return {};
   }
   fp32_.resize(count);
-  for (size_t i = 0; i < count; ++i) {
-    fp32_[i] = view.dtype == Dtype::kF16 ? fp16_to_float(static_cast<const uint16_t*>(view.data)[i])
-                                         : static_cast<const float*>(view.data)[i];
-  }
+  for (size_t i = 0; i < count; ++i) fp32_[i] = widen(view.data, view.dtype, i);
   return {};
 }
 

@@ -1,6 +1,6 @@
 #include "executor/weights/stored_type.h"
 
-#include <cmath>
+#include <bit>
 #include <cstring>
 #include <iterator>
 #include <limits>
@@ -117,11 +117,11 @@ void widen_q6_k(const std::byte* block, float* out) {
 
 /// One sign, four exponent (bias 7) and three mantissa bits; no infinities, both patterns of all ones are NaN. Exact.
 float f8_e4m3_to_float(uint8_t bits) {
-  const int exponent = bits >> 3 & 0xf;
-  const int mantissa = bits & 7;
+  const uint32_t exponent = bits >> 3 & 0xfu;
+  const uint32_t mantissa = bits & 7u;
   if (exponent == 15 && mantissa == 7) return std::numeric_limits<float>::quiet_NaN();
-  const float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -9)
-                                        : std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
+  const float magnitude = exponent == 0 ? static_cast<float>(mantissa) * 0x1p-9f
+                                        : std::bit_cast<float>((exponent + 120) << 23 | mantissa << 20);
   return (bits & 0x80) != 0 ? -magnitude : magnitude;
 }
 

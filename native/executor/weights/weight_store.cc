@@ -35,28 +35,16 @@ int64_t num_scale_blocks(int64_t dimension) { return (dimension + kScaleBlock - 
 
 /// values [rows, num_columns], each times the scale of its block; scales are [row blocks, column blocks].
 void multiply_blocks(const std::vector<float>& scales, int64_t num_columns, std::vector<float>* values) {
-  const int64_t stride = num_scale_blocks(num_columns);
-  for (size_t i = 0; i < values->size(); ++i) {
-    const int64_t row = static_cast<int64_t>(i) / num_columns;
-    const int64_t column = static_cast<int64_t>(i) % num_columns;
-    (*values)[i] *= scales[row / kScaleBlock * stride + column / kScaleBlock];
+  const int64_t num_rows = static_cast<int64_t>(values->size()) / num_columns;
+  float* value = values->data();
+  for (int64_t row = 0; row < num_rows; ++row) {
+    const float* row_scales = &scales[row / kScaleBlock * num_scale_blocks(num_columns)];
+    for (int64_t column = 0; column < num_columns; ++column) *value++ *= row_scales[column / kScaleBlock];
   }
 }
 
 Dtype plain_dtype(StoredType type) {
   return type == StoredType::kF32 ? Dtype::kF32 : type == StoredType::kF16 ? Dtype::kF16 : Dtype::kBf16;
-}
-
-float widen(const TensorView& view, size_t i) {
-  switch (view.dtype) {
-    case Dtype::kBf16:
-      return bf16_to_float(static_cast<const uint16_t*>(view.data)[i]);
-    case Dtype::kF16:
-      return fp16_to_float(static_cast<const uint16_t*>(view.data)[i]);
-    case Dtype::kF32:
-      return static_cast<const float*>(view.data)[i];
-  }
-  return 0.0f;
 }
 
 }  // namespace
@@ -162,7 +150,7 @@ Status WeightStore::load_vector(const std::string& name, int size, std::vector<f
   TensorView view;
   SWITCHYARD_RETURN_IF_ERROR(find(name, {size}, &view));
   values->resize(size);
-  for (int i = 0; i < size; ++i) (*values)[i] = widen(view, i);
+  for (int i = 0; i < size; ++i) (*values)[i] = widen(view.data, view.dtype, i);
   return {};
 }
 

@@ -6,21 +6,6 @@
 #include "kernels/registry.h"
 
 namespace switchyard {
-namespace {
-
-float widen(const void* data, Dtype dtype, size_t index) {
-  switch (dtype) {
-    case Dtype::kBf16:
-      return bf16_to_float(static_cast<const uint16_t*>(data)[index]);
-    case Dtype::kF16:
-      return fp16_to_float(static_cast<const uint16_t*>(data)[index]);
-    case Dtype::kF32:
-      return static_cast<const float*>(data)[index];
-  }
-  return 0.0f;
-}
-
-}  // namespace
 
 void PackedMatrix::Free::operator()(std::byte* p) const { std::free(p); }
 

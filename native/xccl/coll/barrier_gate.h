@@ -50,6 +50,7 @@ class BarrierGate {
   uint64_t earliest() const;
   uint64_t with_other_mask(uint64_t ranks) const;
   uint64_t past(const EventId& event, uint64_t ranks) const;
+  /// True when one of these, which are held, has been so for longer than the patience.
   bool is_overdue(uint64_t ranks, Deadline now) const;
 
   uint64_t attention_mask_;  // who takes part when active

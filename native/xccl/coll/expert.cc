@@ -112,8 +112,9 @@ void Expert::take_slot(uint32_t sender, uint32_t micro_batch, LinkRef link) {
     const A2eSlotHeader& header = slot.message.header();
     refusal = check_message(header, sender);
     if (refusal.code == Code::kOk) return admit(sender, micro_batch, slot);
-    if (has_rank(roles_.attention_mask(), header.origin_rank) && sender_for(header.origin_rank) == sender)
-      gates_[micro_batch].pass_over(header.origin_rank, slot.message.event());
+    const bool is_awaited = roles_.is_barrier() && has_rank(roles_.attention_mask(), header.origin_rank) &&
+                            sender_for(header.origin_rank) == sender;
+    if (is_awaited) gates_[micro_batch].pass_over(header.origin_rank, slot.message.event());
   }
   if (refusal.code == Code::kCorrupt) num_corrupt_.fetch_add(1, std::memory_order_relaxed);
   // The sender may be gone; it has nothing to lose then.
