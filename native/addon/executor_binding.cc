@@ -8,9 +8,11 @@
 #include "addon/napi_util.h"
 #include "addon/open_handles.h"
 #include "addon/xccl_binding.h"
+#include "base/file_lock.h"
 #include "executor/blocks/local_experts.h"
 #include "executor/loop/executor_loop.h"
 #include "executor/model/evaluate.h"
+#include "executor/model/pack_model.h"
 #include "executor/remote/communicator_parts.h"
 #include "executor/remote/expert_server.h"
 #include "executor/remote/remote_experts.h"
@@ -86,10 +88,19 @@ std::unique_ptr<ExpertBackend> load_experts(const Fields& options, const ModelSp
   return std::make_unique<RemoteExperts>(spec, std::move(placement), communicator);
 }
 
+/// From the arena, or from the files where there is none.
+void open_weights(const Fields& options, WeightStore* store) {
+  const Napi::Env env = options.env();
+  if (options.is_null("arena")) return throw_if_error(env, store->open(read_weight_plan(options.object("weights"))));
+  const Fields file = options.object("arena");
+  std::shared_ptr<const Arena> arena;
+  throw_if_error(env, Arena::open(file.string("path"), file.string("key"), &arena));
+  store->open(std::move(arena));
+}
+
 CoreConfig load_core(const Fields& options) {
   const Napi::Env env = options.env();
   const ModelSpec spec = read_model_spec(options.object("model"));
-  const WeightPlan weights = read_weight_plan(options.object("weights"));
   check_policy(env, options.string("policy"));
   const std::shared_ptr<xccl::Communicator> communicator = communicator_of(options);
   CoreConfig config;
@@ -97,7 +108,7 @@ CoreConfig load_core(const Fields& options) {
   config.max_pass_tokens = config.max_batch_tokens;
   throw_if_error(env, check_model_spec(spec));
   WeightStore store;
-  throw_if_error(env, store.open(weights));
+  open_weights(options, &store);
   throw_if_error(env, Model::load(spec, store, false, &config.model));
   config.experts = load_experts(options, spec, store, communicator, &config.max_pass_tokens);
   const std::span<std::byte> region = communicator ? communicator->app() : std::span<std::byte>();
@@ -164,7 +175,6 @@ ExpertServerConfig load_server(const Fields& options) {
   const Napi::Env env = options.env();
   ExpertServerConfig config;
   config.spec = read_model_spec(options.object("model"));
-  const WeightPlan weights = read_weight_plan(options.object("weights"));
   check_policy(env, options.string("policy"));
   throw_if_error(env, check_model_spec(config.spec));
   config.communicator = unwrap_communicator(options.value("communicator"), options.path_of("communicator"));
@@ -172,7 +182,7 @@ ExpertServerConfig load_server(const Fields& options) {
   throw_if_error(env, check_placement(config.spec, config.placement, config.communicator->config()));
   const auto rank = static_cast<int32_t>(config.communicator->rank());
   WeightStore store;
-  throw_if_error(env, store.open(weights));
+  open_weights(options, &store);
   throw_if_error(env, config.bank.load(config.spec, store, config.spec.num_layers,
                                        [&](int expert) { return config.placement.expert_to_rank[expert] == rank; }));
   return config;
@@ -206,6 +216,88 @@ Napi::Value create_expert_server(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// ---- Arena ----
+
+/// What a pack shares with its handle in JavaScript.
+struct PackJob {
+  ModelSpec spec;
+  WeightPlan weights;
+  std::string path;
+  std::string key;
+  PackProgress progress;
+};
+
+class PackWorker final : public Napi::AsyncWorker {
+ public:
+  PackWorker(Napi::Env env, std::shared_ptr<PackJob> job)
+      : Napi::AsyncWorker(env, "switchyard.executor.pack"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        job_(std::move(job)),
+        open_id_(OpenHandles::of(env).add([job = job_] { job->progress.is_cancelled = true; })) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ private:
+  void Execute() override { status_ = pack_model(job_->spec, job_->weights, job_->path, job_->key, &job_->progress); }
+
+  void OnOK() override {
+    OpenHandles::of(Env()).remove(open_id_);
+    if (status_.ok()) {
+      deferred_.Resolve(Env().Undefined());
+    } else {
+      deferred_.Reject(make_error(Env(), status_.code(), status_.message()).Value());
+    }
+  }
+
+  const Napi::Promise::Deferred deferred_;
+  const std::shared_ptr<PackJob> job_;
+  const uint64_t open_id_;
+  Status status_;
+};
+
+Napi::Value pack(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Fields options(info[0], "options");
+  const Fields arena = options.object("arena");
+  auto job = std::make_shared<PackJob>();
+  job->spec = read_model_spec(options.object("model"));
+  job->weights = read_weight_plan(options.object("weights"));
+  job->path = arena.string("path");
+  job->key = arena.string("key");
+  check_policy(env, options.string("policy"));
+  auto* worker = new PackWorker(env, job);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("done", worker->promise());
+  set_method(result, "progress", [job](const Napi::CallbackInfo& call) {
+    Napi::Object progress = Napi::Object::New(call.Env());
+    progress.Set("doneBytes", static_cast<double>(job->progress.done_bytes));
+    progress.Set("totalBytes", static_cast<double>(job->progress.total_bytes));
+    return progress;
+  });
+  set_method(result, "cancel", [job](const Napi::CallbackInfo&) { job->progress.is_cancelled = true; });
+  worker->Queue();
+  return result;
+}
+
+Napi::Value check_arena(const Napi::CallbackInfo& info) {
+  const Fields file(info[0], "arena");
+  std::shared_ptr<const Arena> arena;
+  throw_if_error(info.Env(), Arena::open(file.string("path"), file.string("key"), &arena));
+  return info.Env().Undefined();
+}
+
+Napi::Value try_lock_file(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsString()) Fields::fail(env, "path", "must be a string");
+  std::unique_ptr<FileLock> taken;
+  throw_if_error(env, FileLock::try_lock(info[0].As<Napi::String>().Utf8Value(), &taken));
+  if (!taken) return env.Null();
+  Napi::Object result = Napi::Object::New(env);
+  set_method(result, "release",
+             [lock = std::shared_ptr<FileLock>(std::move(taken))](const Napi::CallbackInfo&) mutable { lock.reset(); });
+  return result;
+}
+
 // ---- Without a loop ----
 
 Napi::Value write_floats(Napi::Env env, const std::vector<float>& values) {
@@ -220,9 +312,11 @@ Napi::Value evaluate_model(const Napi::CallbackInfo& info) {
   const Fields options(info[0], "options");
   check_policy(env, options.string("policy"));
   const bool mtp = options.boolean("mtp");
+  WeightStore store;
+  open_weights(options, &store);
   Evaluation evaluation;
-  throw_if_error(env, evaluate(read_model_spec(options.object("model")), read_weight_plan(options.object("weights")),
-                               int_list(options, "tokens"), int_field(options, "chunkTokens", 1), mtp, &evaluation));
+  throw_if_error(env, evaluate(read_model_spec(options.object("model")), store, int_list(options, "tokens"),
+                               int_field(options, "chunkTokens", 1), mtp, &evaluation));
   Napi::Object result = Napi::Object::New(env);
   result.Set("logits", write_floats(env, evaluation.logits));
   result.Set("mtpLogits", mtp ? write_floats(env, evaluation.mtp_logits) : env.Null());
@@ -251,6 +345,7 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   result.Set("isas", isas);
   result.Set("isa", isa_name(kernels().isa));
   result.Set("contractVersion", kContractVersion);
+  result.Set("arenaLayoutVersion", kArenaLayoutVersion);
   return result;
 }
 
@@ -268,6 +363,9 @@ Napi::Value numeric_class_of(const Napi::CallbackInfo& info) {
 void init_executor(Napi::Env, Napi::Object exports) {
   set_method(exports, "describe", describe);
   set_method(exports, "numericClass", numeric_class_of);
+  set_method(exports, "tryLockFile", try_lock_file);
+  set_method(exports, "packModel", pack);
+  set_method(exports, "checkArena", check_arena);
   set_method(exports, "createExecutor", create_executor);
   set_method(exports, "createExpertServer", create_expert_server);
   set_method(exports, "evaluate", evaluate_model);

@@ -7,11 +7,11 @@ import {
   expertPlacement,
   type InProcessExecutor,
   isExpertOf,
+  joinWithModel,
   kvPoolShape,
+  type LoadedModel,
   numFfnUnits,
-  type OpenServed,
   openExecutor,
-  openServed,
   RankRuntime,
   rankSeat,
   servesKv,
@@ -19,7 +19,7 @@ import {
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
 import { loadNative, type NativeModule } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
-import { joinCluster, type Member, type Membership } from '@switchyard/registry';
+import type { Member, Membership } from '@switchyard/registry';
 import type { options } from './config.js';
 
 type AttentionContext = ServiceContext<ServiceConfig<typeof options>>;
@@ -27,7 +27,7 @@ type AttentionContext = ServiceContext<ServiceConfig<typeof options>>;
 interface Parts {
   context: AttentionContext;
   native: NativeModule;
-  model: OpenServed;
+  model: LoadedModel;
   membership: Membership;
   rank: RankRuntime;
 }
@@ -35,9 +35,8 @@ interface Parts {
 export async function wire(context: AttentionContext): Promise<Wiring> {
   const { config, log } = context;
   const native = loadNative();
-  const model = await openServed(config, native, log);
-  const membership = await joinCluster(context, { kind: cluster.MemberKind.ATTENTION, te: config.te });
-  membership.update({ model: model.registration });
+  const self = { kind: cluster.MemberKind.ATTENTION, te: config.te };
+  const { model, membership } = await joinWithModel(context, native, self, true);
   const rank = openRank(context, native, model, membership);
   const endpoint = new ExecutorEndpoint({ memberId: membership.id, modelDigest: model.registration.digest, log });
   const executor = serveWhenExpertsJoin({ context, native, model, membership, rank }, endpoint);
@@ -51,7 +50,7 @@ export async function wire(context: AttentionContext): Promise<Wiring> {
   };
 }
 
-function openRank(context: AttentionContext, native: NativeModule, model: OpenServed, membership: Membership) {
+function openRank(context: AttentionContext, native: NativeModule, model: LoadedModel, membership: Membership) {
   const { config, log } = context;
   const { spec } = model.opened;
   const isExpert = isExpertOf(config.te);

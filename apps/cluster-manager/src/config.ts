@@ -19,6 +19,11 @@ export const sharedOptions = defineOptions({
     schema: z.string().min(1).optional(),
     help: 'Name that clients ask for; default is that of DIR',
   }),
+  cacheDir: option({
+    schema: z.string().min(1).optional(),
+    unit: 'DIR',
+    help: 'Where packed weights are kept between starts; default is $XDG_CACHE_HOME/switchyard, or ~/.cache/switchyard',
+  }),
   attentionRanks: option({ schema: int({ min: 1, max: 64 }), default: 2, help: 'Attention ranks of topology full' }),
   expertRanks: option({ schema: int({ min: 1, max: 64 }), default: 2, help: 'Expert ranks of topology full' }),
   kvBytes: option({ schema: byteCount({ min: 1 }).optional(), unit: 'bytes', help: 'KV memory of each rank' }),

@@ -2,16 +2,16 @@
 import {
   ActiveCalls,
   DecodeTaskService,
+  joinWithModel,
   KvClaimClient,
-  type OpenServed,
-  openServed,
+  type LoadedModel,
   registerMasterMetrics,
   servedModel,
 } from '@switchyard/flowserve';
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
 import { loadNative, type NativeModule } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
-import { joinCluster, type Membership } from '@switchyard/registry';
+import type { Membership } from '@switchyard/registry';
 import type { modes, options } from './config.js';
 import { type Engine, openColocated, openFull, openPd } from './engines.js';
 
@@ -20,7 +20,7 @@ export type DecodeContext = ServiceContext<ServiceConfig<typeof options>>;
 export interface DecodeParts {
   context: DecodeContext;
   native: NativeModule;
-  model: OpenServed;
+  model: LoadedModel;
   membership: Membership;
 }
 
@@ -33,10 +33,8 @@ const engines: Record<(typeof modes)[number], (parts: DecodeParts) => Engine> = 
 export async function wire(context: DecodeContext): Promise<Wiring> {
   const { config, log, meter } = context;
   const native = loadNative();
-  const model = await openServed(config, native, log);
-  const colocated = config.mode === 'colocated';
-  const membership = await joinCluster(context, { kind: cluster.MemberKind.DECODE, colocated });
-  membership.update({ model: model.registration });
+  const self = { kind: cluster.MemberKind.DECODE, colocated: config.mode === 'colocated' };
+  const { model, membership } = await joinWithModel(context, native, self, config.mode !== 'full');
   const engine = engines[config.mode]({ context, native, model, membership });
   const { claimTimeoutMs, startTimeoutMs } = config;
   const claims = new KvClaimClient({ membership, local: engine.handles, claimTimeoutMs, log });

@@ -5,11 +5,11 @@ import {
   exchangeShape,
   expertPlacement,
   isAttentionOf,
+  joinWithModel,
+  type LoadedModel,
   memberOfRank,
   numericPolicy,
   numFfnUnits,
-  type OpenServed,
-  openServed,
   RankRuntime,
   rankSeat,
   systemClock,
@@ -17,7 +17,7 @@ import {
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
 import { type ExpertPlacement, loadNative, type NativeExpertServer, type NativeModule } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
-import { joinCluster, type Membership } from '@switchyard/registry';
+import type { Membership } from '@switchyard/registry';
 import type { options } from './config.js';
 import { registerExpertMetrics } from './metrics.js';
 
@@ -26,7 +26,7 @@ type ExpertContext = ServiceContext<ServiceConfig<typeof options>>;
 interface Parts {
   context: ExpertContext;
   native: NativeModule;
-  model: OpenServed;
+  model: LoadedModel;
   membership: Membership;
   rank: RankRuntime;
 }
@@ -34,9 +34,8 @@ interface Parts {
 export async function wire(context: ExpertContext): Promise<Wiring> {
   const { config, log } = context;
   const native = loadNative();
-  const model = await openServed(config, native, log);
-  const membership = await joinCluster(context, { kind: cluster.MemberKind.EXPERT, te: config.te });
-  membership.update({ model: model.registration });
+  const self = { kind: cluster.MemberKind.EXPERT, te: config.te };
+  const { model, membership } = await joinWithModel(context, native, self, true);
   const rank = new RankRuntime({
     native,
     membership,
@@ -98,6 +97,7 @@ function openServer(
   return native.createExpertServer({
     model: executorSpec,
     weights,
+    arena: model.arena,
     policy: numericPolicy,
     communicator: rank.communicator,
     placement,

@@ -1,9 +1,9 @@
 // The only place that constructs prefill's parts.
 import {
   ActiveCalls,
+  joinWithModel,
   openHandles,
   openLocalTe,
-  openServed,
   PrefillTaskService,
   pullsKv,
   registerMasterMetrics,
@@ -12,15 +12,12 @@ import {
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
 import { loadNative } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
-import { joinCluster } from '@switchyard/registry';
 import type { options } from './config.js';
 
 export async function wire(context: ServiceContext<ServiceConfig<typeof options>>): Promise<Wiring> {
   const { config, log, meter } = context;
   const native = loadNative();
-  const model = await openServed(config, native, log);
-  const membership = await joinCluster(context, { kind: cluster.MemberKind.PREFILL });
-  membership.update({ model: model.registration });
+  const { model, membership } = await joinWithModel(context, native, { kind: cluster.MemberKind.PREFILL }, true);
   const onLost = (error: Error) => context.fail(error);
   const te = openLocalTe({ native, model, membership, config, talksTo: pullsKv, meter, log, onLost });
   const { handles, close } = openHandles(te, model, membership, config.kvLeaseMs);

@@ -132,7 +132,13 @@ export class ScriptedTe {
       epoch: this.epoch,
       address: this.address,
       state: cluster.MemberState.SERVING,
-      model: { name, digest: weights.digest, numericClass: 'fp32/test', contextTokens },
+      model: {
+        name,
+        digest: weights.digest,
+        descriptionDigest: weights.digest,
+        numericClass: 'fp32/test',
+        contextTokens,
+      },
       colocated: this.#colocated,
     });
   }

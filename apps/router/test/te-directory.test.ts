@@ -26,7 +26,7 @@ interface MemberPatch {
 
 function member(id: string, kind: cluster.MemberKind, patch: MemberPatch = {}): cluster.Member {
   const { epoch = 1n, state = SERVING, colocated = false, digest = 'd1', numericClass = 'fp32' } = patch;
-  const model = { name: 'tiny', digest, numericClass, contextTokens: 64 };
+  const model = { name: 'tiny', digest, descriptionDigest: digest, numericClass, contextTokens: 64 };
   return cluster.Member.fromPartial({ id, kind, epoch, state, colocated, model, address: `unix:/${id}` });
 }
 

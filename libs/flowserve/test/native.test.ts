@@ -28,7 +28,7 @@ function open(options: { numBlocks: number; maxPrefillTokens: number }): void {
   const pool = { numBlocks, blockTokens: 16, maxBatchTokens: 8 + maxPrefillTokens };
   const executor = new InProcessExecutor({
     native: loadNative(),
-    executor: { model: executorSpec, weights, policy: 'fp32', ...pool, communicator: null, experts: null },
+    executor: { model: executorSpec, weights, arena: null, policy: 'fp32', ...pool, communicator: null, experts: null },
     memberId: 'decode-0',
     memberEpoch: 1n,
     observers: [],

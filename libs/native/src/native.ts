@@ -22,6 +22,12 @@ export interface NativeModule {
   /** "policy/kernelClass/contractVersion/hash": the hash is over the output bits of a fixed self-test (D2). */
   numericClass(policy: NumericPolicy): string;
   createCommunicator(options: CommunicatorOptions): NativeCommunicator;
+  /** Takes a lock between processes, whose file this makes; null while another has it. Free too when its owner dies. */
+  tryLockFile(path: string): FileLock | null;
+  /** Writes all weights of a model, packed, to an arena that the other calls map. At once and beside the event loop. */
+  packModel(options: PackOptions): PackRun;
+  /** Throws IO, MISMATCH or CORRUPT for an arena that the others could not map. */
+  checkArena(arena: ArenaFile): void;
   createExecutor(options: ExecutorOptions): NativeExecutor;
   createExpertServer(options: ExpertServerOptions): NativeExpertServer;
   /** Runs the whole model over one token sequence in this thread: the reference for goldens, never used for serving. */
@@ -36,6 +42,8 @@ export interface NativeDescription {
   /** The one in use (SWITCHYARD_ISA forces it). */
   isa: string;
   contractVersion: number;
+  /** Part of an arena's key: raised whenever its bytes change. */
+  arenaLayoutVersion: number;
 }
 
 // ---- XCCL ----
@@ -156,10 +164,42 @@ export interface ProbeReport {
 
 // ---- Executor ----
 
-export interface ExecutorOptions {
+/** Where the weights come from. */
+export interface WeightSource {
   model: ExecutorSpec;
   weights: WeightPlan;
+  /** Holds the weights, ready to map: the files of `weights` are not touched then. Null reads (and packs) them in this call. */
+  arena: ArenaFile | null;
   policy: NumericPolicy;
+}
+
+/** A file that packModel has made. Opening it under another key is MISMATCH, a damaged one CORRUPT. */
+export interface ArenaFile {
+  path: string;
+  /** At most 64 bytes that name the weights, the policy and the layout. */
+  key: string;
+}
+
+export interface FileLock {
+  /** Removes the lock's file. Idempotent. */
+  release(): void;
+}
+
+export interface PackOptions extends WeightSource {
+  /** Where to write. It appears when it is whole; meanwhile `PATH.tmp` is there, which one caller at a time may own. */
+  arena: ArenaFile;
+}
+
+export interface PackRun {
+  /** Rejects with the codes of bad weight files, IO, and CLOSED when cancelled. */
+  done: Promise<void>;
+  /** Bytes of the tensors of the files. */
+  progress(): { doneBytes: number; totalBytes: number };
+  /** Ends it before the next tensor. */
+  cancel(): void;
+}
+
+export interface ExecutorOptions extends WeightSource {
   /** Blocks of the KV pool; its region lies in the communicator's app area when there is one. */
   numBlocks: number;
   blockTokens: number;
@@ -327,10 +367,7 @@ export interface StepTiming {
 
 // ---- Expert server ----
 
-export interface ExpertServerOptions {
-  model: ExecutorSpec;
-  weights: WeightPlan;
-  policy: NumericPolicy;
+export interface ExpertServerOptions extends WeightSource {
   communicator: NativeCommunicator;
   placement: ExpertPlacement;
   /** Called with all spans of sampled requests since the last call. */
@@ -357,10 +394,7 @@ export interface NativeExpertServer {
 
 // ---- Reference evaluation ----
 
-export interface EvaluateOptions {
-  model: ExecutorSpec;
-  weights: WeightPlan;
-  policy: NumericPolicy;
+export interface EvaluateOptions extends WeightSource {
   tokens: number[];
   /** Rows of a forward pass, at least 1; the logits do not depend on it. With mtp all rows run in one. */
   chunkTokens: number;

@@ -109,6 +109,7 @@ function serve(rank: Rank, placement: ReturnType<typeof placementOn>): NativeExp
   const server = loadNative().createExpertServer({
     model: model.executorSpec,
     weights: model.weights,
+    arena: null,
     policy: 'fp32',
     communicator: rank.communicator,
     placement,

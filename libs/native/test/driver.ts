@@ -66,6 +66,7 @@ export class Driver {
     this.executor = loadNative().createExecutor({
       model: model.executorSpec,
       weights: model.weights,
+      arena: null,
       policy: 'fp32',
       numBlocks: this.options.numBlocks,
       blockTokens,

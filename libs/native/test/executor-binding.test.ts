@@ -28,6 +28,7 @@ function optionsWith(changes: Partial<ExecutorOptions>): ExecutorOptions {
   return {
     model: model.executorSpec,
     weights: model.weights,
+    arena: null,
     policy: 'fp32',
     numBlocks: 8,
     blockTokens: 16,
@@ -111,7 +112,7 @@ async function runChild(ending: string, env: Record<string, string> = {}): Promi
     const native = loadNative();
     console.log(native.describe().isa, native.numericClass('fp32'));
     const onSteps = (events) => { if (events.some((event) => event.tokens.length > 0)) { ${ending} } };
-    const executor = native.createExecutor({ model: spec, weights, policy: 'fp32', numBlocks: 64, blockTokens: 16,
+    const executor = native.createExecutor({ model: spec, weights, arena: null, policy: 'fp32', numBlocks: 64, blockTokens: 16,
       maxBatchTokens: 8, communicator: null, experts: null, onSteps });
     const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0n, logprobs: false, topLogprobs: 0 };
     const blocks = Array.from({ length: 64 }, (_, i) => i);

@@ -1,16 +1,25 @@
 // Every family against transformers: logits within 2e-4 of their range, the same top choice where it is clear, and the same bits
 // however a prompt is cut.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { loadNative } from '../src/index.js';
+import { type ArenaFile, loadNative } from '../src/index.js';
 import type { OpenedWeights } from './driver.js';
 import { Golden, type GoldenPrompt, listFixtures, withFixture } from './families.js';
 
 const TOLERANCE = 2e-4;
 const fixtures = listFixtures();
 
-function evaluate(model: OpenedWeights, tokens: number[], { chunkTokens = tokens.length, mtp = false } = {}) {
-  const { executorSpec, weights } = model;
-  return loadNative().evaluate({ model: executorSpec, weights, policy: 'fp32', tokens, chunkTokens, mtp });
+interface HowToEvaluate {
+  chunkTokens?: number;
+  mtp?: boolean;
+  arena?: ArenaFile | null;
+}
+
+function evaluate({ executorSpec, weights }: OpenedWeights, tokens: number[], how: HowToEvaluate = {}) {
+  const options = { chunkTokens: tokens.length, mtp: false, arena: null, ...how };
+  return loadNative().evaluate({ model: executorSpec, weights, policy: 'fp32', tokens, ...options });
 }
 
 const rowOf = (rows: Float32Array, i: number, width: number) => rows.subarray(i * width, (i + 1) * width);
@@ -80,4 +89,23 @@ test.each(fixtures)('%s has the same bits in chunks and step by step', async (fi
     const whole = bits(ids.length);
     for (const chunkTokens of [1, 3, 7, 16]) expect(bits(chunkTokens)).toEqual(whole);
   });
+});
+
+test.each(fixtures)('%s has the same bits from an arena', async (fixture) => {
+  const folder = mkdtempSync(join(tmpdir(), 'switchyard-arena-js-'));
+  const arena = { path: join(folder, 'arena'), key: fixture };
+  try {
+    await withFixture(fixture, async (model) => {
+      const { executorSpec, weights, spec } = model;
+      await loadNative().packModel({ model: executorSpec, weights, arena, policy: 'fp32' }).done;
+      const mtp = spec.numMtpLayers > 0;
+      const bits = (from: ArenaFile | null) => {
+        const { logits, mtpLogits } = evaluate(model, [1, 17, 99, 3, 42, 7], { arena: from, mtp });
+        return [logits, ...(mtpLogits ? [mtpLogits] : [])].map(({ buffer }) => new Uint32Array(buffer));
+      };
+      expect(bits(arena)).toEqual(bits(null));
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -58,7 +58,7 @@ export class Golden {
 }
 
 /** Opens a fixture and gives it to `use`. Directories have no tokenizer, which they must have but nobody here uses. */
-export async function withFixture(fixture: string, use: (model: OpenedWeights) => void): Promise<void> {
+export async function withFixture(fixture: string, use: (model: OpenedWeights) => Promise<void> | void): Promise<void> {
   if (isGguf(fixture)) return use(await openModel(join(root, fixture, GGUF_FILE)));
   const dir = mkdtempSync(join(tmpdir(), 'switchyard-family-'));
   try {
@@ -66,7 +66,7 @@ export async function withFixture(fixture: string, use: (model: OpenedWeights) =
       if (file.isFile()) symlinkSync(join(root, fixture, file.name), join(dir, file.name));
     }
     writeFileSync(join(dir, 'tokenizer.json'), '{}');
-    use(await openModel(dir));
+    await use(await openModel(dir));
   } finally {
     rmSync(dir, { recursive: true });
   }

@@ -53,6 +53,7 @@ test.each(golden.rows)('logits of $text', ({ ids, last_logits, last_mtp_logits, 
   const { logits, mtpLogits } = loadNative().evaluate({
     model: model.executorSpec,
     weights: model.weights,
+    arena: null,
     policy: 'fp32',
     tokens: ids,
     chunkTokens: ids.length,

@@ -38,8 +38,8 @@ function checked(member: Member | undefined): Member {
 }
 
 function patchOf(request: cluster.HeartbeatRequest): MemberPatch & { state: cluster.MemberState } {
-  const { state, xccl, model } = request;
-  return { state, ...(xccl && { xccl }), ...(model && { model }) };
+  const { state, xccl, model, loading } = request;
+  return { state, loading, ...(xccl && { xccl }), ...(model && { model }) };
 }
 
 /** The whole membership, now and after each change; changes that come faster than the watcher reads are merged. */

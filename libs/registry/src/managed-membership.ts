@@ -136,8 +136,8 @@ class ManagedMembership implements Membership {
   }
 
   async #heartbeat(): Promise<void> {
-    const { id, epoch, state, xccl, model } = this.#self;
-    await callUnary(this.#client, 'heartbeat', { id, epoch, state, xccl, model }, this.#limits());
+    const { id, epoch, state, xccl, model, loading } = this.#self;
+    await callUnary(this.#client, 'heartbeat', { id, epoch, state, xccl, model, loading }, this.#limits());
   }
 
   async #register(): Promise<void> {

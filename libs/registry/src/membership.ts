@@ -17,6 +17,8 @@ export interface MemberPatch {
   /** `rank` is ignored: it is this membership's own. */
   xccl?: cluster.XcclEndpoint;
   model?: cluster.ServedModel;
+  /** Undefined ends it. */
+  loading?: cluster.LoadProgress | undefined;
 }
 
 export interface Membership {

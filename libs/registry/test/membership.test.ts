@@ -28,7 +28,7 @@ describe('with a manager', () => {
     b.update({
       state: SERVING,
       xccl: endpoint,
-      model: { name: 'm', digest: 'd', numericClass: 'n', contextTokens: 9 },
+      model: { name: 'm', digest: 'd', numericClass: 'n', contextTokens: 9, descriptionDigest: 'd' },
     });
     const found = await a.waitFor((members) => members.find(({ id, state }) => id === 'b' && state === SERVING), 3000);
     expect(found).toMatchObject({

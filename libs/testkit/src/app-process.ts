@@ -14,6 +14,7 @@ export class AppProcess {
   readonly address: string;
   readonly runDir: string;
   readonly #ownsRunDir: boolean;
+  readonly #cacheDir = mkdtempSync(join(tmpdir(), 'sy-cache-'));
   readonly #child: ChildProcess;
   #log = '';
 
@@ -24,7 +25,8 @@ export class AppProcess {
     const main = join(root, 'apps', id.replace(/-\d+$/, ''), 'dist/main.js');
     const model = join(root, 'models/switchyard-tiny');
     const common = ['--id', id, '--model', model, '--run-dir', this.runDir, '--log-format', 'json'];
-    this.#child = spawn(process.execPath, [main, ...common, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, SWITCHYARD_CACHE_DIR: this.#cacheDir };
+    this.#child = spawn(process.execPath, [main, ...common, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on('line', (line) => this.#append(line));
     }
@@ -42,6 +44,7 @@ export class AppProcess {
       this.#child.kill('SIGTERM');
       await once(this.#child, 'close');
     }
+    rmSync(this.#cacheDir, { recursive: true, force: true });
     if (!this.#ownsRunDir) return { exitCode: this.#child.exitCode, left: [] };
     const left = existsSync(this.runDir) ? readdirSync(this.runDir) : [];
     rmSync(this.runDir, { recursive: true, force: true });

@@ -51,6 +51,8 @@ export class System {
   readonly #root: ChildProcess;
   readonly #byNpm: boolean;
   readonly #tmpDir: string;
+  /** Outside #tmpDir: what lies in it is not left behind. */
+  readonly #cacheDir: string;
   readonly #shmBefore = shmObjects();
   readonly #pidsSeen = new Set<number>();
   readonly #logLines: string[] = [];
@@ -62,6 +64,7 @@ export class System {
     this.http = `http://127.0.0.1:${httpPort}`;
     this.grpc = `127.0.0.1:${grpcPort}`;
     this.#tmpDir = mkdtempSync(join(tmpdir(), 'sy-'));
+    this.#cacheDir = mkdtempSync(join(tmpdir(), 'sy-cache-'));
     const flags = { topology: options.topology, 'http-port': httpPort, 'grpc-port': grpcPort, ...options.flags };
     const argv = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
     this.#byNpm = options.byNpm ?? false;
@@ -69,7 +72,7 @@ export class System {
     const [program = '', ...args] = [...command, ...argv];
     this.#root = spawn(program, args, {
       cwd: repoRoot,
-      env: { ...process.env, TMPDIR: this.#tmpDir, ...options.env },
+      env: { ...process.env, TMPDIR: this.#tmpDir, SWITCHYARD_CACHE_DIR: this.#cacheDir, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#keepLog();
@@ -173,7 +176,7 @@ export class System {
   /** Kills and removes whatever is left, silently: for the end of a test that has failed. */
   destroy(): void {
     for (const pid of this.#pidsSeen) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
-    rmSync(this.#tmpDir, { recursive: true, force: true });
+    for (const dir of [this.#tmpDir, this.#cacheDir]) rmSync(dir, { recursive: true, force: true });
   }
 }
 

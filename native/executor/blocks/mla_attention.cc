@@ -23,42 +23,37 @@ Status MlaAttention::load_query(const ModelSpec& s, const WeightStore& store, co
   return store.load_matrix(attn + "q_b_proj.weight", query_dim, s.q_lora_rank, &q_b_);
 }
 
-/// Splits kv_b_proj [heads * (nope + v), kv_lora_rank] into the two matrices of each head.
+/// The two matrices of each head, from kv_b_proj [heads * (nope + v), kv_lora_rank].
 Status MlaAttention::load_joined_kv_b(const ModelSpec& s, const WeightStore& store, const std::string& name) {
-  const int head_rows = s.qk_nope_head_dim + s.v_head_dim;
-  TensorView view;
-  SWITCHYARD_RETURN_IF_ERROR(store.find(name, {s.num_heads * head_rows, s.kv_lora_rank}, &view));
-  const bool is_bf16 = view.dtype == Dtype::kBf16;
-  const size_t row_bytes = s.kv_lora_rank * dtype_bytes(view.dtype);
-  for (int h = 0; h < s.num_heads; ++h) {
-    const auto* key_rows = static_cast<const std::byte*>(view.data) + static_cast<size_t>(h) * head_rows * row_bytes;
-    const auto* value_rows = key_rows + s.qk_nope_head_dim * row_bytes;
-    key_up_.emplace_back(s.kv_lora_rank, s.qk_nope_head_dim, is_bf16);
-    key_up_.back().set_rows(0, s.kv_lora_rank, key_rows, view.dtype, 1, s.kv_lora_rank);
-    value_up_.emplace_back(s.v_head_dim, s.kv_lora_rank, is_bf16);
-    value_up_.back().set_rows(0, s.v_head_dim, value_rows, view.dtype, s.kv_lora_rank, 1);
-  }
-  return {};
+  const int nope = s.qk_nope_head_dim;
+  HeadRows rows = {.tensor = name,
+                   .shape = {s.num_heads * (nope + s.v_head_dim), s.kv_lora_rank},
+                   .num_heads = s.num_heads,
+                   .head_rows = nope + s.v_head_dim,
+                   .first_row = 0,
+                   .num_rows = nope,
+                   .is_transposed = true};
+  SWITCHYARD_RETURN_IF_ERROR(store.load_heads(rows, &key_up_));
+  rows.first_row = nope;
+  rows.num_rows = s.v_head_dim;
+  rows.is_transposed = false;
+  return store.load_heads(rows, &value_up_);
 }
 
 /// k_b_proj [heads, kv_lora_rank, nope] and v_b_proj [heads, v, kv_lora_rank].
 Status MlaAttention::load_split_kv_b(const ModelSpec& s, const WeightStore& store, const std::string& attn) {
-  TensorView keys;
-  TensorView values;
-  SWITCHYARD_RETURN_IF_ERROR(
-      store.find(attn + "k_b_proj.weight", {s.num_heads, s.kv_lora_rank, s.qk_nope_head_dim}, &keys));
-  SWITCHYARD_RETURN_IF_ERROR(
-      store.find(attn + "v_b_proj.weight", {s.num_heads, s.v_head_dim, s.kv_lora_rank}, &values));
-  const auto head_of = [](const TensorView& view, int h) {
-    return static_cast<const std::byte*>(view.data) + h * view.shape[1] * view.shape[2] * dtype_bytes(view.dtype);
+  const auto load_whole_heads = [&](const char* part, int num_rows, int num_columns, std::vector<PackedMatrix>* heads) {
+    return store.load_heads({.tensor = attn + part,
+                             .shape = {s.num_heads, num_rows, num_columns},
+                             .num_heads = s.num_heads,
+                             .head_rows = num_rows,
+                             .first_row = 0,
+                             .num_rows = num_rows,
+                             .is_transposed = false},
+                            heads);
   };
-  for (int h = 0; h < s.num_heads; ++h) {
-    key_up_.emplace_back(s.kv_lora_rank, s.qk_nope_head_dim, keys.dtype == Dtype::kBf16);
-    key_up_.back().set_rows(0, s.kv_lora_rank, head_of(keys, h), keys.dtype, s.qk_nope_head_dim, 1);
-    value_up_.emplace_back(s.v_head_dim, s.kv_lora_rank, values.dtype == Dtype::kBf16);
-    value_up_.back().set_rows(0, s.v_head_dim, head_of(values, h), values.dtype, s.kv_lora_rank, 1);
-  }
-  return {};
+  SWITCHYARD_RETURN_IF_ERROR(load_whole_heads("k_b_proj.weight", s.kv_lora_rank, s.qk_nope_head_dim, &key_up_));
+  return load_whole_heads("v_b_proj.weight", s.v_head_dim, s.kv_lora_rank, &value_up_);
 }
 
 void MlaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, const RopeTable& rope,

@@ -40,12 +40,10 @@ Status run_chunks(const Model& model, std::span<const BatchRow> rows, const KvPo
 
 }  // namespace
 
-Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, int chunk_tokens,
+Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const int32_t> tokens, int chunk_tokens,
                 bool mtp, Evaluation* result) {
   SWITCHYARD_RETURN_IF_ERROR(check_model_spec(spec));
   SWITCHYARD_RETURN_IF_ERROR(check_tokens(spec, tokens, mtp));
-  WeightStore store;
-  SWITCHYARD_RETURN_IF_ERROR(store.open(weights));
   std::shared_ptr<const Model> model;
   SWITCHYARD_RETURN_IF_ERROR(Model::load(spec, store, mtp, &model));
   ExpertBank bank;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "executor/model_spec.h"
+#include "executor/weights/weight_store.h"
 
 namespace switchyard::executor {
 
@@ -15,7 +16,7 @@ struct Evaluation {
 
 /// tokens: 1 .. maxPositions, each in the vocabulary. chunk_tokens > 0: rows of a forward pass (all
 /// of them with mtp), on which the logits do not depend.
-Status evaluate(const ModelSpec& spec, const WeightPlan& weights, std::span<const int32_t> tokens, int chunk_tokens,
+Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const int32_t> tokens, int chunk_tokens,
                 bool mtp, Evaluation* result);
 
 }  // namespace switchyard::executor

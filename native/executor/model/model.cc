@@ -7,27 +7,17 @@
 namespace switchyard::executor {
 
 Status EmbeddingTable::load(const WeightStore& store, const std::string& name, int vocab_size, int hidden_size) {
-  TensorView view;
-  SWITCHYARD_RETURN_IF_ERROR(store.find(name, {vocab_size, hidden_size}, &view));
   hidden_size_ = hidden_size;
-  const size_t count = static_cast<size_t>(vocab_size) * hidden_size;
-  if (view.dtype == Dtype::kBf16) {
-    const auto* bits = static_cast<const uint16_t*>(view.data);
-    bf16_.assign(bits, bits + count);
-    return {};
-  }
-  fp32_.resize(count);
-  for (size_t i = 0; i < count; ++i) fp32_[i] = widen(view.data, view.dtype, i);
-  return {};
+  return store.load_table(name, vocab_size, hidden_size, &rows_);
 }
 
 void EmbeddingTable::lookup(int32_t token, float* out) const {
   const size_t first = static_cast<size_t>(token) * hidden_size_;
-  if (bf16_.empty()) {
-    std::memcpy(out, &fp32_[first], hidden_size_ * sizeof(float));
+  if (!rows_.is_bf16) {
+    std::memcpy(out, rows_.data.get() + first * sizeof(float), hidden_size_ * sizeof(float));
     return;
   }
-  for (int k = 0; k < hidden_size_; ++k) out[k] = bf16_to_float(bf16_[first + k]);
+  for (int k = 0; k < hidden_size_; ++k) out[k] = widen(rows_.data.get(), Dtype::kBf16, first + k);
 }
 
 Status Layer::load(const ModelSpec& spec, const WeightStore& store, int layer) {

@@ -15,7 +15,7 @@
 
 namespace switchyard::executor {
 
-/// Token embeddings, kept in the file's type.
+/// Token embeddings: bf16 where the file has that, else fp32.
 class EmbeddingTable {
  public:
   Status load(const WeightStore& store, const std::string& name, int vocab_size, int hidden_size);
@@ -24,8 +24,7 @@ class EmbeddingTable {
 
  private:
   int hidden_size_ = 0;
-  std::vector<uint16_t> bf16_;
-  std::vector<float> fp32_;
+  RowTable rows_;
 };
 
 struct Layer {

@@ -1,177 +1,189 @@
 #include "executor/weights/weight_store.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace switchyard::executor {
 namespace {
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
+/// What is widened at once when a matrix is packed.
+constexpr uint64_t kPieceElements = uint64_t{1} << 20;
 
-/// Elements of a shape; false when a dimension is not positive or the product leaves 48 bits.
-bool count_elements(const std::vector<int64_t>& shape, uint64_t* count) {
-  constexpr uint64_t kMost = uint64_t{1} << 48;
-  *count = 1;
-  for (const int64_t dimension : shape) {
-    if (dimension <= 0 || static_cast<uint64_t>(dimension) > kMost / *count) return false;
-    *count *= static_cast<uint64_t>(dimension);
-  }
-  return true;
-}
-
-/// Rows and columns of an fp8 matrix that share a scale (DeepSeek-V3's weight_block_size).
-constexpr int64_t kScaleBlock = 128;
-
-int64_t num_scale_blocks(int64_t dimension) { return (dimension + kScaleBlock - 1) / kScaleBlock; }
-
-/// values [rows, num_columns], each times the scale of its block; scales are [row blocks, column blocks].
-void multiply_blocks(const std::vector<float>& scales, int64_t num_columns, std::vector<float>* values) {
-  const int64_t num_rows = static_cast<int64_t>(values->size()) / num_columns;
-  float* value = values->data();
-  for (int64_t row = 0; row < num_rows; ++row) {
-    const float* row_scales = &scales[row / kScaleBlock * num_scale_blocks(num_columns)];
-    for (int64_t column = 0; column < num_columns; ++column) *value++ *= row_scales[column / kScaleBlock];
+/// Calls consume(first row, number of rows, their elements) for all of a tensor's rows, in pieces of whole groups.
+template <class Consume>
+void for_each_piece(const StoredTensor& tensor, uint64_t num_rows, Consume consume) {
+  const uint64_t groups = kPieceElements / tensor.row_elements() / kGroupRows;
+  const uint64_t piece_rows = std::max<uint64_t>(1, groups) * kGroupRows;
+  std::vector<float> scratch;
+  for (uint64_t row = 0; row < num_rows; row += piece_rows) {
+    const uint64_t count = std::min(piece_rows, num_rows - row);
+    consume(row, count, tensor.rows(row, count, &scratch));
   }
 }
 
-Dtype plain_dtype(StoredType type) {
-  return type == StoredType::kF32 ? Dtype::kF32 : type == StoredType::kF16 ? Dtype::kF16 : Dtype::kBf16;
+/// All rows of a tensor into rows first_row.. of a matrix.
+void set_all_rows(const StoredTensor& tensor, int first_row, PackedMatrix* matrix) {
+  for_each_piece(tensor, tensor.shape[0], [&](uint64_t row, uint64_t count, const void* rows) {
+    matrix->set_rows(first_row + static_cast<int>(row), static_cast<int>(count), rows, tensor.dtype(),
+                     tensor.row_elements(), 1);
+  });
+}
+
+void widen_rows(const StoredTensor& tensor, uint64_t num_rows, float* out) {
+  for_each_piece(tensor, num_rows, [&](uint64_t, uint64_t count, const void* rows) {
+    for (uint64_t i = 0; i < count * tensor.row_elements(); ++i) *out++ = widen(rows, tensor.dtype(), i);
+  });
 }
 
 }  // namespace
 
-WeightStore::~WeightStore() {
-  for (const auto& [path, file] : files_) munmap(const_cast<std::byte*>(file.data), file.bytes);
+void WeightStore::pack_into(ArenaWriter* writer, PackProgress* progress) {
+  writer_ = writer;
+  progress_ = progress;
+  progress->total_bytes = files_.num_bytes();
 }
 
-Status WeightStore::map_file(const std::string& path, File* file) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return {Code::kIo, "cannot open weight file " + path + ": " + std::strerror(errno)};
-  struct stat info;
-  if (fstat(fd, &info) != 0 || info.st_size <= 0) {
-    close(fd);
-    return {Code::kIo, "weight file " + path + " is empty or cannot be read"};
-  }
-  void* data = mmap(nullptr, info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-  const int error = errno;
-  close(fd);
-  if (data == MAP_FAILED) return {Code::kIo, "cannot map weight file " + path + ": " + std::strerror(error)};
-  *file = {static_cast<const std::byte*>(data), static_cast<uint64_t>(info.st_size)};
-  files_[path] = *file;
-  return {};
+Status WeightStore::find(const std::string& name, const std::vector<int64_t>& shape,
+                         const StoredTensor** tensor) const {
+  if (progress_ && progress_->is_cancelled) return {Code::kClosed, "packing the weights was cancelled"};
+  return files_.find(name, shape, tensor);
 }
 
-/// Checks that the tensor lies in its file and its bytes are those of its shape.
-Status WeightStore::locate(const WeightTensor& tensor, StoredTensor* found) {
-  const auto known = files_.find(tensor.file);
-  File file;
-  if (known != files_.end()) {
-    file = known->second;
-  } else {
-    SWITCHYARD_RETURN_IF_ERROR(map_file(tensor.file, &file));
-  }
-  const std::string what = "tensor " + tensor.name + " of " + tensor.file;
-  uint64_t count;
-  if (!count_elements(tensor.shape, &count))
-    return {Code::kCorrupt, what + " has an impossible shape " + shape_text(tensor.shape)};
-  const StoredLayout layout = stored_layout(tensor.dtype);
-  const bool has_whole_blocks = tensor.shape.empty() || tensor.shape.back() % layout.block_elements == 0;
-  if (!has_whole_blocks || count / layout.block_elements * layout.block_bytes != tensor.bytes) {
-    return {Code::kCorrupt, what + " has " + std::to_string(tensor.bytes) + " bytes, which its shape " +
-                                shape_text(tensor.shape) + " does not give"};
-  }
-  if (tensor.offset > file.bytes || tensor.bytes > file.bytes - tensor.offset) {
-    return {Code::kCorrupt, what + " ends beyond the file (truncated?)"};
-  }
-  const uint64_t alignment = is_plain(tensor.dtype) ? layout.block_bytes : 1;
-  if (tensor.offset % alignment != 0) return {Code::kCorrupt, what + " is not aligned to its elements"};
-  *found = {file.data + tensor.offset, tensor.dtype, tensor.shape, {}};
-  return {};
-}
-
-Status WeightStore::read_scales(const WeightTensor& tensor, StoredTensor* found) {
-  const std::string what = "tensor " + tensor.name + " of " + tensor.file;
-  if (!tensor.scales || !is_plain(tensor.scales->dtype) || tensor.shape.size() != 2)
-    return {Code::kCorrupt, what + " is fp8 and no matrix with scales of plain floats"};
-  const std::vector<int64_t> expected = {num_scale_blocks(tensor.shape[0]), num_scale_blocks(tensor.shape[1])};
-  if (tensor.scales->shape != expected) {
-    return {Code::kCorrupt,
-            what + " has scales of shape " + shape_text(tensor.scales->shape) + ", it needs " + shape_text(expected)};
-  }
-  StoredTensor scales;
-  SWITCHYARD_RETURN_IF_ERROR(locate(*tensor.scales, &scales));
-  found->scales.resize(expected[0] * expected[1]);
-  widen_stored(scales.type, scales.data, found->scales.size(), found->scales.data());
-  return {};
-}
-
-Status WeightStore::open(const WeightPlan& plan) {
-  for (const WeightTensor& tensor : plan.tensors) {
-    StoredTensor found;
-    SWITCHYARD_RETURN_IF_ERROR(locate(tensor, &found));
-    if (tensor.dtype == StoredType::kF8E4m3) SWITCHYARD_RETURN_IF_ERROR(read_scales(tensor, &found));
-    tensors_[tensor.name] = std::move(found);
-  }
-  return {};
-}
-
-Status WeightStore::find(const std::string& name, std::initializer_list<int64_t> shape, TensorView* view) const {
-  const auto found = tensors_.find(name);
-  if (found == tensors_.end()) return {Code::kInvalidArgument, "the weights have no tensor " + name};
-  const StoredTensor& tensor = found->second;
-  const std::vector<int64_t> expected(shape);
-  if (tensor.shape != expected) {
-    return {Code::kInvalidArgument, "tensor " + name + " has shape " + shape_text(tensor.shape) +
-                                        ", the model's configuration needs " + shape_text(expected)};
-  }
-  if (is_plain(tensor.type)) {
-    *view = {tensor.data, plain_dtype(tensor.type), tensor.shape};
-    return {};
-  }
-  uint64_t count = 0;
-  (void)count_elements(tensor.shape, &count);
-  auto widened = std::make_shared<std::vector<float>>(count);
-  widen_stored(tensor.type, tensor.data, count, widened->data());
-  if (!tensor.scales.empty()) multiply_blocks(tensor.scales, tensor.shape[1], widened.get());
-  *view = {widened->data(), Dtype::kF32, tensor.shape, widened};
-  return {};
+void WeightStore::finish(const StoredTensor& tensor) const {
+  if (!progress_) return;
+  WeightFiles::release(tensor);
+  // A tensor that is read twice (tied embeddings) counts twice.
+  progress_->done_bytes = std::min(progress_->total_bytes.load(), progress_->done_bytes + tensor.bytes);
 }
 
 Status WeightStore::load_vector(const std::string& name, int size, std::vector<float>* values) const {
-  TensorView view;
-  SWITCHYARD_RETURN_IF_ERROR(find(name, {size}, &view));
   values->resize(size);
-  for (int i = 0; i < size; ++i) (*values)[i] = widen(view.data, view.dtype, i);
+  if (arena_) {
+    ArenaEntry entry;
+    SWITCHYARD_RETURN_IF_ERROR(arena_->find("vector " + name, ArenaForm::kRows, 1, 1, size, &entry));
+    for (int i = 0; i < size; ++i)
+      (*values)[i] = widen(entry.data.get(), entry.shape.is_bf16 ? Dtype::kBf16 : Dtype::kF32, i);
+    return {};
+  }
+  const StoredTensor* tensor;
+  SWITCHYARD_RETURN_IF_ERROR(find(name, {size}, &tensor));
+  widen_rows(*tensor, 1, values->data());
+  finish(*tensor);
+  if (!writer_) return {};
+  return writer_->add("vector " + name, {ArenaForm::kRows, false, 1, 1, static_cast<uint32_t>(size)}, {values->data()});
+}
+
+Status WeightStore::load_table(const std::string& name, int num_rows, int num_columns, RowTable* table) const {
+  const std::string entry_name = "table " + name;
+  if (arena_) {
+    ArenaEntry entry;
+    SWITCHYARD_RETURN_IF_ERROR(arena_->find(entry_name, ArenaForm::kRows, 1, num_rows, num_columns, &entry));
+    *table = {entry.data, entry.shape.is_bf16};
+    return {};
+  }
+  const StoredTensor* tensor;
+  SWITCHYARD_RETURN_IF_ERROR(find(name, {num_rows, num_columns}, &tensor));
+  const bool is_bf16 = tensor->dtype() == Dtype::kBf16;
+  const ArenaShape shape = {ArenaForm::kRows, is_bf16, 1, static_cast<uint32_t>(num_rows),
+                            static_cast<uint32_t>(num_columns)};
+  const void* rows = tensor->data;
+  std::shared_ptr<std::byte[]> copy;
+  const bool is_as_stored = is_bf16 || tensor->type == StoredType::kF32;
+  if (!writer_ || !is_as_stored) {
+    copy.reset(new std::byte[shape.matrix_bytes()]);
+    rows = copy.get();
+    if (is_as_stored) {
+      std::memcpy(copy.get(), tensor->data, shape.matrix_bytes());
+    } else {
+      widen_rows(*tensor, num_rows, reinterpret_cast<float*>(copy.get()));
+    }
+  }
+  if (writer_) {
+    SWITCHYARD_RETURN_IF_ERROR(writer_->add(entry_name, shape, {rows}));
+  } else {
+    *table = {{copy, copy.get()}, is_bf16};
+  }
+  finish(*tensor);
+  return {};
+}
+
+Status WeightStore::load_packed(const std::string& name, int count, int num_rows, int num_columns, const Pack& pack,
+                                std::vector<PackedMatrix>* matrices) const {
+  if (arena_) {
+    ArenaEntry entry;
+    SWITCHYARD_RETURN_IF_ERROR(arena_->find(name, ArenaForm::kPacked, count, num_rows, num_columns, &entry));
+    for (int i = 0; i < count; ++i) matrices->emplace_back(num_rows, num_columns, entry.shape.is_bf16, entry.matrix(i));
+    return {};
+  }
+  SWITCHYARD_RETURN_IF_ERROR(pack(matrices));
+  if (!writer_) return {};
+  std::vector<const void*> data;
+  for (const PackedMatrix& matrix : *matrices) data.push_back(matrix.data());
+  const ArenaShape shape = {ArenaForm::kPacked, matrices->front().is_bf16(), static_cast<uint32_t>(count),
+                            static_cast<uint32_t>(num_rows), static_cast<uint32_t>(num_columns)};
+  SWITCHYARD_RETURN_IF_ERROR(writer_->add(name, shape, data));
+  matrices->assign(count, PackedMatrix());
+  return {};
+}
+
+Status WeightStore::load_one(const std::string& name, int num_rows, int num_columns, const Pack& pack,
+                             PackedMatrix* matrix) const {
+  std::vector<PackedMatrix> matrices;
+  SWITCHYARD_RETURN_IF_ERROR(load_packed(name, 1, num_rows, num_columns, pack, &matrices));
+  *matrix = std::move(matrices.front());
   return {};
 }
 
 Status WeightStore::load_matrix(const std::string& name, int num_rows, int num_columns, PackedMatrix* matrix) const {
-  TensorView view;
-  SWITCHYARD_RETURN_IF_ERROR(find(name, {num_rows, num_columns}, &view));
-  *matrix = PackedMatrix(num_rows, num_columns, view.dtype == Dtype::kBf16);
-  matrix->set_rows(0, num_rows, view.data, view.dtype, num_columns, 1);
-  return {};
+  const auto pack = [&](std::vector<PackedMatrix>* matrices) {
+    const StoredTensor* tensor;
+    SWITCHYARD_RETURN_IF_ERROR(find(name, {num_rows, num_columns}, &tensor));
+    set_all_rows(*tensor, 0, &matrices->emplace_back(num_rows, num_columns, tensor->dtype() == Dtype::kBf16));
+    finish(*tensor);
+    return Status();
+  };
+  return load_one("matrix " + name, num_rows, num_columns, pack, matrix);
 }
 
 Status WeightStore::load_stacked(const std::string& first, const std::string& second, int rows, int num_columns,
                                  PackedMatrix* matrix) const {
-  TensorView a;
-  TensorView b;
-  SWITCHYARD_RETURN_IF_ERROR(find(first, {rows, num_columns}, &a));
-  SWITCHYARD_RETURN_IF_ERROR(find(second, {rows, num_columns}, &b));
-  *matrix = PackedMatrix(2 * rows, num_columns, a.dtype == Dtype::kBf16 && b.dtype == Dtype::kBf16);
-  matrix->set_rows(0, rows, a.data, a.dtype, num_columns, 1);
-  matrix->set_rows(rows, rows, b.data, b.dtype, num_columns, 1);
-  return {};
+  const auto pack = [&](std::vector<PackedMatrix>* matrices) {
+    const StoredTensor* a;
+    const StoredTensor* b;
+    SWITCHYARD_RETURN_IF_ERROR(find(first, {rows, num_columns}, &a));
+    SWITCHYARD_RETURN_IF_ERROR(find(second, {rows, num_columns}, &b));
+    const bool is_bf16 = a->dtype() == Dtype::kBf16 && b->dtype() == Dtype::kBf16;
+    PackedMatrix& stacked = matrices->emplace_back(2 * rows, num_columns, is_bf16);
+    set_all_rows(*a, 0, &stacked);
+    set_all_rows(*b, rows, &stacked);
+    finish(*a);
+    finish(*b);
+    return Status();
+  };
+  return load_one("stacked " + first + " " + second, 2 * rows, num_columns, pack, matrix);
+}
+
+Status WeightStore::load_heads(const HeadRows& of, std::vector<PackedMatrix>* heads) const {
+  const auto num_columns = static_cast<int>(of.shape.back());
+  const int matrix_rows = of.is_transposed ? num_columns : of.num_rows;
+  const int matrix_columns = of.is_transposed ? of.num_rows : num_columns;
+  const auto pack = [&](std::vector<PackedMatrix>* matrices) {
+    const StoredTensor* tensor;
+    SWITCHYARD_RETURN_IF_ERROR(find(of.tensor, of.shape, &tensor));
+    std::vector<float> scratch;
+    for (int h = 0; h < of.num_heads; ++h) {
+      const uint64_t first = static_cast<uint64_t>(h) * of.head_rows + of.first_row;
+      const void* rows = tensor->rows(first, of.num_rows, &scratch);
+      PackedMatrix& head = matrices->emplace_back(matrix_rows, matrix_columns, tensor->dtype() == Dtype::kBf16);
+      head.set_rows(0, matrix_rows, rows, tensor->dtype(), of.is_transposed ? 1 : num_columns,
+                    of.is_transposed ? num_columns : 1);
+    }
+    finish(*tensor);
+    return Status();
+  };
+  const std::string name = "heads " + of.tensor + " " + std::to_string(of.first_row);
+  return load_packed(name, of.num_heads, matrix_rows, matrix_columns, pack, heads);
 }
 
 }  // namespace switchyard::executor

@@ -1,69 +1,85 @@
-// Tensors of a WeightPlan, read through read-only maps of their files. Every offset is checked against the file's size when the store opens.
-// Lives only while a model is loaded: blocks copy (pack) what they need, so that a file changed later harms nobody.
+// Where blocks get their weights: from the files of a WeightPlan, packed in memory, or ready from an arena; or, once a model, from the
+// files into an arena. Lives while a model is loaded; what is loaded stays valid without it.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <initializer_list>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "executor/model_spec.h"
-#include "executor/weights/stored_type.h"
+#include "executor/weights/arena.h"
+#include "executor/weights/weight_files.h"
 #include "kernels/product/product.h"
 
 namespace switchyard::executor {
 
-/// Plain floats of the file, or (types that are not plain) widened for this view, which owns them.
-struct TensorView {
-  const void* data = nullptr;
-  Dtype dtype = Dtype::kBf16;
+/// A matrix row after row, bf16 or fp32.
+struct RowTable {
+  std::shared_ptr<const std::byte> data;  // [num_rows][num_columns]
+  bool is_bf16 = false;
+};
+
+/// The matrix of each head, from a tensor with `head_rows` rows a head: its rows [first_row, first_row + num_rows), or those transposed.
+struct HeadRows {
+  std::string tensor;
   std::vector<int64_t> shape;
-  std::shared_ptr<const std::vector<float>> widened = nullptr;
+  int num_heads;
+  int head_rows;
+  int first_row;
+  int num_rows;
+  bool is_transposed;
+};
+
+/// How far a pack is, for other threads, and their word to stop it.
+struct PackProgress {
+  std::atomic<uint64_t> total_bytes = 0;  // of tensors
+  std::atomic<uint64_t> done_bytes = 0;
+  std::atomic<bool> is_cancelled = false;
 };
 
 class WeightStore {
  public:
-  WeightStore() = default;
-  ~WeightStore();
-  WeightStore(const WeightStore&) = delete;
-  WeightStore& operator=(const WeightStore&) = delete;
+  /// Loads are packed from the files of the plan. Errors of WeightFiles::open.
+  Status open(const WeightPlan& plan) { return files_.open(plan); }
 
-  /// IO when a file cannot be read, CORRUPT when a tensor does not lie inside its file or its bytes do not match its shape.
-  Status open(const WeightPlan& plan);
+  /// Loads are views of the arena.
+  void open(std::shared_ptr<const Arena> arena) { arena_ = std::move(arena); }
 
-  /// INVALID_ARGUMENT naming the tensor when it is missing or has another shape. Widens a whole tensor that is not plain.
-  Status find(const std::string& name, std::initializer_list<int64_t> shape, TensorView* view) const;
+  /// Loads go from the files into an arena: matrices and tables come back empty. Both must outlive this; CLOSED once cancelled.
+  void pack_into(ArenaWriter* writer, PackProgress* progress);
 
-  /// A vector [size] widened to fp32.
+  /// A vector [size] widened to fp32. This and the others: INVALID_ARGUMENT naming a tensor that is missing or has another shape.
   Status load_vector(const std::string& name, int size, std::vector<float>* values) const;
 
-  /// A matrix [num_rows, num_columns], packed. bf16 stays bf16, all else becomes fp32.
+  /// A matrix [num_rows, num_columns] for looking up rows. bf16 stays bf16, all else becomes fp32, here and below.
+  Status load_table(const std::string& name, int num_rows, int num_columns, RowTable* table) const;
+
+  /// A matrix [num_rows, num_columns], packed.
   Status load_matrix(const std::string& name, int num_rows, int num_columns, PackedMatrix* matrix) const;
 
   /// Two matrices of one input, [rows, num_columns] each, stacked to [2 * rows, num_columns] (gate and up).
   Status load_stacked(const std::string& first, const std::string& second, int rows, int num_columns,
                       PackedMatrix* matrix) const;
 
+  Status load_heads(const HeadRows& rows, std::vector<PackedMatrix>* heads) const;
+
  private:
-  struct File {
-    const std::byte* data = nullptr;
-    uint64_t bytes = 0;
-  };
+  using Pack = std::function<Status(std::vector<PackedMatrix>*)>;
 
-  struct StoredTensor {
-    const std::byte* data = nullptr;
-    StoredType type = StoredType::kBf16;
-    std::vector<int64_t> shape;
-    std::vector<float> scales;  // of fp8
-  };
+  /// `count` matrices of one size: those of the arena, or what `pack` makes from the files.
+  Status load_packed(const std::string& name, int count, int num_rows, int num_columns, const Pack& pack,
+                     std::vector<PackedMatrix>* matrices) const;
+  Status load_one(const std::string& name, int num_rows, int num_columns, const Pack& pack, PackedMatrix* matrix) const;
+  Status find(const std::string& name, const std::vector<int64_t>& shape, const StoredTensor** tensor) const;
+  /// Counts the tensor as read and lets go of its pages, where loads go into an arena.
+  void finish(const StoredTensor& tensor) const;
 
-  Status map_file(const std::string& path, File* file);
-  Status locate(const WeightTensor& tensor, StoredTensor* found);
-  Status read_scales(const WeightTensor& tensor, StoredTensor* found);
-
-  std::map<std::string, File> files_;
-  std::map<std::string, StoredTensor> tensors_;
+  WeightFiles files_;
+  std::shared_ptr<const Arena> arena_;
+  ArenaWriter* writer_ = nullptr;
+  PackProgress* progress_ = nullptr;
 };
 
 }  // namespace switchyard::executor

@@ -1,39 +1,66 @@
 // Packing of product.h, and the call through the registry.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "kernels/product/product.h"
 #include "kernels/registry.h"
 
 namespace switchyard {
+namespace {
 
-void PackedMatrix::Free::operator()(std::byte* p) const { std::free(p); }
+constexpr size_t kAlignment = 64;
+
+/// Rows [first_row, first_row + num_rows) into groups of 16. A group's columns are written in the order in which they lie, while its
+/// rows are read side by side. `convert` takes an element of the source to one of the target.
+template <class Source, class Target, class Convert>
+void pack_rows(const Source* source, size_t row_stride, size_t column_stride, int first_row, int num_rows,
+               int num_columns, Target* groups, Convert convert) {
+  for (int row = 0; row < num_rows;) {
+    const int lane = (first_row + row) % kGroupRows;
+    const int num_lanes = std::min(kGroupRows - lane, num_rows - row);
+    Target* target = groups + static_cast<size_t>((first_row + row) / kGroupRows) * num_columns * kGroupRows + lane;
+    const Source* first = source + row * row_stride;
+    for (int k = 0; k < num_columns; ++k) {
+      for (int i = 0; i < num_lanes; ++i) target[i] = convert(first[i * row_stride + k * column_stride]);
+      target += kGroupRows;
+    }
+    row += num_lanes;
+  }
+}
+
+}  // namespace
 
 PackedMatrix::PackedMatrix(int num_rows, int num_columns, bool is_bf16)
     : num_rows_(num_rows), num_columns_(num_columns), is_bf16_(is_bf16) {
-  const size_t element_bytes = is_bf16 ? 2 : 4;
-  const size_t bytes = static_cast<size_t>(num_groups()) * num_columns * kGroupRows * element_bytes;
-  const size_t rounded = (bytes + 63) / 64 * 64;
-  data_.reset(static_cast<std::byte*>(std::aligned_alloc(64, rounded)));
-  if (!data_) std::abort();
-  std::memset(data_.get(), 0, rounded);
+  const size_t rounded = (num_bytes() + kAlignment - 1) / kAlignment * kAlignment;
+  own_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
+  if (!own_) std::abort();
+  std::memset(own_, 0, rounded);
+  data_ =
+      std::shared_ptr<const std::byte>(own_, [](const std::byte* data) { std::free(const_cast<std::byte*>(data)); });
 }
+
+PackedMatrix::PackedMatrix(int num_rows, int num_columns, bool is_bf16, std::shared_ptr<const std::byte> data)
+    : num_rows_(num_rows), num_columns_(num_columns), is_bf16_(is_bf16), data_(std::move(data)) {}
 
 void PackedMatrix::set_rows(int first_row, int num_rows, const void* data, Dtype dtype, size_t row_stride,
                             size_t column_stride) {
-  if (first_row < 0 || first_row + num_rows > num_rows_ || (is_bf16_ && dtype != Dtype::kBf16)) std::abort();
-  for (int i = 0; i < num_rows; ++i) {
-    const int row = first_row + i;
-    const size_t base = static_cast<size_t>(row / kGroupRows) * num_columns_ * kGroupRows + row % kGroupRows;
-    for (int k = 0; k < num_columns_; ++k) {
-      const size_t from = i * row_stride + k * column_stride;
-      const size_t to = base + static_cast<size_t>(k) * kGroupRows;
-      if (is_bf16_) {
-        reinterpret_cast<uint16_t*>(data_.get())[to] = static_cast<const uint16_t*>(data)[from];
-      } else {
-        reinterpret_cast<float*>(data_.get())[to] = widen(data, dtype, from);
-      }
-    }
+  if (!own_ || first_row < 0 || first_row + num_rows > num_rows_ || (is_bf16_ && dtype != Dtype::kBf16)) std::abort();
+  const auto pack = [&]<class Source, class Target>(const Source* source, Target* target, auto convert) {
+    pack_rows(source, row_stride, column_stride, first_row, num_rows, num_columns_, target, convert);
+  };
+  const auto* halves = static_cast<const uint16_t*>(data);
+  auto* floats = reinterpret_cast<float*>(own_);
+  if (is_bf16_) {
+    pack(halves, reinterpret_cast<uint16_t*>(own_), [](uint16_t bits) { return bits; });
+  } else if (dtype == Dtype::kBf16) {
+    pack(halves, floats, bf16_to_float);
+  } else if (dtype == Dtype::kF16) {
+    pack(halves, floats, fp16_to_float);
+  } else {
+    pack(static_cast<const float*>(data), floats, [](float value) { return value; });
   }
 }
 

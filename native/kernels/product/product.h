@@ -14,12 +14,16 @@ inline constexpr int kGroupRows = 16;
 inline constexpr int kMaxSlices = 8;
 
 /// Weights in groups of 16 output rows, `[group][k][16]`, bf16 when the source is bf16, else fp32. Lanes beyond num_rows hold zero.
+/// Copies share their weights.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
 
   /// An empty matrix of this shape, to be filled by set_rows. num_rows, num_columns > 0.
   PackedMatrix(int num_rows, int num_columns, bool is_bf16);
+
+  /// One that was packed before: num_bytes() bytes on a boundary of 64, with whatever keeps them alive. Not for set_rows.
+  PackedMatrix(int num_rows, int num_columns, bool is_bf16, std::shared_ptr<const std::byte> data);
 
   /// Packs `num_rows` rows into rows first_row..; element (i, k) is data[i * row_stride + k * column_stride] of type dtype.
   /// A bf16 matrix takes bf16 data only.
@@ -28,19 +32,17 @@ class PackedMatrix {
   int num_rows() const { return num_rows_; }
   int num_columns() const { return num_columns_; }
   int num_groups() const { return (num_rows_ + kGroupRows - 1) / kGroupRows; }
+  size_t num_bytes() const { return size_t{kGroupRows} * num_groups() * num_columns_ * (is_bf16_ ? 2 : 4); }
   bool is_bf16() const { return is_bf16_; }
   bool empty() const { return data_ == nullptr; }
   const void* data() const { return data_.get(); }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const;
-  };
-
   int num_rows_ = 0;
   int num_columns_ = 0;
   bool is_bf16_ = false;
-  std::unique_ptr<std::byte[], Free> data_;  // [num_groups][num_columns][16]
+  std::shared_ptr<const std::byte> data_;  // [num_groups][num_columns][16]
+  std::byte* own_ = nullptr;               // data_ of a matrix that may be filled
 };
 
 struct ProductArgs {

@@ -5,7 +5,7 @@ import type { ChatTurn } from '@switchyard/openai';
 export interface RouterModel {
   /** Name to ask for. */
   name: string;
-  /** Hex digest of configuration and weights; only TEs with the same one are used. */
+  /** Hex digest of configuration, tokenizer and tensor shapes; only TEs with the same one are used. */
   digest: string;
   /** Prompt and answer together, in tokens. */
   contextTokens: number;

@@ -103,7 +103,9 @@ export class TeDirectory {
     return this.#view
       .members()
       .filter((member) => member.kind === kind && member.state === cluster.MemberState.SERVING)
-      .filter((member) => member.model?.name === this.#model.name && member.model.digest === this.#model.digest)
+      .filter(
+        (member) => member.model?.name === this.#model.name && member.model.descriptionDigest === this.#model.digest,
+      )
       .map(toTaskExecutor)
       .filter((te) => !excluded.has(teKey(te)));
   }

@@ -3,15 +3,15 @@ import { randomBytes } from 'node:crypto';
 import type { Membership } from '@switchyard/registry';
 import { systemClock } from '../clock.js';
 import { KvHandles } from '../kv/handles.js';
+import type { LoadedModel } from './join-with-model.js';
 import type { LocalTe } from './local-te.js';
-import type { OpenServed } from './open-served.js';
 
 export interface OpenHandles {
   handles: KvHandles;
   close(): void;
 }
 
-export function openHandles(te: LocalTe, model: OpenServed, membership: Membership, leaseMs: number): OpenHandles {
+export function openHandles(te: LocalTe, model: LoadedModel, membership: Membership, leaseMs: number): OpenHandles {
   const handles = new KvHandles({
     owner: membership.id,
     ownerEpoch: membership.epoch,

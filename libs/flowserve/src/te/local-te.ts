@@ -10,12 +10,12 @@ import type { KvRegionAddress } from '../kv/held-kv.js';
 import { DpGroupMaster } from '../master/master.js';
 import { memberOfRank, RankRuntime } from '../rank/runtime.js';
 import { kvPoolShape } from '../rank/sizes.js';
+import type { LoadedModel } from './join-with-model.js';
 import { openExecutor } from './open-executor.js';
-import type { OpenServed } from './open-served.js';
 
 export interface LocalTeOptions {
   native: NativeModule;
-  model: OpenServed;
+  model: LoadedModel;
   membership: Membership;
   config: {
     runDir: string;

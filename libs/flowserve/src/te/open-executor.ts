@@ -8,11 +8,11 @@ import type { RankRuntime } from '../rank/runtime.js';
 import { kvPoolShape } from '../rank/sizes.js';
 import { StepMetrics } from '../telemetry/step-metrics.js';
 import { StepSpans } from '../telemetry/step-spans.js';
-import { numericPolicy, type OpenServed } from './open-served.js';
+import { type LoadedModel, numericPolicy } from './join-with-model.js';
 
 export interface ExecutorParts {
   native: NativeModule;
-  model: OpenServed;
+  model: LoadedModel;
   membership: Membership;
   config: { kvBytes: number; blockTokens: number; maxBatchSize: number; maxPrefillTokens: number };
   meter: Meter;
@@ -31,6 +31,7 @@ export function openExecutor(parts: ExecutorParts): InProcessExecutor {
     executor: {
       model: executorSpec,
       weights,
+      arena: model.arena,
       policy: numericPolicy,
       numBlocks,
       blockTokens,

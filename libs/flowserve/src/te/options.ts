@@ -13,6 +13,11 @@ export const modelOptions = defineOptions({
     schema: z.string().min(1).optional(),
     help: 'Name that clients ask for; the name of the directory by default',
   }),
+  cacheDir: option({
+    schema: z.string().min(1).optional(),
+    unit: 'DIR',
+    help: 'Where packed weights are kept between starts; default is $XDG_CACHE_HOME/switchyard, or ~/.cache/switchyard',
+  }),
 });
 
 export const kvOptions = defineOptions({

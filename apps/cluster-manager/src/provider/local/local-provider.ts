@@ -6,6 +6,7 @@ import type { Provider, ProviderDeps } from '../provider.js';
 import { announcement, missingOf } from './announcement.js';
 import { Child, type Death } from './child.js';
 import { childArgs, childEnv } from './child-config.js';
+import { barText, Terminal } from './terminal.js';
 import { type ProcessSpec, processesOf } from './topology.js';
 
 // A bundle starts bundles and a plain build plain ones: whoever has just run tsc does not get yesterday's bundles.
@@ -18,6 +19,7 @@ export class LocalProvider implements Provider {
   readonly #deps: ProviderDeps;
   readonly #specs: ProcessSpec[];
   readonly #children = new Map<ProcessSpec, Child>();
+  readonly #terminal = new Terminal(process.stdout);
   #stopped: Promise<void> | undefined;
 
   constructor(deps: ProviderDeps) {
@@ -31,6 +33,9 @@ export class LocalProvider implements Provider {
       this.#children.set(spec, child);
       child.start();
     }
+    const { view } = this.#deps.directory;
+    const unsubscribe = view.onChange((members) => this.#terminal.showBar(barText(members)));
+    this.#deps.context.signal.addEventListener('abort', unsubscribe);
     void this.#announce();
   }
 
@@ -83,7 +88,7 @@ export class LocalProvider implements Provider {
       try {
         const allServe = () => (missingOf(this.#specs, directory.view.members()).length === 0 ? true : undefined);
         await directory.view.waitFor(allServe, servingTimeoutMs, signal);
-        process.stdout.write(announcement(config, this.#specs, directory.view.members()));
+        this.#terminal.write(announcement(config, this.#specs, directory.view.members()));
         return;
       } catch {
         if (signal.aborted) return;
@@ -95,7 +100,7 @@ export class LocalProvider implements Provider {
 
   #showLine(id: string, line: string): void {
     const { logFormat } = this.#deps.context.config;
-    const pretty = logFormat === 'pretty' || (logFormat === 'auto' && process.stdout.isTTY === true);
-    process.stdout.write(`${pretty ? prettyLine(line, id) : line}\n`);
+    const pretty = logFormat === 'pretty' || (logFormat === 'auto' && this.#terminal.isTty);
+    this.#terminal.write(`${pretty ? prettyLine(line, id) : line}\n`);
   }
 }

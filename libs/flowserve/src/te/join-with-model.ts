@@ -1,0 +1,71 @@
+// A service's way into the system with a model: opens its description, joins, has its weights prepared while the others see how far that
+// is, and announces what it serves. Called first by every app's wiring.
+import { FatalStartError, type ServiceContext } from '@switchyard/kit';
+import { ModelError, type NumericPolicy } from '@switchyard/model';
+import { type OpenedModel, openModel } from '@switchyard/model-files';
+import type { ArenaFile, NativeModule } from '@switchyard/native';
+import type { cluster } from '@switchyard/proto';
+import { joinCluster, type Membership, type SelfDescription } from '@switchyard/registry';
+import type { ServedModel } from '../tasks/validate.js';
+import { prepareWeights } from '../weights/prepare-weights.js';
+import { WeightsCache } from '../weights/weights-cache.js';
+
+/** The one policy of this version (docs/numerics.md). */
+export const numericPolicy: NumericPolicy = 'fp32';
+
+export interface LoadedModel {
+  opened: OpenedModel;
+  numericClass: string;
+  /** For the membership. */
+  registration: cluster.ServedModel;
+  /** Null in a process that does not compute with the weights. */
+  arena: ArenaFile | null;
+}
+
+export interface ModelConfig {
+  model: string;
+  modelName: string | undefined;
+  cacheDir: string | undefined;
+}
+
+/**
+ * @param needsArena whether this process computes with the weights
+ * @throws FatalStartError for a model or cache that cannot be used: it will not be better after a restart
+ */
+export async function joinWithModel(
+  context: ServiceContext<ServiceContext['config'] & ModelConfig>,
+  native: NativeModule,
+  self: SelfDescription,
+  needsArena: boolean,
+): Promise<{ model: LoadedModel; membership: Membership }> {
+  const { config, log, signal } = context;
+  const opened = await openDescription(config);
+  for (const warning of opened.warnings) log.warn({ model: opened.name }, warning);
+  const membership = await joinCluster(context, self);
+  const cache = new WeightsCache(config.cacheDir);
+  const onProgress = (loading: cluster.LoadProgress) => membership.update({ loading });
+  const options = { native, opened, policy: numericPolicy, cache, needsArena, onProgress, signal, log };
+  const { digest, arena } = await prepareWeights(options).catch((cause: Error) => {
+    if (signal.aborted) throw cause;
+    throw new FatalStartError(`cannot load ${config.model}: ${cause.message} (weights cache: ${cache.dir})`);
+  });
+  const numericClass = native.numericClass(numericPolicy);
+  const { name, contextTokens, weights } = opened;
+  const registration = { name, digest, numericClass, contextTokens, descriptionDigest: weights.digest };
+  membership.update({ model: registration, loading: undefined });
+  return { model: { opened, numericClass, registration, arena }, membership };
+}
+
+async function openDescription({ model, modelName }: ModelConfig): Promise<OpenedModel> {
+  try {
+    return await openModel(model, modelName === undefined ? {} : { name: modelName });
+  } catch (cause) {
+    if (cause instanceof ModelError) throw new FatalStartError(`cannot open ${model}: ${cause.message}`);
+    throw cause;
+  }
+}
+
+/** What the task services need; builds the tokenizer. */
+export function servedModel({ opened, registration }: LoadedModel): ServedModel {
+  return { ...registration, vocabSize: opened.spec.vocabSize, tokenizer: opened.tokenizer };
+}

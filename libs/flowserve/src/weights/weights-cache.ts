@@ -1,0 +1,52 @@
+// The folder of the weights' cache: digests of weight files and arenas, shared by all processes of a user on this machine. Whatever is in
+// it can be removed at any time: it is made again, and a process keeps what it has mapped.
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FileLock, NativeModule } from '@switchyard/native';
+
+const lockPollMs = 50;
+const unusedMsMax = 30 * 24 * 3_600_000;
+
+export class WeightsCache {
+  readonly dir: string;
+
+  /** @param dir where it lies; undefined: `$XDG_CACHE_HOME/switchyard`, or that of ~/.cache. */
+  constructor(dir: string | undefined) {
+    this.dir = dir ?? join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'switchyard');
+  }
+
+  /** Makes the folder; rejects with the file system's error. */
+  async open(): Promise<void> {
+    await mkdir(this.dir, { recursive: true, mode: 0o700 });
+  }
+
+  path(name: string): string {
+    return join(this.dir, name);
+  }
+
+  /** Notes that the file at `path` was used, for prune(). */
+  async touch(path: string): Promise<void> {
+    const now = new Date();
+    await utimes(path, now, now).catch(() => {}); // another user's, or removed meanwhile
+  }
+
+  /** Removes what nobody has used for a month. */
+  async prune(): Promise<void> {
+    for (const name of await readdir(this.dir)) {
+      const { mtimeMs } = await stat(this.path(name)).catch(() => ({ mtimeMs: Date.now() }));
+      if (Date.now() - mtimeMs > unusedMsMax) await rm(this.path(name), { force: true });
+    }
+  }
+
+  /** Waits for the lock of this name as long as its owner lives; rejects when `signal` aborts. */
+  async lock(native: Pick<NativeModule, 'tryLockFile'>, name: string, signal: AbortSignal): Promise<FileLock> {
+    for (;;) {
+      signal.throwIfAborted();
+      const lock = native.tryLockFile(this.path(`${name}.lock`));
+      if (lock !== null) return lock;
+      await sleep(lockPollMs, undefined, { signal });
+    }
+  }
+}
