@@ -39,7 +39,7 @@ interface Ending {
 /** Runs an app until it ends; kills it, and fails, when it does not. */
 async function runApp(app: string, ...flags: string[]): Promise<Ending> {
   const child = spawn(process.execPath, [join(REPO_ROOT, `apps/${app}/dist/main.js`), ...flags], {
-    env: { ...process.env, TMPDIR: folder },
+    env: { ...process.env, TMPDIR: folder, SWITCHYARD_CACHE_DIR: join(folder, 'cache') },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

@@ -43,3 +43,5 @@ export { openExecutor } from './te/open-executor.js';
 export { batchOptions, exchangeOptions, kvOptions, leaseOptions, modelOptions, queueOptions } from './te/options.js';
 export { ExpertSpans } from './telemetry/expert-spans.js';
 export { registerMasterMetrics } from './telemetry/master-metrics.js';
+export { type PreparedWeights, prepareWeights } from './weights/prepare-weights.js';
+export { WeightsCache } from './weights/weights-cache.js';

@@ -134,13 +134,6 @@ Status WeightFiles::find(const std::string& name, const std::vector<int64_t>& sh
   return {};
 }
 
-void WeightFiles::release(const StoredTensor& tensor) {
-  const auto page_bytes = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto first = reinterpret_cast<uintptr_t>(tensor.data) / page_bytes * page_bytes;
-  const uintptr_t end = reinterpret_cast<uintptr_t>(tensor.data) + tensor.bytes;
-  (void)madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);  // advice: nothing is lost without
-}
-
 uint64_t WeightFiles::num_bytes() const {
   uint64_t sum = 0;
   for (const auto& [name, tensor] : tensors_) sum += tensor.bytes;
@@ -152,15 +145,24 @@ Dtype StoredTensor::dtype() const {
 }
 
 const void* StoredTensor::rows(uint64_t first, uint64_t count, std::vector<float>* scratch) const {
-  const StoredLayout layout = stored_layout(type);
-  const std::byte* from = data + first * row_elements() / layout.block_elements * layout.block_bytes;
+  const std::byte* from = data + bytes_of_rows(first);
   if (is_plain(type)) return from;
   scratch->resize(count * row_elements());
   widen_stored(type, from, scratch->size(), scratch->data());
-  if (!scales.empty()) {
-    multiply_blocks(scales, static_cast<int64_t>(first), shape.back(), scratch);
-  }
+  if (!scales.empty()) multiply_blocks(scales, static_cast<int64_t>(first), shape.back(), scratch);
   return scratch->data();
+}
+
+void StoredTensor::release_rows(uint64_t first, uint64_t count) const {
+  const auto page_bytes = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t from = (reinterpret_cast<uintptr_t>(data) + bytes_of_rows(first)) / page_bytes * page_bytes;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(data) + bytes_of_rows(first + count);
+  (void)madvise(reinterpret_cast<void*>(from), end - from, MADV_DONTNEED);  // advice: nothing is lost without
+}
+
+uint64_t StoredTensor::bytes_of_rows(uint64_t count) const {
+  const StoredLayout layout = stored_layout(type);
+  return count * row_elements() / layout.block_elements * layout.block_bytes;
 }
 
 }  // namespace switchyard::executor

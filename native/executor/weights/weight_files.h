@@ -27,6 +27,11 @@ struct StoredTensor {
 
   /// Rows [first, first + count): plain floats of the file, other types widened into `scratch`.
   const void* rows(uint64_t first, uint64_t count, std::vector<float>* scratch) const;
+
+  /// Lets go of the memory that reading these rows has mapped; they may be read again.
+  void release_rows(uint64_t first, uint64_t count) const;
+
+  uint64_t bytes_of_rows(uint64_t count) const;
 };
 
 class WeightFiles {
@@ -41,9 +46,6 @@ class WeightFiles {
 
   /// INVALID_ARGUMENT naming the tensor when it is missing or has another shape.
   Status find(const std::string& name, const std::vector<int64_t>& shape, const StoredTensor** tensor) const;
-
-  /// Lets go of the memory that reading a tensor has mapped; it may be read again.
-  static void release(const StoredTensor& tensor);
 
   /// Of all tensors.
   uint64_t num_bytes() const;

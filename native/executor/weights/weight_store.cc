@@ -10,7 +10,8 @@ namespace {
 /// What is widened at once when a matrix is packed.
 constexpr uint64_t kPieceElements = uint64_t{1} << 20;
 
-/// Calls consume(first row, number of rows, their elements) for all of a tensor's rows, in pieces of whole groups.
+/// Calls consume(first row, number of rows, their elements) for all of a tensor's rows, in pieces of whole groups; no more than one of
+/// them is in memory.
 template <class Consume>
 void for_each_piece(const StoredTensor& tensor, uint64_t num_rows, Consume consume) {
   const uint64_t groups = kPieceElements / tensor.row_elements() / kGroupRows;
@@ -19,6 +20,7 @@ void for_each_piece(const StoredTensor& tensor, uint64_t num_rows, Consume consu
   for (uint64_t row = 0; row < num_rows; row += piece_rows) {
     const uint64_t count = std::min(piece_rows, num_rows - row);
     consume(row, count, tensor.rows(row, count, &scratch));
+    tensor.release_rows(row, count);
   }
 }
 
@@ -52,7 +54,6 @@ Status WeightStore::find(const std::string& name, const std::vector<int64_t>& sh
 
 void WeightStore::finish(const StoredTensor& tensor) const {
   if (!progress_) return;
-  WeightFiles::release(tensor);
   // A tensor that is read twice (tied embeddings) counts twice.
   progress_->done_bytes = std::min(progress_->total_bytes.load(), progress_->done_bytes + tensor.bytes);
 }
@@ -104,6 +105,7 @@ Status WeightStore::load_table(const std::string& name, int num_rows, int num_co
   } else {
     *table = {{copy, copy.get()}, is_bf16};
   }
+  tensor->release_rows(0, num_rows);
   finish(*tensor);
   return {};
 }
@@ -178,6 +180,7 @@ Status WeightStore::load_heads(const HeadRows& of, std::vector<PackedMatrix>* he
       PackedMatrix& head = matrices->emplace_back(matrix_rows, matrix_columns, tensor->dtype() == Dtype::kBf16);
       head.set_rows(0, matrix_rows, rows, tensor->dtype(), of.is_transposed ? 1 : num_columns,
                     of.is_transposed ? num_columns : 1);
+      tensor->release_rows(first, of.num_rows);
     }
     finish(*tensor);
     return Status();

@@ -73,7 +73,7 @@ class WeightStore {
                      std::vector<PackedMatrix>* matrices) const;
   Status load_one(const std::string& name, int num_rows, int num_columns, const Pack& pack, PackedMatrix* matrix) const;
   Status find(const std::string& name, const std::vector<int64_t>& shape, const StoredTensor** tensor) const;
-  /// Counts the tensor as read and lets go of its pages, where loads go into an arena.
+  /// Counts the tensor as read, where loads go into an arena.
   void finish(const StoredTensor& tensor) const;
 
   WeightFiles files_;

@@ -1,4 +1,6 @@
 // Packing of product.h, and the call through the registry.
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +13,24 @@ namespace switchyard {
 namespace {
 
 constexpr size_t kAlignment = 64;
+
+/// From here on a matrix has pages of its own, which go back to the system with it: among smaller ones in the heap, the holes that packing
+/// a model leaves are larger than a tensor.
+constexpr size_t kOwnPagesBytes = size_t{1} << 20;
+
+/// Zeros.
+std::shared_ptr<std::byte> allocate(size_t num_bytes) {
+  if (num_bytes >= kOwnPagesBytes) {
+    void* pages = mmap(nullptr, num_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) std::abort();
+    return {static_cast<std::byte*>(pages), [num_bytes](std::byte* data) { munmap(data, num_bytes); }};
+  }
+  const size_t rounded = (num_bytes + kAlignment - 1) / kAlignment * kAlignment;
+  auto* data = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
+  if (!data) std::abort();
+  std::memset(data, 0, rounded);
+  return {data, [](std::byte* own) { std::free(own); }};
+}
 
 /// Rows [first_row, first_row + num_rows) into groups of 16. A group's columns are written in the order in which they lie, while its
 /// rows are read side by side. `convert` takes an element of the source to one of the target.
@@ -34,12 +54,9 @@ void pack_rows(const Source* source, size_t row_stride, size_t column_stride, in
 
 PackedMatrix::PackedMatrix(int num_rows, int num_columns, bool is_bf16)
     : num_rows_(num_rows), num_columns_(num_columns), is_bf16_(is_bf16) {
-  const size_t rounded = (num_bytes() + kAlignment - 1) / kAlignment * kAlignment;
-  own_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
-  if (!own_) std::abort();
-  std::memset(own_, 0, rounded);
-  data_ =
-      std::shared_ptr<const std::byte>(own_, [](const std::byte* data) { std::free(const_cast<std::byte*>(data)); });
+  const std::shared_ptr<std::byte> own = allocate(num_bytes());
+  own_ = own.get();
+  data_ = own;
 }
 
 PackedMatrix::PackedMatrix(int num_rows, int num_columns, bool is_bf16, std::shared_ptr<const std::byte> data)

@@ -1,8 +1,7 @@
 // Digest of the bytes of weight files. A file is hashed once: its digest stands in the cache under what the file system says of it, which
 // changes with every change of the file (the change time cannot be set back).
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import type { WeightsCache } from './weights-cache.js';
 
 const pieceBytes = 4 << 20;
@@ -43,14 +42,26 @@ export class ContentDigest {
 
   /** Hashes what is not known, a piece of 4 MiB between two turns of the event loop. Rejects when `signal` aborts. */
   async complete(signal: AbortSignal): Promise<void> {
+    const piece = new Uint8Array(pieceBytes);
     for (const file of this.#files.filter(({ digest }) => digest === null)) {
-      const hash = createHash('sha256');
-      for await (const piece of createReadStream(file.path, { highWaterMark: pieceBytes, signal })) {
-        hash.update(piece as Uint8Array);
-        this.#hashedBytes += (piece as Uint8Array).byteLength;
-      }
-      file.digest = hash.digest('hex');
+      file.digest = await this.#hash(file.path, piece, signal);
       await this.#remember(file);
+    }
+  }
+
+  async #hash(path: string, piece: Uint8Array, signal: AbortSignal): Promise<string> {
+    const hash = createHash('sha256');
+    const file = await open(path);
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const { bytesRead } = await file.read(piece, 0, piece.byteLength, null);
+        if (bytesRead === 0) return hash.digest('hex');
+        hash.update(piece.subarray(0, bytesRead));
+        this.#hashedBytes += bytesRead;
+      }
+    } finally {
+      await file.close();
     }
   }
 

@@ -1,0 +1,147 @@
+// Suite `load`: from a model's files to an executor that takes plans. Cold makes digest and arena, which is beside copying the files;
+// cached finds them, which is beside reading the files. The files are in the page cache in all cases.
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Measurement, Yardstick } from '../../row.js';
+import { median } from '../../stats.js';
+import type { BenchContext, Suite } from '../../suite.js';
+import type { LoadReport } from './loader.js';
+import { writeRandomMoe } from './random-moe.js';
+
+const execute = promisify(execFile);
+const LOADER = fileURLToPath(new URL('./loader.js', import.meta.url));
+const TIMEOUT_MS = 300_000;
+const CACHED_BOUND = 1.25; // of reading the files: the issue's bar
+const MIB = 2 ** 20;
+
+interface BenchModel {
+  name: string;
+  path: string;
+}
+
+interface ModelRuns {
+  name: string;
+  catMs: number[];
+  cpMs: number[];
+  cold: LoadReport[];
+  cached: LoadReport[];
+}
+
+export const load: Suite = {
+  name: 'load',
+  summary: 'time and memory from the files of a model to ready, without and with an arena, beside reading the files',
+  run,
+};
+
+async function run(context: BenchContext): Promise<Measurement[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'switchyard-bench-load-'));
+  try {
+    const models = modelsIn(context, folder);
+    const runs = models.map(({ name }): ModelRuns => ({ name, catMs: [], cpMs: [], cold: [], cached: [] }));
+    for (let runIdx = 0; runIdx < context.numRuns; runIdx++) {
+      for (const [i, model] of models.entries()) {
+        context.progress(`run ${runIdx + 1} of ${context.numRuns}: ${model.name}`);
+        const kept = runs[i];
+        if (kept !== undefined) await measure(model, join(folder, 'cache'), kept);
+      }
+    }
+    return runs.flatMap(measurementsOf);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function modelsIn({ repoRoot, isWanted, progress }: BenchContext, folder: string): BenchModel[] {
+  const tiny = join(repoRoot, 'models/switchyard-tiny');
+  const smol = join(repoRoot, '.cache/models/SmolLM2-135M-Instruct.Q4_1.gguf');
+  const models = [{ name: 'switchyard-tiny', path: tiny }];
+  if (existsSync(smol)) models.push({ name: 'smollm2-135m-q4_1', path: smol });
+  else progress('SmolLM2 is left out: npm run fetch-model brings it');
+  const moe = 'random-moe-2gb';
+  if (casesOf(moe).some(isWanted)) {
+    progress(`writing ${moe}`);
+    const path = join(folder, moe);
+    mkdirSync(path);
+    writeRandomMoe(path, tiny);
+    models.push({ name: moe, path });
+  }
+  return models.filter(({ name }) => casesOf(name).some(isWanted));
+}
+
+const casesOf = (model: string) => [`${model}: cold`, `${model}: cached`, `${model}: cold memory`];
+
+async function measure({ path }: BenchModel, cacheDir: string, runs: ModelRuns): Promise<void> {
+  const files = weightFilesOf(path);
+  rmSync(cacheDir, { recursive: true, force: true });
+  await readAll(files); // so that all cases find them in the page cache
+  runs.catMs.push(await readAll(files));
+  mkdirSync(cacheDir);
+  runs.cpMs.push(await timeShell('cp "$@"', [...files, cacheDir]));
+  rmSync(cacheDir, { recursive: true, force: true });
+  runs.cold.push(await loadOnce(path, cacheDir));
+  runs.cached.push(await loadOnce(path, cacheDir));
+}
+
+function weightFilesOf(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path).flatMap((file) => (file.endsWith('.safetensors') ? [join(path, file)] : []));
+}
+
+const readAll = (files: readonly string[]) => timeShell('cat "$@" > /dev/null', files);
+
+/** What a shell command takes, ms. */
+async function timeShell(command: string, args: readonly string[]): Promise<number> {
+  const startedAt = performance.now();
+  await execute('sh', ['-c', command, 'sh', ...args], { timeout: TIMEOUT_MS });
+  return performance.now() - startedAt;
+}
+
+async function loadOnce(path: string, cacheDir: string): Promise<LoadReport> {
+  const { stdout } = await execute(process.execPath, [LOADER, path, cacheDir], { timeout: TIMEOUT_MS });
+  return JSON.parse(stdout);
+}
+
+function measurementsOf({ name, catMs, cpMs, cold, cached }: ModelRuns): Measurement[] {
+  const [coldCase = '', cachedCase = '', memoryCase = ''] = casesOf(name);
+  const cat = { name: 'cat FILES', value: median(catMs) };
+  const first = cold[0];
+  if (first === undefined) return [];
+  const mostBytes = first.arenaBytes + first.tensorBytes;
+  return [
+    timeRow(coldCase, cold, { name: 'cp FILES', value: median(cpMs) }),
+    { ...timeRow(cachedCase, cached, cat), bars: [{ against: 'limit', bound: CACHED_BOUND }] },
+    {
+      case: memoryCase,
+      unit: 'MiB',
+      better: 'lower',
+      values: cold.map(({ peakBytes }) => peakBytes / MIB),
+      limit: { name: 'arena and largest tensor', value: mostBytes / MIB },
+      bars: [{ against: 'limit', bound: 1 }],
+      extras: {
+        'arena MiB': first.arenaBytes / MIB,
+        'largest tensor MiB': first.tensorBytes / MIB,
+        'cached MiB': median(cached.map(({ peakBytes }) => peakBytes)) / MIB,
+      },
+    },
+  ];
+}
+
+function timeRow(name: string, reports: readonly LoadReport[], limit: Yardstick): Measurement {
+  const medianOf = (field: keyof LoadReport) => median(reports.map((report) => report[field]));
+  return {
+    case: name,
+    unit: 'ms',
+    better: 'lower',
+    values: reports.map(({ readyMs }) => readyMs),
+    limit,
+    extras: {
+      'description ms': medianOf('openMs'),
+      'digest and arena ms': medianOf('prepareMs'),
+      'first 16 tokens ms': medianOf('firstMs'),
+    },
+  };
+}
