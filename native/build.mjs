@@ -4,8 +4,9 @@
 //
 // A file's role and flags follow from its name: *_avx2.cc and *_avx512.cc get that instruction set (and nothing else does),
 // *_test.cc goes into native_tests, *_bench.cc into native_bench (only with --bench), *_soak.cc into native_soak (only with
-// --soak), addon/*.cc into switchyard.node, everything else into all of them. --layers leaves out the other layers, and with them
-// the addon: quicker while working on one. --variant fuzz needs clang and makes one program of each fuzz_*.cc and nothing else.
+// --soak), addon/*.cc into switchyard.node, everything else into all of them. --layers takes some layers, or folders of them, and
+// leaves out the others and the addon: quicker while working on one. --variant fuzz needs clang and makes one program of each
+// fuzz_*.cc and nothing else.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
@@ -86,7 +87,7 @@ function chosenLayers(argv) {
   const at = argv.indexOf('--layers');
   if (at < 0) return layers;
   const chosen = (argv[at + 1] ?? '').split(',');
-  const unknown = chosen.filter((layer) => !layers.includes(layer));
+  const unknown = chosen.filter((layer) => !layers.includes(layer.split('/')[0]));
   if (unknown.length > 0) throw new Error(`unknown layers '${unknown}'; known: ${layers.join(', ')}`);
   return [...chosen, 'test'];
 }

@@ -1,4 +1,4 @@
-// `npm run fuzz [-- --seconds N] [--save] [TARGET...]`: runs the libFuzzer targets of native/xccl/fuzz, each for N seconds (60), under
+// `npm run fuzz [-- --seconds N] [--save] [TARGET...]`: runs the libFuzzer targets of native/{xccl,executor}/fuzz, each for N seconds (60), under
 // AddressSanitizer and UBSan, from the seeds beside them (seeds/TARGET.hex: an input a line). --save writes back the smallest set
 // of inputs that covers what was found. A failing input is printed as such a line: add it to the seeds with its fix.
 // native/test/fuzz.test.ts runs the short form.
@@ -18,7 +18,9 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const native = join(dirname(fileURLToPath(import.meta.url)), '..');
-const folder = join(native, 'xccl', 'fuzz');
+const folders = ['xccl', 'executor'].map((layer) => join(native, layer, 'fuzz'));
+// What targets read and no more: building the rest with sanitizers takes minutes.
+const builtLayers = 'base,kernels,xccl,executor/weights,executor/fuzz';
 const secondsDefault = 60;
 const flags = ['-timeout=10', '-rss_limit_mb=2048', '-max_len=512', '-print_final_stats=1'];
 /** Kept small, so that reading a target's seeds takes a moment only. */
@@ -26,7 +28,8 @@ const numSavedMax = 200;
 
 /** @returns {string[]} */
 export function listTargets() {
-  return readdirSync(folder)
+  return folders
+    .flatMap((folder) => readdirSync(folder))
     .filter((name) => /^fuzz_\w+\.cc$/.test(name))
     .map((name) => basename(name, '.cc'))
     .sort();
@@ -41,13 +44,15 @@ export function missingTool() {
 
 /** Builds all targets; throws with the compiler's output. */
 export function buildTargets() {
-  const args = ['build.mjs', '--variant', 'fuzz', '--layers', 'base,xccl'];
+  const args = ['build.mjs', '--variant', 'fuzz', '--layers', builtLayers];
   const build = spawnSync(process.execPath, args, { cwd: native, encoding: 'utf8' });
   if (build.status !== 0) throw new Error(`${build.stdout}${build.stderr}`);
 }
 
 /** @param {string} target */
 function seedsPath(target) {
+  const folder = folders.find((candidate) => existsSync(join(candidate, `${target}.cc`)));
+  if (folder === undefined) throw new Error(`no fuzz target ${target}`);
   return join(folder, 'seeds', `${target}.hex`);
 }
 

@@ -82,7 +82,8 @@ Status WeightFiles::locate(const WeightTensor& tensor, StoredTensor* found) {
   if (!count_elements(tensor.shape, &count))
     return {Code::kCorrupt, what + " has an impossible shape " + shape_text(tensor.shape)};
   const StoredLayout layout = stored_layout(tensor.dtype);
-  const bool has_whole_blocks = tensor.shape.empty() || tensor.shape.back() % layout.block_elements == 0;
+  const uint64_t row_elements = tensor.shape.empty() ? 1 : tensor.shape.back();
+  const bool has_whole_blocks = row_elements % layout.block_elements == 0;
   if (!has_whole_blocks || count / layout.block_elements * layout.block_bytes != tensor.bytes) {
     return {Code::kCorrupt, what + " has " + std::to_string(tensor.bytes) + " bytes, which its shape " +
                                 shape_text(tensor.shape) + " does not give"};

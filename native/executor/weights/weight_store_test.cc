@@ -138,4 +138,7 @@ TEST(weights_in_blocks_must_fill_whole_ones) {
   CHECK(WeightStore().open({"", {tensor}}).code() == Code::kCorrupt);
   tensor.shape = {3, 32};
   CHECK(WeightStore().open({"", {tensor}}).code() == Code::kCorrupt);
+  tensor.shape = {};
+  tensor.bytes = 0;
+  CHECK(WeightStore().open({"", {tensor}}).code() == Code::kCorrupt);
 }

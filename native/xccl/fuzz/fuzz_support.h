@@ -1,4 +1,4 @@
-// What XCCL's fuzz targets share: the input as numbers, two ranks of one process linked by shm fabrics without a broker, and
+// What XCCL's fuzz targets share: two ranks of one process linked by shm fabrics without a broker, and
 // patches to shared memory. Built by `node native/build.mjs --variant fuzz` with clang alone (native/test/fuzz.mjs).
 #pragma once
 
@@ -13,47 +13,14 @@
 #include <span>
 #include <string>
 
+#include "test/fuzz_input.h"
 #include "xccl/link/local_rank.h"
 #include "xccl/transport/providers.h"
 #include "xccl/wait/wait_on.h"
 
-/// A broken promise: ends the run with the input that broke it.
-#define FUZZ_CHECK(condition)                                                                 \
-  do {                                                                                        \
-    if (!(condition)) {                                                                       \
-      std::fprintf(stderr, "%s:%d: FUZZ_CHECK(%s) failed\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                           \
-    }                                                                                         \
-  } while (false)
-
 namespace switchyard::xccl::fuzz {
 
-class Input {
- public:
-  Input(const uint8_t* data, size_t size) : left_(data, size) {}
-
-  bool is_empty() const { return left_.empty(); }
-  /// Zeroes follow when the input is used up.
-  template <class T>
-  T take() {
-    T value{};
-    const size_t num_bytes = std::min(sizeof(T), left_.size());
-    std::memcpy(&value, left_.data(), num_bytes);
-    left_ = left_.subspan(num_bytes);
-    return value;
-  }
-  /// XORs what is left over a valid object: an input of zeroes leaves it valid.
-  template <class T>
-  void spoil(T* object) {
-    auto* bytes = reinterpret_cast<uint8_t*>(object);
-    const size_t num_bytes = std::min(sizeof(T), left_.size());
-    for (size_t i = 0; i < num_bytes; ++i) bytes[i] ^= left_[i];
-    left_ = left_.subspan(num_bytes);
-  }
-
- private:
-  std::span<const uint8_t> left_;
-};
+using switchyard::fuzz::Input;
 
 /// Stores four bytes of the input somewhere in `area`, at a multiple of four.
 inline void patch(Input& input, std::byte* area, uint64_t num_bytes) {
