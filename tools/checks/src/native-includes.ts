@@ -1,6 +1,6 @@
 // Who may include whom in the C++ part: base <- kernels, base <- xccl, executor joins them, addon sits on top and is the
-// only one to see N-API. Unit tests (*_test.cc) and their support (test_*.h) follow the rule of their folder, and
-// may include the test registry. The order inside xccl is xccl-parts.ts.
+// only one to see N-API. Unit tests (*_test.cc), their support (test_*.h) and fuzz targets (fuzz_*) follow the rule of their folder, and
+// may include the test registry or the fuzz input. The order inside xccl is xccl-parts.ts.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Finding } from './finding.js';
@@ -45,7 +45,8 @@ function judge(path: string, included: string, isQuoted: boolean): string | unde
   const target = included.split('/')[0] ?? '';
   if (!(target in allowedFolders)) return `'${included}' must be written from native/, e.g. "base/status.h"`;
   const isTestRegistry = included === 'test/test.h' && /(_test\.cc|\/test_\w+\.h)$/.test(path);
-  return allowed.includes(target) || isTestRegistry
+  const isFuzzInput = included === 'test/fuzz_input.h' && /\/fuzz_\w+\.(cc|h)$/.test(path);
+  return allowed.includes(target) || isTestRegistry || isFuzzInput
     ? undefined
     : `${folder} must not include ${target} ('${included}')`;
 }
