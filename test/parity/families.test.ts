@@ -1,6 +1,6 @@
-// One answer in every topology for models of other families: grouped queries in a sliding window with experts in every layer, and a
-// dense model, whose FFNs are what the expert ranks run. The reference is colocated, whole, alone.
-import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+// One answer in every topology for every family; of dense ones, the FFNs are what the expert ranks run. The reference is colocated,
+// whole, alone.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inferenceClient, TOPOLOGIES } from '@switchyard/testkit';
@@ -11,23 +11,29 @@ import { type AnswerRecord, mixedRequests, NUM_REQUESTS, recordOf } from './requ
 
 const SEED = testSeed(20_260_102);
 const FIXTURES = join(REPO_ROOT, 'test/fixtures/models');
-const NUM_TOKENIZER_IDS = 577;
+const families = readdirSync(FIXTURES).filter((family) => existsSync(join(FIXTURES, family, 'config.json')));
+const NUM_TOKENIZER_IDS = 128; // fits every family
 const dir = mkdtempSync(join(tmpdir(), 'switchyard-families-'));
 console.info(`parity of families: TEST_SEED=${SEED}`);
 
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** A fixture with a tokenizer, which it lacks. */
+/** A fixture with a tokenizer, which it lacks: single bytes, as many as the model has tokens for. */
 function modelOf(family: string): string {
   const model = mkdtempSync(join(dir, `${family}-`));
-  for (const file of ['config.json', 'model.safetensors']) {
-    symlinkSync(join(FIXTURES, family, file), join(model, file));
+  for (const file of readdirSync(join(FIXTURES, family), { withFileTypes: true })) {
+    if (file.isFile()) symlinkSync(join(FIXTURES, family, file.name), join(model, file.name));
   }
-  copyFileSync(join(FIXTURES, 'tokenizers/gpt2/tokenizer.json'), join(model, 'tokenizer.json'));
+  const tokenizer = JSON.parse(readFileSync(join(FIXTURES, 'tokenizers/gpt2/tokenizer.json'), 'utf8'));
+  const isSmall = ([, id]: [string, unknown]) => Number(id) < NUM_TOKENIZER_IDS;
+  tokenizer.model.vocab = Object.fromEntries(Object.entries(tokenizer.model.vocab).filter(isSmall));
+  tokenizer.model.merges = [];
+  tokenizer.added_tokens = [];
+  writeFileSync(join(model, 'tokenizer.json'), JSON.stringify(tokenizer));
   return model;
 }
 
-describe.each(['mixtral', 'llama'])('%s', (family) => {
+describe.each(families)('%s', (family) => {
   const model = modelOf(family);
   const prompts = GOLDEN.map(({ ids }) => ({ ids: ids.map((id) => id % NUM_TOKENIZER_IDS) }));
   const requests = mixedRequests(SEED, prompts, family);

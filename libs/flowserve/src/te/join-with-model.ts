@@ -6,6 +6,7 @@ import { type OpenedModel, openModel } from '@switchyard/model-files';
 import type { ArenaFile, NativeModule } from '@switchyard/native';
 import type { cluster } from '@switchyard/proto';
 import { joinCluster, type Membership, type SelfDescription } from '@switchyard/registry';
+import { TokenizerError } from '@switchyard/tokenizer';
 import type { ServedModel } from '../tasks/validate.js';
 import { prepareWeights } from '../weights/prepare-weights.js';
 import { WeightsCache } from '../weights/weights-cache.js';
@@ -60,12 +61,20 @@ async function openDescription({ model, modelName }: ModelConfig): Promise<Opene
   try {
     return await openModel(model, modelName === undefined ? {} : { name: modelName });
   } catch (cause) {
-    if (cause instanceof ModelError) throw new FatalStartError(`cannot open ${model}: ${cause.message}`);
-    throw cause;
+    throw asFatal(cause, model);
   }
 }
 
-/** What the task services need; builds the tokenizer. */
+/** What the task services need; builds the tokenizer. FatalStartError when its files are bad. */
 export function servedModel({ opened, registration }: LoadedModel): ServedModel {
-  return { ...registration, vocabSize: opened.spec.vocabSize, tokenizer: opened.tokenizer };
+  try {
+    return { ...registration, vocabSize: opened.spec.vocabSize, tokenizer: opened.tokenizer };
+  } catch (cause) {
+    throw asFatal(cause, opened.dir);
+  }
+}
+
+function asFatal(cause: unknown, path: string): unknown {
+  const isBadFile = cause instanceof ModelError || cause instanceof TokenizerError;
+  return isBadFile ? new FatalStartError(`cannot open ${path}: ${cause.message}`) : cause;
 }
