@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { basename, join, resolve } from 'node:path';
 import {
   type ExecutorSpec,
+  ggufModelName,
   ModelError,
   type ModelSpec,
   makeWeightPlan,
@@ -74,7 +75,7 @@ export async function readModel(dir: string, options: OpenModelOptions = {}): Pr
 function readGguf(path: string, options: OpenModelOptions): ReadModel {
   const { spec, plan, unused, described, tokenizer } = readGgufFile(path);
   const parts = {
-    name: options.name ?? basename(path, GGUF_ENDING),
+    name: options.name ?? ggufModelName(basename(path)),
     dir: path,
     spec,
     weights: plan,

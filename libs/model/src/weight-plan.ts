@@ -8,7 +8,7 @@ import { FP8_BLOCK } from './quantization.js';
 import { fitSlices } from './slices.js';
 import type { ModelSpec, WeightPlan, WeightTensor } from './spec.js';
 import { TensorIndex } from './tensor-index.js';
-import { type ExpectedTensor, fillTemplate, listMtpTensors, listTensors } from './tensor-list.js';
+import { type ExpectedTensor, fillTemplate, listMtpTensors, listTensors, originalOf } from './tensor-list.js';
 
 /** Missing names after which the search ends: enough to see what is wrong, and a bound for configurations that expect millions. */
 const NUM_MISSING_MAX = 4;
@@ -42,7 +42,7 @@ export function makeWeightPlan(
   const products: { width: number; blockElements: number }[] = [];
   const missing: string[] = [];
   for (const expected of listTensors(found)) {
-    const tensor = index.take(expected);
+    const tensor = index.take(expected) ?? takeOriginal(expected, found, index);
     if (tensor) {
       planned.push({ ...withScales(tensor, found, index), name: fillTemplate(expected.template, expected) });
       if (expected.isSliced) products.push({ width: expected.shape[1] as number, blockElements: scaleBlock(tensor) });
@@ -67,6 +67,12 @@ function dropMissingMtp(spec: ModelSpec, index: TensorIndex): ModelSpec {
     .filter(isOwn)
     .flatMap((tensor) => Array.from({ length: spec.numLayers }, (_, layer) => ({ ...tensor, layer })));
   return [...expected, ...atAnyLayer].some((tensor) => index.has(tensor)) ? spec : { ...spec, numMtpLayers: 0 };
+}
+
+/** An MTP layer's embedding and output layer are the main model's, where files leave the copies out. */
+function takeOriginal(expected: ExpectedTensor, spec: ModelSpec, index: TensorIndex): WeightTensor | undefined {
+  const original = originalOf(expected.template, spec);
+  return original === undefined ? undefined : index.take({ ...expected, template: original });
 }
 
 function missingError(missing: readonly string[]): ModelError {
