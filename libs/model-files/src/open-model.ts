@@ -81,7 +81,7 @@ function readGguf(path: string, options: OpenModelOptions): ReadModel {
     weights: plan,
     samplingDefaults: parseGenerationDefaults(undefined).sampling,
     contextTokens: spec.maxPositions,
-    warnings: describeUnused(unused, [], described.numMtpLayers - spec.numMtpLayers),
+    warnings: describeUnused(unused, [], described, spec),
   };
   return withTokenizer(parts, () => tokenizerFilesOf(tokenizer, basename(path)));
 }
@@ -109,7 +109,7 @@ async function readDirectory(root: string, options: OpenModelOptions): Promise<R
     weights: plan,
     samplingDefaults: defaults.sampling,
     contextTokens: spec.maxPositions,
-    warnings: describeUnused(unused, defaults.ignored, described.numMtpLayers - spec.numMtpLayers),
+    warnings: describeUnused(unused, defaults.ignored, described, spec),
   };
   return withTokenizer(parts, () => tokenizerFiles);
 }
@@ -159,13 +159,23 @@ function makeTokenizer(spec: ModelSpec, files: TokenizerFiles): Tokenizer {
   return tokenizer;
 }
 
+/** @param described As the configuration says, `spec` as the weights have it. */
 function describeUnused(
   tensors: readonly string[],
   generationFields: readonly string[],
-  numMtpMissing: number,
+  described: ModelSpec,
+  spec: ModelSpec,
 ): string[] {
   const warnings = generationFields.map((field) => `generation_config.json:${field} is not supported and not applied`);
-  if (numMtpMissing > 0) warnings.push('the configuration names an MTP layer that the weights do not have');
+  if (described.numMtpLayers > spec.numMtpLayers) {
+    warnings.push('the configuration names an MTP layer that the weights do not have');
+  }
+  const { quantization } = spec;
+  if (typeof quantization === 'object' && quantization.activations !== null) {
+    warnings.push(
+      `activations are not rounded to ${quantization.activations} as the configuration says: weights are widened to fp32 (class dequant)`,
+    );
+  }
   if (tensors.length > 0) warnings.push(`${tensors.length} tensors are not used: ${tensors.slice(0, 4).join(', ')}`);
   return warnings;
 }
