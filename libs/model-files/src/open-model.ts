@@ -51,7 +51,7 @@ export interface OpenedModel extends ReadModel {
 }
 
 /**
- * Opens a model directory or a GGUF file (a path that ends with .gguf) for serving.
+ * Opens a model directory or a GGUF file (a path that ends with .gguf; of a model in several files, the first) for serving.
  *
  * @throws ModelError naming the file, field or tensor for anything missing, damaged, inconsistent, not supported, or known
  * to this library but not yet to the executor.

@@ -56,6 +56,22 @@ test('keys that older files lack have the meaning that llama.cpp gives them', ()
   expect(open('qwen3', change, halved).spec).toMatchObject({ headDim: 10, numKvHeads: 6 });
 });
 
+test('experts whose width is left out share the dense one', () => {
+  const change = {
+    'qwen2moe.feed_forward_length': 72,
+    'qwen2moe.expert_feed_forward_length': undefined,
+    'qwen2moe.expert_shared_feed_forward_length': undefined,
+  };
+  const widened = ggufModel('qwen2-moe').tensors.map((tensor) => ({
+    ...tensor,
+    shape: tensor.shape.map((dim) => (tensor.name.includes('shexp') && dim === 40 ? 72 : dim)),
+  }));
+  const { moeIntermediateSize, sharedIntermediateSize } = open('qwen2-moe', change, widened).spec;
+  expect([moeIntermediateSize, sharedIntermediateSize]).toEqual([24, 72]);
+  const odd = { ...change, 'qwen2moe.feed_forward_length': 73 };
+  expect(() => open('qwen2-moe', odd)).toThrow(/qwen2moe\.expert_feed_forward_length: /);
+});
+
 test('experts stand one by one in the first files of MoE models', () => {
   const { tensors } = ggufModel('mixtral');
   const oneByOne = tensors.flatMap((tensor): TensorEntry[] => {

@@ -1,6 +1,7 @@
 // From the metadata of a GGUF file to the ModelSpec of its family: fields are brought into the form of a config.json by the
 // data of architectures.ts, so that the same code checks them, and errors call them by their key. Called by gguf/model.ts.
 import { parseFamilyConfig } from '../config.js';
+import type { ConfigField } from '../config-fields.js';
 import { ModelError } from '../error.js';
 import { families } from '../families/index.js';
 import type { Family, TensorNames } from '../family.js';
@@ -44,6 +45,7 @@ export function parseGgufConfig(header: GgufHeader): GgufConfig {
     ...fieldsOf(keys, gguf),
     ...presenceOf(shapes, gguf),
     ...layerFields(keys),
+    ...widthFields(keys, gguf),
     ...(isMla ? mlaFields(keys) : {}),
     vocab_size: shapes.rows('token_embd.weight'),
     tie_word_embeddings: !shapes.has('output.weight'),
@@ -98,6 +100,18 @@ function layerFields(keys: ArchitectureKeys): Record<string, unknown> {
   const numBlocks = keys.number('block_count');
   const numMtp = keys.number('nextn_predict_layers') ?? 0;
   return { num_hidden_layers: numBlocks === undefined ? undefined : numBlocks - numMtp };
+}
+
+/** Widths of experts that older files leave out: llama.cpp then shares the dense width among those of a token. */
+function widthFields(keys: ArchitectureKeys, { fields }: GgufFamily): Record<string, unknown> {
+  const width = keys.number('feed_forward_length');
+  const numUsed = keys.number('expert_used_count');
+  const isLeftOut = (field: ConfigField) => fields[field] !== undefined && keys.get(fields[field]) === undefined;
+  if (width === undefined || numUsed === undefined) return {};
+  return {
+    ...(isLeftOut('moe_intermediate_size') && { moe_intermediate_size: width / numUsed }),
+    ...(isLeftOut('shared_expert_intermediate_size') && { shared_expert_intermediate_size: width }),
+  };
 }
 
 /** Newer files describe MLA as attention over latents (key_length) and name the heads' own sizes apart (key_length_mla). */
