@@ -81,7 +81,7 @@ function readGguf(path: string, options: OpenModelOptions): ReadModel {
     weights: plan,
     samplingDefaults: parseGenerationDefaults(undefined).sampling,
     contextTokens: spec.maxPositions,
-    warnings: describeUnused(unused, [], described, spec),
+    warnings: describeWarnings(unused, [], described, spec),
   };
   return withTokenizer(parts, () => tokenizerFilesOf(tokenizer, basename(path)));
 }
@@ -109,7 +109,7 @@ async function readDirectory(root: string, options: OpenModelOptions): Promise<R
     weights: plan,
     samplingDefaults: defaults.sampling,
     contextTokens: spec.maxPositions,
-    warnings: describeUnused(unused, defaults.ignored, described, spec),
+    warnings: describeWarnings(unused, defaults.ignored, described, spec),
   };
   return withTokenizer(parts, () => tokenizerFiles);
 }
@@ -160,7 +160,7 @@ function makeTokenizer(spec: ModelSpec, files: TokenizerFiles): Tokenizer {
 }
 
 /** @param described As the configuration says, `spec` as the weights have it. */
-function describeUnused(
+function describeWarnings(
   tensors: readonly string[],
   generationFields: readonly string[],
   described: ModelSpec,

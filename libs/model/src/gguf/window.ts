@@ -1,6 +1,6 @@
 // Sliding windows of a GGUF file. Used by gguf/overrides.ts.
-// Source: llama.cpp, llama-hparams.cpp (set_swa_pattern) and the converters of architectures that have windows. llama.cpp itself
-// runs the architectures here without them, so a window longer than a sequence can be counts as none.
+// Source: llama.cpp, llama-hparams.cpp (set_swa_pattern) and the converters of architectures that have windows. llama.cpp itself runs
+// the architectures here without them; we do what the models' own code does with the same window.
 import { ModelError } from '../error.js';
 import type { ModelSpec } from '../spec.js';
 import type { ArchitectureKeys } from './architecture-keys.js';
