@@ -29,7 +29,8 @@ bool count_elements(const std::vector<int64_t>& shape, uint64_t* count) {
   return true;
 }
 
-int64_t blocks_in(int64_t dimension, int64_t block) { return (dimension + block - 1) / block; }
+/// Both positive.
+int64_t blocks_in(int64_t dimension, int64_t block) { return (dimension - 1) / block + 1; }
 
 /// Rows first_row.. of a matrix, `values` [rows, num_columns], each number times the scale of its block of block[0] x block[1]; scales are
 /// [row blocks, column blocks].
@@ -39,9 +40,10 @@ void multiply_blocks(const std::vector<float>& scales, const std::vector<int64_t
   float* row = values->data();
   for (int64_t i = first_row; i < first_row + num_rows; ++i, row += num_columns) {
     const float* scale = &scales[i / block[0] * blocks_in(num_columns, block[1])];
-    for (int64_t start = 0; start < num_columns; start += block[1], ++scale) {
-      const int64_t end = std::min(start + block[1], num_columns);
+    for (int64_t start = 0; start < num_columns; ++scale) {
+      const int64_t end = start + std::min(block[1], num_columns - start);
       for (int64_t column = start; column < end; ++column) row[column] *= *scale;
+      start = end;
     }
   }
 }

@@ -159,6 +159,7 @@ TEST(weights_whose_scales_do_not_fit_are_refused) {
   CHECK(refuses([](WeightTensor& t) { t.scale_block = {1, 5}; }));
   CHECK(refuses([](WeightTensor& t) { t.scale_block = {2, 0}; }));
   CHECK(refuses([](WeightTensor& t) { t.scale_block = {}; }));
+  CHECK(refuses([](WeightTensor& t) { t.scale_block = {INT64_MAX, INT64_MAX}; }));
 }
 
 TEST(weights_in_blocks_must_fill_whole_ones) {
