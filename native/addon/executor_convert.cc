@@ -105,6 +105,7 @@ StoredType read_stored_type(const Fields& js) {
                                    {"F16", kF16},
                                    {"F32", kF32},
                                    {"F8_E4M3", kF8E4m3},
+                                   {"I8", kI8},
                                    {"Q8_0", kQ8_0},
                                    {"Q4_0", kQ4_0},
                                    {"Q4_1", kQ4_1},
@@ -115,12 +116,17 @@ StoredType read_stored_type(const Fields& js) {
                                    {"Q6_K", kQ6_K}});
 }
 
+static std::vector<int64_t> read_sizes(const Fields& js, const char* name) {
+  const std::vector<int32_t> sizes = int_list(js, name);
+  return {sizes.begin(), sizes.end()};
+}
+
 static WeightTensor read_weight_tensor(const Fields& js) {
-  const std::vector<int32_t> shape = int_list(js, "shape");
   WeightTensor tensor{js.string("name"), js.string("file"),    js.bytes("offset"),
-                      js.bytes("bytes"), read_stored_type(js), std::vector<int64_t>(shape.begin(), shape.end())};
-  if (tensor.dtype == StoredType::kF8E4m3)
-    tensor.scales = std::make_shared<WeightTensor>(read_weight_tensor(js.object("scales")));
+                      js.bytes("bytes"), read_stored_type(js), read_sizes(js, "shape")};
+  if (!has_scales(tensor.dtype)) return tensor;
+  tensor.scales = std::make_shared<WeightTensor>(read_weight_tensor(js.object("scales")));
+  tensor.scale_block = read_sizes(js, "scaleBlock");
   return tensor;
 }
 

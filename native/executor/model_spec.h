@@ -85,8 +85,10 @@ struct WeightTensor {
   uint64_t bytes = 0;
   StoredType dtype = StoredType::kBf16;
   std::vector<int64_t> shape;
-  /// Plain floats [ceil(rows / 128), ceil(columns / 128)] that an fp8 matrix is multiplied by, block by block; else empty.
+  /// Plain floats [ceil(rows / block rows), ceil(columns / block columns)] that a matrix of fp8 or int8 is multiplied by, block by
+  /// block; else empty.
   std::shared_ptr<const WeightTensor> scales = nullptr;
+  std::vector<int64_t> scale_block = {};  // rows and columns that share a scale
 };
 
 struct WeightPlan {

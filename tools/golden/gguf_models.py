@@ -57,6 +57,16 @@ def pack_experts(weights: Arrays, prefix: str, part: str, name: str) -> Packed:
     return Packed(name, np.stack([weights[n] for n in names]), lambda values: dict(zip(names, values, strict=True)))
 
 
+def pack_layer_experts(kind: GgufKind, weights: Arrays, prefix: str, part: str, name: str) -> Iterator[Packed]:
+    """blk.N.ffn_gate_exps.weight, or cut into blk.N.ffn_gate.E.weight."""
+    merged = pack_experts(weights, prefix, part, name)
+    if not kind.split_experts:
+        yield merged
+        return
+    for expert, (stored, value) in enumerate(merged.unpack(merged.values).items()):
+        yield Packed(name.replace("_exps", f".{expert}"), value, lambda v, n=stored: {n: v})
+
+
 def pack_kv_b(name: str, value: np.ndarray, config: dict, block: str) -> Iterator[Packed]:
     """kv_b_proj as attn_k_b [heads, latent, nope] and attn_v_b [heads, value, latent]; each unpacks its own half, joined by the caller."""
     heads, nope = config["num_attention_heads"], config["qk_nope_head_dim"]
@@ -73,16 +83,29 @@ def join_kv_b(weights: Arrays) -> Arrays:
     return joined
 
 
+def num_blocks(config: dict) -> int:
+    return config["num_hidden_layers"] + config.get("num_nextn_predict_layers", 0)
+
+
+def main_copies(config: dict) -> dict[str, str]:
+    """Tensors of MTP layers that are copies, and what they are copies of."""
+    layers = range(config["num_hidden_layers"], num_blocks(config))
+    embeddings = {f"model.layers.{layer}.embed_tokens.weight": "model.embed_tokens.weight" for layer in layers}
+    return embeddings | {f"model.layers.{layer}.shared_head.head.weight": "lm_head.weight" for layer in layers}
+
+
 def pack(kind: GgufKind, weights: Arrays) -> Iterator[Packed]:
     """The tensors of a .gguf file in the checkpoint's order."""
-    names = gguf.get_tensor_name_map(kind.arch, kind.config["num_hidden_layers"])
+    names = gguf.get_tensor_name_map(kind.arch, num_blocks(kind.config))
     for name, value in weights.items():
         stem, _, ending = name.rpartition(".")
+        if not kind.copies and name in main_copies(kind.config):
+            continue
         if ".experts." in name:
             prefix, _, rest = name.partition("experts.")
             expert, part, _ = rest.split(".")
             if expert == "0":
-                yield pack_experts(weights, prefix, part, f"{names.get_name(f'{prefix}experts.{part}')}.weight")
+                yield from pack_layer_experts(kind, weights, prefix, part, f"{names.get_name(f'{prefix}experts.{part}')}.weight")
         elif ending == "e_score_correction_bias":
             yield Packed(f"{names.get_name(f'{stem}.e_score_correction')}.bias", value, lambda v, n=name: {n: v})
         elif kind.split_kv_b and stem.endswith("kv_b_proj"):
@@ -145,12 +168,12 @@ def add_metadata(writer: gguf.GGUFWriter, kind: GgufKind, directory_name: str) -
     writer.add_vocab_size(c["vocab_size"])
     writer.add_context_length(c["max_position_embeddings"])
     writer.add_embedding_length(c["hidden_size"])
-    writer.add_block_count(c["num_hidden_layers"])
+    writer.add_block_count(num_blocks(c))
     writer.add_head_count(c["num_attention_heads"])
     writer.add_head_count_kv(1 if kind.split_kv_b else c["num_key_value_heads"])
     writer.add_layer_norm_rms_eps(c["rms_norm_eps"])
     writer.add_rope_freq_base(float(c["rope_theta"]))
-    adders = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
+    adders = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string, list: writer.add_array}
     for key, value in kind.metadata.items():
         adders[type(value)](f"{arch}.{key}", value)
 
@@ -158,14 +181,16 @@ def add_metadata(writer: gguf.GGUFWriter, kind: GgufKind, directory_name: str) -
 def write_gguf(path: str, name: str, kind: GgufKind, weights: Arrays, tokenizer_directory: str, seed: int) -> Arrays:
     """Writes the file; returns the checkpoint's tensors as a reader that dequantises to fp32 gets them."""
     random = np.random.default_rng(seed)
-    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[kind.arch])
+    tensors = list(pack(kind, weights))
+    per_file = 0 if kind.parts == 1 else math.ceil(len(tensors) / kind.parts)
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[kind.arch], split_max_tensors=per_file)
     add_metadata(writer, kind, name)
     add_tokenizer(writer, tokenizer_directory, kind)
     if (kind.config.get("rope_scaling") or {}).get("rope_type") == "llama3":
         writer.add_tensor("rope_freqs.weight", llama3_factors(kind.config))
     read = {}
     types = TypeChooser()
-    for tensor in pack(kind, weights):
+    for tensor in tensors:
         type_name = types.choose(tensor)
         data = encode(tensor.values, type_name, random)
         writer.add_tensor(tensor.name, data, raw_dtype=type_of(type_name))
@@ -174,7 +199,8 @@ def write_gguf(path: str, name: str, kind: GgufKind, weights: Arrays, tokenizer_
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return join_kv_b(read)
+    left_out = {} if kind.copies else main_copies(kind.config)
+    return join_kv_b(read | {copy: read[main].copy() for copy, main in left_out.items()})
 
 
 def make_gguf(name: str, directory: str, tokenizers_directory: str) -> str:

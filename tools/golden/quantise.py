@@ -9,7 +9,6 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 Weights = dict[str, torch.Tensor]
-FP8_BLOCK = 128
 NOT_QUANTISED = ("lm_head.weight", "embed_tokens.weight", "mlp.gate.weight", "shared_head.head.weight", "eh_proj.weight")
 
 
@@ -31,61 +30,53 @@ def is_quantised(name: str, tensor: torch.Tensor) -> bool:
     return tensor.dim() == 2 and not name.endswith(NOT_QUANTISED)
 
 
-def spread_blocks(scales: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """One scale for each element of a matrix in blocks of 128 x 128; blocks at the edges are cut."""
-    rows = scales.repeat_interleave(FP8_BLOCK, 0)[: shape[0]]
-    return rows.repeat_interleave(FP8_BLOCK, 1)[:, : shape[1]]
+@dataclass(frozen=True)
+class Scaling:
+    """8-bit values times scales. `block`: rows and columns that share a scale, None for all of them; `ending`: of the scales' names."""
 
+    dtype: torch.dtype
+    block: tuple[int | None, int | None]
+    ending: str
+    scale_dtype: torch.dtype = torch.float32
 
-def block_maxima(weight: torch.Tensor) -> torch.Tensor:
-    """Largest magnitude of every 128 x 128 block: [ceil(rows / 128), ceil(columns / 128)]."""
-    padding = (0, -weight.shape[1] % FP8_BLOCK, 0, -weight.shape[0] % FP8_BLOCK)
-    padded = functional.pad(weight.abs(), padding)
-    blocks = padded.unflatten(1, (-1, FP8_BLOCK)).unflatten(0, (-1, FP8_BLOCK))
-    return blocks.amax((1, 3))
+    def largest(self) -> float:
+        return 127 if self.dtype == torch.int8 else torch.finfo(self.dtype).max
 
+    def block_of(self, shape: torch.Size) -> tuple[int, int]:
+        rows, columns = self.block
+        return rows or shape[0], columns or shape[1]
 
-def quantise_fp8(weights: Weights) -> Weights:
-    """DeepSeek's form: float8_e4m3fn values, and weight_scale_inv, the fp32 factor that turns a block's values into weights."""
-    quantised = {}
-    for name, tensor in weights.items():
-        if not is_quantised(name, tensor):
-            quantised[name] = tensor
-            continue
-        scales = block_maxima(tensor.float()) / torch.finfo(torch.float8_e4m3fn).max
-        quantised[name] = (tensor.float() / spread_blocks(scales, tensor.shape)).to(torch.float8_e4m3fn)
-        quantised[f"{name}_scale_inv"] = scales
-    return quantised
+    def spread(self, scales: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        """One scale for each element of a matrix; blocks at the edges are cut."""
+        rows, columns = self.block_of(shape)
+        return scales.float().repeat_interleave(rows, 0)[: shape[0]].repeat_interleave(columns, 1)[:, : shape[1]]
 
+    def maxima(self, weight: torch.Tensor) -> torch.Tensor:
+        """Largest magnitude of every block: [row blocks, column blocks]."""
+        rows, columns = self.block_of(weight.shape)
+        padding = (0, -weight.shape[1] % columns, 0, -weight.shape[0] % rows)
+        blocks = functional.pad(weight.abs(), padding).unflatten(1, (-1, columns)).unflatten(0, (-1, rows))
+        return blocks.amax((1, 3))
 
-def dequantise_fp8(stored: Weights) -> Weights:
-    scales = {n.removesuffix("_scale_inv"): t for n, t in stored.items() if n.endswith("_scale_inv")}
-    return {
-        name: tensor.float() * spread_blocks(scales[name], tensor.shape) if name in scales else tensor
-        for name, tensor in stored.items()
-        if not name.endswith("_scale_inv")
-    }
+    def quantise(self, weights: Weights) -> Weights:
+        quantised = {}
+        for name, tensor in weights.items():
+            if not is_quantised(name, tensor):
+                quantised[name] = tensor
+                continue
+            scales = (self.maxima(tensor.float()) / self.largest()).to(self.scale_dtype)
+            values = (tensor.float() / self.spread(scales, tensor.shape)).clamp(-self.largest(), self.largest())
+            quantised[name] = (values.round() if self.dtype == torch.int8 else values).to(self.dtype)
+            quantised[f"{name}{self.ending}"] = scales
+        return quantised
 
-
-def quantise_w8a8(weights: Weights) -> Weights:
-    """compressed-tensors' int-quantized form: int8 values and weight_scale, one fp32 factor for each output row: [rows, 1]."""
-    quantised = {}
-    for name, tensor in weights.items():
-        if not is_quantised(name, tensor):
-            quantised[name] = tensor
-            continue
-        scales = tensor.float().abs().amax(1, keepdim=True) / 127
-        quantised[name] = (tensor.float() / scales).round().to(torch.int8)
-        quantised[f"{name}_scale"] = scales
-    return quantised
-
-
-def dequantise_w8a8(stored: Weights) -> Weights:
-    return {
-        name: tensor.float() * stored[f"{name}_scale"] if f"{name}_scale" in stored else tensor
-        for name, tensor in stored.items()
-        if not name.endswith("weight_scale")
-    }
+    def dequantise(self, stored: Weights) -> Weights:
+        scales = {n.removesuffix(self.ending): t for n, t in stored.items() if n.endswith(f"weight{self.ending}")}
+        return {
+            name: tensor.float() * self.spread(scales[name], tensor.shape) if name in scales else tensor
+            for name, tensor in stored.items()
+            if not name.endswith(f"weight{self.ending}")
+        }
 
 
 def fake_quantise(x: torch.Tensor) -> torch.Tensor:
@@ -114,17 +105,27 @@ def same(weights: Weights) -> Weights:
     return weights
 
 
+def plain_activations(_: Weights) -> AbstractContextManager:
+    return contextlib.nullcontext()
+
+
+def widened(scaling: Scaling, what: str) -> Scheme:
+    """A scheme whose golden multiplies the dequantised weights with activations as they are."""
+    notes = (f"weights dequantised to fp32 (value * weight{scaling.ending} {what}); activations are not quantised",)
+    return Scheme(scaling.quantise, scaling.dequantise, plain_activations, notes)
+
+
+INT8_ROWS = Scaling(torch.int8, (1, None), "_scale")
 SCHEMES = {
-    "": Scheme(same, same, lambda _: contextlib.nullcontext()),
-    "fp8": Scheme(
-        quantise_fp8,
-        dequantise_fp8,
-        lambda _: contextlib.nullcontext(),
-        ("weights dequantised to fp32 (value * weight_scale_inv of its block); activations are not quantised",),
-    ),
+    "": Scheme(same, same, plain_activations),
+    "fp8": widened(Scaling(torch.float8_e4m3fn, (128, 128), "_scale_inv"), "of its block"),
+    "fp8-blocks": widened(Scaling(torch.float8_e4m3fn, (64, 96), "_scale_inv"), "of its block of 64 x 96"),
+    "fp8-rows": widened(Scaling(torch.float8_e4m3fn, (1, None), "_scale"), "of its row"),
+    "fp8-matrix": widened(Scaling(torch.float8_e4m3fn, (None, None), "_scale"), "of its matrix"),
+    "int8-rows": widened(Scaling(torch.int8, (1, None), "_scale", torch.bfloat16), "of its row, in bfloat16"),
     "w8a8": Scheme(
-        quantise_w8a8,
-        dequantise_w8a8,
+        INT8_ROWS.quantise,
+        INT8_ROWS.dequantise,
         QuantisedActivations,
         (
             "weights dequantised to fp32 (value * weight_scale of its row)",
@@ -134,3 +135,4 @@ SCHEMES = {
         error=2e-2,
     ),
 }
+"""`fp8` is DeepSeek's form, with weight_scale_inv; `fp8-rows`, `fp8-matrix`, `int8-rows` and `w8a8` are compressed-tensors', with weight_scale."""

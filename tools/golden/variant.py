@@ -12,21 +12,26 @@ SMALL_VOCABULARY = 131
 """Also a prime: for variants that only change what the main variant of their family already shows."""
 
 
-W8A8_CONFIG = {
-    "quant_method": "compressed-tensors",
-    "format": "int-quantized",
-    "quantization_status": "compressed",
-    "kv_cache_scheme": None,
-    "ignore": ["lm_head", "re:.*mlp.gate$"],
-    "config_groups": {
-        "group_0": {
-            "targets": ["Linear"],
-            "weights": {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "channel", "dynamic": False},
-            "input_activations": {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "token", "dynamic": True},
-        }
-    },
-}
-"""quantization_config of a compressed-tensors checkpoint with int8 weights and dynamic int8 activations."""
+def compressed_tensors(kind: str, strategy: str) -> dict:
+    """quantization_config of a compressed-tensors checkpoint: weights and dynamic activations in 8 bits of `kind`, 'int' or 'float'."""
+    eight_bits = {"num_bits": 8, "type": kind, "symmetric": True}
+    return {
+        "quant_method": "compressed-tensors",
+        "format": f"{kind}-quantized",
+        "quantization_status": "compressed",
+        "kv_cache_scheme": None,
+        "ignore": ["lm_head", "re:.*mlp.gate$"],
+        "config_groups": {
+            "group_0": {
+                "targets": ["Linear"],
+                "weights": eight_bits | {"strategy": strategy, "dynamic": False},
+                "input_activations": eight_bits | {"strategy": "token", "dynamic": True},
+            }
+        },
+    }
+
+
+W8A8_CONFIG = compressed_tensors("int", "channel")
 
 
 @dataclass(frozen=True)

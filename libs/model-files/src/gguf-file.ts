@@ -1,24 +1,45 @@
-// Opens a GGUF file: its header is read, its tensors are mapped later by the native executor. Used by open-model.ts.
-import { createHash } from 'node:crypto';
+// Opens a GGUF file, or all files of a model that was split: headers are read, tensors are mapped later by the native executor.
+// Used by open-model.ts.
+import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { basename } from 'node:path';
-import { type ByteSource, type GgufModel, ModelError, readGgufHeader, readGgufModel } from '@switchyard/model';
+import { basename, dirname, join } from 'node:path';
+import {
+  type ByteSource,
+  type GgufHeader,
+  type GgufModel,
+  ggufPartNames,
+  joinGgufParts,
+  ModelError,
+  readGgufHeader,
+  readGgufModel,
+} from '@switchyard/model';
 import { fileError } from './json-file.js';
 
 /**
- * Reads a file's header and what model it describes. Tensors have the path of the file as it was given.
+ * Reads a file's header and what model it describes. Tensors have the path of their file, as the first one's was given.
  *
+ * @param path The file, or the first of the parts of a model.
  * @throws ModelError naming the file, key or tensor for anything missing, damaged, inconsistent or not supported.
  */
 export function readGgufFile(path: string): GgufModel {
+  // Identity of a model: SHA-256 over each file's size and header, which hold configuration, tokenizer and tensor table.
+  const digest = createHash('sha256');
+  const first = readPart(path, digest);
+  const others = ggufPartNames(basename(path), first).slice(1);
+  const parts = others.map((name) => readPart(join(dirname(path), name), digest));
+  return readGgufModel(joinGgufParts([first, ...parts]), digest.digest('hex'));
+}
+
+/** The header of one file, added to the digest. */
+function readPart(path: string, digest: Hash): GgufHeader {
   const file = basename(path);
   let descriptor: number | undefined;
   try {
     descriptor = openSync(path, 'r');
     const source = sourceOf(descriptor, file);
     const header = readGgufHeader(source);
-    const tensors = header.tensors.map((tensor) => ({ ...tensor, file: path }));
-    return readGgufModel({ ...header, tensors }, digestOf(source, header.headerBytes));
+    digest.update(`gguf ${source.bytes} ${header.headerBytes}\n`).update(source.read(0, header.headerBytes));
+    return { ...header, tensors: header.tensors.map((tensor) => ({ ...tensor, file: path })) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new ModelError(file, `is missing (${path})`);
     throw fileError(file, error);
@@ -42,10 +63,4 @@ function sourceOf(descriptor: number, file: string): ByteSource {
       return bytes;
     },
   };
-}
-
-/** Identity of a model: SHA-256 over the file's size and header, which holds configuration, tokenizer and tensor table. */
-function digestOf(source: ByteSource, headerBytes: number): string {
-  const hash = createHash('sha256').update(`gguf ${source.bytes} ${headerBytes}\n`);
-  return hash.update(source.read(0, headerBytes)).digest('hex');
 }

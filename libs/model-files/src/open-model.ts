@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { basename, join, resolve } from 'node:path';
 import {
   type ExecutorSpec,
+  ggufModelName,
   ModelError,
   type ModelSpec,
   makeWeightPlan,
@@ -50,7 +51,7 @@ export interface OpenedModel extends ReadModel {
 }
 
 /**
- * Opens a model directory or a GGUF file (a path that ends with .gguf) for serving.
+ * Opens a model directory or a GGUF file (a path that ends with .gguf; of a model in several files, the first) for serving.
  *
  * @throws ModelError naming the file, field or tensor for anything missing, damaged, inconsistent, not supported, or known
  * to this library but not yet to the executor.
@@ -74,13 +75,13 @@ export async function readModel(dir: string, options: OpenModelOptions = {}): Pr
 function readGguf(path: string, options: OpenModelOptions): ReadModel {
   const { spec, plan, unused, described, tokenizer } = readGgufFile(path);
   const parts = {
-    name: options.name ?? basename(path, GGUF_ENDING),
+    name: options.name ?? ggufModelName(basename(path)),
     dir: path,
     spec,
     weights: plan,
     samplingDefaults: parseGenerationDefaults(undefined).sampling,
     contextTokens: spec.maxPositions,
-    warnings: describeUnused(unused, [], described.numMtpLayers - spec.numMtpLayers),
+    warnings: describeWarnings(unused, [], described, spec),
   };
   return withTokenizer(parts, () => tokenizerFilesOf(tokenizer, basename(path)));
 }
@@ -108,7 +109,7 @@ async function readDirectory(root: string, options: OpenModelOptions): Promise<R
     weights: plan,
     samplingDefaults: defaults.sampling,
     contextTokens: spec.maxPositions,
-    warnings: describeUnused(unused, defaults.ignored, described.numMtpLayers - spec.numMtpLayers),
+    warnings: describeWarnings(unused, defaults.ignored, described, spec),
   };
   return withTokenizer(parts, () => tokenizerFiles);
 }
@@ -158,13 +159,23 @@ function makeTokenizer(spec: ModelSpec, files: TokenizerFiles): Tokenizer {
   return tokenizer;
 }
 
-function describeUnused(
+/** @param described As the configuration says, `spec` as the weights have it. */
+function describeWarnings(
   tensors: readonly string[],
   generationFields: readonly string[],
-  numMtpMissing: number,
+  described: ModelSpec,
+  spec: ModelSpec,
 ): string[] {
   const warnings = generationFields.map((field) => `generation_config.json:${field} is not supported and not applied`);
-  if (numMtpMissing > 0) warnings.push('the configuration names an MTP layer that the weights do not have');
+  if (described.numMtpLayers > spec.numMtpLayers) {
+    warnings.push('the configuration names an MTP layer that the weights do not have');
+  }
+  const { quantization } = spec;
+  if (typeof quantization === 'object' && quantization.activations !== null) {
+    warnings.push(
+      `activations are not rounded to ${quantization.activations} as the configuration says: weights are widened to fp32 (class dequant)`,
+    );
+  }
   if (tensors.length > 0) warnings.push(`${tensors.length} tensors are not used: ${tensors.slice(0, 4).join(', ')}`);
   return warnings;
 }

@@ -148,6 +148,17 @@ describe('a copy', () => {
     ]);
   });
 
+  test('of a checkpoint for quantised activations says that they are not', async () => {
+    const fixture = fileURLToPath(new URL('../../../test/fixtures/models/llama/int8', import.meta.url));
+    for (const file of ['config.json', WEIGHTS]) await cp(join(fixture, file), path(file));
+    await rm(path('generation_config.json'));
+    const model = await openModel(dir);
+    expect(model.executorSpec.attention).toBe('gqa');
+    expect(model.warnings).toEqual([
+      'activations are not rounded to int8 as the configuration says: weights are widened to fp32 (class dequant)',
+    ]);
+  });
+
   describe('with an index', () => {
     const FIRST = 'model-00001-of-00001.safetensors';
     beforeEach(async () => {

@@ -39,6 +39,10 @@ export function isPlain(dtype: TensorDtype): dtype is PlainDtype {
   return Object.hasOwn(plainDtypes, dtype);
 }
 
+export function isGguf(dtype: TensorDtype): dtype is GgufDtype {
+  return Object.hasOwn(ggufDtypes, dtype);
+}
+
 /** Bytes of a tensor; undefined when its rows do not consist of whole blocks or no number holds the size. */
 export function tensorBytes(dtype: TensorDtype, shape: readonly number[]): number | undefined {
   const { blockElements, blockBytes } = layouts[dtype];

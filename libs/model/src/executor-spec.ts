@@ -61,15 +61,8 @@ interface Limit {
   what: string;
 }
 
-const limit = (field: keyof ModelSpec, isRunnable: Limit['isRunnable'], what: string): Limit => ({
-  field,
-  isRunnable,
-  what,
-});
-
-const limits: readonly Limit[] = [
-  limit('quantization', (spec) => spec.quantization !== 'int8-channel', 'W8A8 (quantised activations)'),
-];
+/** None at present. */
+const limits: readonly Limit[] = [];
 
 /**
  * A model in the form the native executor takes.

@@ -130,11 +130,19 @@ export interface ModelSpec {
   eosTokenIds: number[];
 }
 
-/**
- * `fp8-block`: e4m3 with a scale a block of 128 x 128 (DeepSeek). `int8-channel`: int8 with a scale a row, activations
- * quantised a token (compressed-tensors W8A8). `gguf`: any of the block types of GgufDtype.
- */
-export type Quantization = 'none' | 'fp8-block' | 'int8-channel' | 'gguf';
+/** `gguf`: any of the block types of GgufDtype. */
+export type Quantization = 'none' | 'gguf' | ScaledWeights;
+
+/** 8-bit matrices with scales in tensors of their own: a weight is its value times its scale. */
+export interface ScaledWeights {
+  dtype: 'F8_E4M3' | 'I8';
+  /** What the name of a matrix gets for that of its scales. */
+  scaleSuffix: '_scale_inv' | '_scale';
+  /** Which weights share a scale: blocks of [rows, columns], cut at the edges; a row; or all of a matrix. */
+  sharing: readonly [rows: number, columns: number] | 'row' | 'matrix';
+  /** What the checkpoint's makers round activations to, which this version does not; null for nothing. */
+  activations: 'int8' | 'fp8' | null;
+}
 
 export type PlainDtype = 'BF16' | 'F16' | 'F32';
 export type GgufDtype = 'Q8_0' | 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q4_K' | 'Q5_K' | 'Q6_K';
@@ -149,8 +157,10 @@ export interface WeightTensor {
   dtype: TensorDtype;
   /** Row-major: the last dimension is contiguous. */
   shape: number[];
-  /** In a plan, what an F8_E4M3 or I8 matrix is multiplied by: [rows / 128, columns / 128] rounded up, or [rows, 1]. */
+  /** In a plan, what an F8_E4M3 or I8 matrix is multiplied by: [rows / block rows, columns / block columns], rounded up. */
   scales?: WeightTensor;
+  /** Of a matrix with scales: [rows, columns] that share one. */
+  scaleBlock?: [rows: number, columns: number];
 }
 
 export interface WeightPlan {

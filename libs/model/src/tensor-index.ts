@@ -52,7 +52,15 @@ export class TensorIndex {
     if (!scales) throw new ModelError(name, `is missing, ${matrix.name} is ${matrix.dtype} in ${matrix.file}`);
     if (!isPlain(scales.dtype)) throw new ModelError(name, `is ${scales.dtype}, scales must be plain floats`);
     this.#used.add(name);
-    return checkShape(scales, shape);
+    // A scale a row stands as a vector in some files.
+    const isVector = shape[1] === 1 && scales.shape.length === 1;
+    return checkShape(isVector ? { ...scales, shape: [...scales.shape, 1] } : scales, shape);
+  }
+
+  /** A tensor whose name is this one with something in front, or without the first part of it. */
+  underOtherPrefix(name: string): string | undefined {
+    const rest = name.slice(name.indexOf('.') + 1);
+    return [...this.#nameToTensor.keys()].find((other) => other.endsWith(`.${name}`) || other === rest);
   }
 
   /** Names of the tensors that were not taken, in file order. */

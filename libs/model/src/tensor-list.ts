@@ -21,6 +21,10 @@ export interface ExpectedTensor {
 type Pattern = readonly [template: string, shape: readonly number[], slicing?: 'sliced' | undefined];
 
 const LAYER = 'model.layers.{layer}.';
+const EMBEDDING = 'model.embed_tokens.weight';
+const HEAD = 'lm_head.weight';
+const MTP_EMBEDDING = `${LAYER}embed_tokens.weight`;
+const MTP_HEAD = `${LAYER}shared_head.head.weight`;
 
 /** Fills {layer} and {expert} in. */
 export function fillTemplate(template: string, { layer, expert }: Pick<ExpectedTensor, 'layer' | 'expert'>): string {
@@ -50,6 +54,13 @@ export function* listMtpTensors(spec: ModelSpec): Generator<ExpectedTensor> {
   }
 }
 
+/** Template of the tensor that an MTP layer's tensor is a copy of; undefined for all others. */
+export function originalOf(template: string, spec: ModelSpec): string | undefined {
+  if (template === MTP_EMBEDDING) return EMBEDDING;
+  if (template === MTP_HEAD) return spec.tieWordEmbeddings ? EMBEDDING : HEAD;
+  return undefined;
+}
+
 function* expand(patterns: readonly Pattern[], layer: number, expert = 0): Generator<ExpectedTensor> {
   for (const [template, shape, slicing] of patterns) {
     yield { template, layer, expert, shape: [...shape], isSliced: slicing === 'sliced' };
@@ -65,10 +76,10 @@ function* moeTensors(spec: ModelSpec, layer: number): Generator<ExpectedTensor> 
 
 function top(s: ModelSpec): Pattern[] {
   const patterns: Pattern[] = [
-    ['model.embed_tokens.weight', [s.vocabSize, s.hiddenSize]],
+    [EMBEDDING, [s.vocabSize, s.hiddenSize]],
     ['model.norm.weight', [s.hiddenSize]],
   ];
-  if (!s.tieWordEmbeddings) patterns.push(['lm_head.weight', [s.vocabSize, s.hiddenSize]]);
+  if (!s.tieWordEmbeddings) patterns.push([HEAD, [s.vocabSize, s.hiddenSize]]);
   if (s.ropeScaling.type === 'tensor') patterns.push(['rope_freqs.weight', [s.rotaryDim / 2]]);
   return patterns;
 }
@@ -139,9 +150,9 @@ function mtp(s: ModelSpec): Pattern[] {
     [`${LAYER}enorm.weight`, [s.hiddenSize]],
     [`${LAYER}hnorm.weight`, [s.hiddenSize]],
     [`${LAYER}eh_proj.weight`, [s.hiddenSize, 2 * s.hiddenSize]],
-    [`${LAYER}embed_tokens.weight`, [s.vocabSize, s.hiddenSize]],
+    [MTP_EMBEDDING, [s.vocabSize, s.hiddenSize]],
     [`${LAYER}shared_head.norm.weight`, [s.hiddenSize]],
-    [`${LAYER}shared_head.head.weight`, [s.vocabSize, s.hiddenSize]],
+    [MTP_HEAD, [s.vocabSize, s.hiddenSize]],
   ];
 }
 

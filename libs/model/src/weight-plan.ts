@@ -1,14 +1,13 @@
 // Joins what a model needs with what the files hold. Called by libs/model-files after the headers were read.
 // It must not read files; the digest comes in from the caller, who has hashed them.
-import { dtypeLayout, isPlain } from './dtype.js';
 import { ModelError } from './error.js';
 import { familyOf } from './families/index.js';
 import type { TensorNames } from './family.js';
-import { FP8_BLOCK } from './quantization.js';
 import { fitSlices } from './slices.js';
 import type { ModelSpec, WeightPlan, WeightTensor } from './spec.js';
 import { TensorIndex } from './tensor-index.js';
-import { type ExpectedTensor, fillTemplate, listMtpTensors, listTensors } from './tensor-list.js';
+import { type ExpectedTensor, fillTemplate, listMtpTensors, listTensors, originalOf } from './tensor-list.js';
+import { blockElements, withScales } from './weight-scales.js';
 
 /** Missing names after which the search ends: enough to see what is wrong, and a bound for configurations that expect millions. */
 const NUM_MISSING_MAX = 4;
@@ -42,16 +41,18 @@ export function makeWeightPlan(
   const products: { width: number; blockElements: number }[] = [];
   const missing: string[] = [];
   for (const expected of listTensors(found)) {
-    const tensor = index.take(expected);
+    const tensor = index.take(expected) ?? takeOriginal(expected, found, index);
     if (tensor) {
-      planned.push({ ...withScales(tensor, found, index), name: fillTemplate(expected.template, expected) });
-      if (expected.isSliced) products.push({ width: expected.shape[1] as number, blockElements: scaleBlock(tensor) });
+      const scaled = withScales(tensor, found, index);
+      planned.push({ ...scaled, name: fillTemplate(expected.template, expected) });
+      if (expected.isSliced)
+        products.push({ width: expected.shape[1] as number, blockElements: blockElements(scaled) });
       continue;
     }
     missing.push(index.nameOf(expected));
     if (missing.length === NUM_MISSING_MAX) break;
   }
-  if (missing.length > 0) throw missingError(missing);
+  if (missing.length > 0) throw missingError(missing, index);
   const fitted = { ...found, numSlices: fitSlices(found.numSlices, products) };
   return { plan: { digest, tensors: planned }, spec: fitted, unused: index.unused() };
 }
@@ -69,38 +70,16 @@ function dropMissingMtp(spec: ModelSpec, index: TensorIndex): ModelSpec {
   return [...expected, ...atAnyLayer].some((tensor) => index.has(tensor)) ? spec : { ...spec, numMtpLayers: 0 };
 }
 
-function missingError(missing: readonly string[]): ModelError {
+/** An MTP layer's embedding and output layer are the main model's, where files leave the copies out. */
+function takeOriginal(expected: ExpectedTensor, spec: ModelSpec, index: TensorIndex): WeightTensor | undefined {
+  const original = originalOf(expected.template, spec);
+  return original === undefined ? undefined : index.take({ ...expected, template: original });
+}
+
+/** With what a file has instead where it has the same name under another prefix, as wrappers of language models do. */
+function missingError(missing: readonly string[], index: TensorIndex): ModelError {
   const more = missing.length === NUM_MISSING_MAX ? ' and perhaps more' : '';
-  return new ModelError('tensors', `missing ${missing.join(', ')}${more}`);
-}
-
-/** Elements of a row that share a scale and cannot be cut apart. */
-function scaleBlock(tensor: WeightTensor): number {
-  return tensor.dtype === 'F8_E4M3' ? FP8_BLOCK : dtypeLayout(tensor.dtype).blockElements;
-}
-
-/** The tensor with the scales that its type needs. Whatever is not plain floats has to be a matrix of a quantised checkpoint. */
-function withScales(tensor: WeightTensor, spec: ModelSpec, index: TensorIndex): WeightTensor {
-  if (isPlain(tensor.dtype)) return tensor;
-  if (tensor.shape.length < 2)
-    throw new ModelError(tensor.name, `is a vector of ${tensor.dtype}, must be plain floats`);
-  if (tensor.dtype === 'F8_E4M3') {
-    requireForm(tensor, spec, 'fp8-block');
-    const shape = tensor.shape.map((dim) => Math.ceil(dim / FP8_BLOCK));
-    return { ...tensor, scales: index.takeScales(tensor, '_scale_inv', shape) };
-  }
-  if (tensor.dtype === 'I8') {
-    requireForm(tensor, spec, 'int8-channel');
-    return { ...tensor, scales: index.takeScales(tensor, '_scale', [tensor.shape[0] as number, 1]) };
-  }
-  requireForm(tensor, spec, 'gguf');
-  return tensor;
-}
-
-function requireForm(tensor: WeightTensor, spec: ModelSpec, form: ModelSpec['quantization']): void {
-  if (spec.quantization === form) return;
-  throw new ModelError(
-    tensor.name,
-    `is ${tensor.dtype} in ${tensor.file}, which goes with ${form} quantisation; the configuration says ${spec.quantization}`,
-  );
+  const similar = index.underOtherPrefix(missing[0] as string);
+  const hint = similar === undefined ? '' : `; there is ${similar}, and names with other prefixes are not supported`;
+  return new ModelError('tensors', `missing ${missing.join(', ')}${more}${hint}`);
 }

@@ -179,7 +179,6 @@ describe('a header', () => {
   test.each<[string, Value, RegExp]>([
     ['general.alignment', 48, /general\.alignment: is 48/],
     ['general.alignment', 'x', /general\.alignment: must be a number/],
-    ['split.count', 3, /split\.count: is 3/],
   ])('with %s = %o is refused', (key, value, message) => {
     expect(() => read({ [key]: value })).toThrow(message);
   });
@@ -283,7 +282,6 @@ const unlisted = { 'tokenizer.ggml.token_type': undefined, 'tokenizer.ggml.score
 test.each<[family: string, change: Record<string, Value | undefined>, message: RegExp]>([
   ['llama', { 'general.architecture': 'gemma3' }, /general\.architecture: is gemma3, supported is one of .*llama/],
   ['llama', { 'llama.attention.value_length': 12 }, /llama\.attention\.value_length: is 12, must be 10/],
-  ['llama', { 'llama.attention.sliding_window': 64 }, /llama\.attention\.sliding_window/],
   ['llama', { 'llama.rope.dimension_count': 7 }, /llama\.rope\.dimension_count: is 7/],
   ['llama', { 'llama.rope.scaling.type': 'longrope' }, /llama\.rope\.scaling\.type: is "longrope"/],
   ['llama', { 'tokenizer.ggml.tokens': undefined }, /tokenizer\.ggml\.tokens: is missing/],

@@ -8,19 +8,17 @@ import type { OpenedWeights } from './driver.js';
 
 const root = new URL('../../../test/fixtures/models/', import.meta.url).pathname;
 
-const GGUF_FILE = 'model.gguf';
-const isGguf = (fixture: string) => existsSync(join(root, fixture, GGUF_FILE));
+/** A GGUF file, or the first of several. */
+function ggufOf(fixture: string): string | undefined {
+  const files = ['model.gguf', 'model-00001-of-00003.gguf'].map((file) => join(root, fixture, file));
+  return files.find((file) => existsSync(file));
+}
 
-/** Folders below the fixtures that hold a checkpoint which can be run: all but those with quantised activations. */
+/** Folders below the fixtures that hold a checkpoint, but those whose goldens are by quantised activations. */
 export function listFixtures(): string[] {
   const folders = readdirSync(root, { recursive: true, encoding: 'utf8' });
-  const isRunnable = (folder: string) => {
-    if (isGguf(folder)) return true;
-    const file = join(root, folder, 'config.json');
-    if (!existsSync(file)) return false;
-    return JSON.parse(readFileSync(file, 'utf8')).quantization_config?.quant_method !== 'compressed-tensors';
-  };
-  return folders.filter(isRunnable).sort();
+  const isModel = (folder: string) => ggufOf(folder) !== undefined || existsSync(join(root, folder, 'config.json'));
+  return folders.filter((folder) => isModel(folder) && !folder.endsWith('/w8a8')).sort();
 }
 
 /** A prompt of golden.json. */
@@ -59,7 +57,8 @@ export class Golden {
 
 /** Opens a fixture and gives it to `use`. Directories have no tokenizer, which they must have but nobody here uses. */
 export async function withFixture(fixture: string, use: (model: OpenedWeights) => Promise<void> | void): Promise<void> {
-  if (isGguf(fixture)) return use(await openModel(join(root, fixture, GGUF_FILE)));
+  const gguf = ggufOf(fixture);
+  if (gguf !== undefined) return use(await openModel(gguf));
   const dir = mkdtempSync(join(tmpdir(), 'switchyard-family-'));
   try {
     for (const file of readdirSync(join(root, fixture), { withFileTypes: true })) {

@@ -33,6 +33,22 @@ describe('F8_E4M3', () => {
     expect(widen(0x80, 0xb8, 0xfe)).toEqual([-0, -1, -448]);
     expect(widen(0x7f, 0xff)).toEqual([Number.NaN, Number.NaN]);
   });
+
+  test('has the value of each pattern', () => {
+    const numberOf = (byte: number) => {
+      const [exponent, mantissa] = [(byte >> 3) & 15, byte & 7];
+      const magnitude = exponent === 0 ? mantissa * 2 ** -9 : (1 + mantissa / 8) * 2 ** (exponent - 7);
+      return byte & 0x80 ? -magnitude : magnitude;
+    };
+    const bytes = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => (byte & 0x7f) !== 0x7f);
+    expect(widen(...bytes)).toEqual(bytes.map(numberOf));
+  });
+});
+
+test('I8 is whole numbers', () => {
+  const values = Int8Array.from({ length: 256 }, (_, i) => i - 128);
+  const bytes = new Uint8Array(values.buffer);
+  expect([...loadNative().widen({ dtype: 'I8', bytes })]).toEqual([...values]);
 });
 
 test('a piece of a block and an unknown type are refused', () => {

@@ -70,7 +70,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string file = "/proc/self/fd/" + std::to_string(fd);
   switchyard::fuzz::Input input(data, size);
   WeightTensor tensor = take_tensor(input, file);
-  if (input.take<uint8_t>() % 2 == 0) tensor.scales = std::make_shared<WeightTensor>(take_tensor(input, file));
+  if (input.take<uint8_t>() % 2 == 0) {
+    tensor.scales = std::make_shared<WeightTensor>(take_tensor(input, file));
+    tensor.scale_block = {take_size(input), take_size(input)};
+  }
   WeightFiles files;
   const Status status = files.open({"", {tensor}});
   if (!status.ok()) {

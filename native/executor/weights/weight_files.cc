@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -28,20 +29,22 @@ bool count_elements(const std::vector<int64_t>& shape, uint64_t* count) {
   return true;
 }
 
-/// Rows and columns of an fp8 matrix that share a scale (DeepSeek-V3's weight_block_size).
-constexpr int64_t kScaleBlock = 128;
+/// Both positive.
+int64_t blocks_in(int64_t dimension, int64_t block) { return (dimension - 1) / block + 1; }
 
-int64_t num_scale_blocks(int64_t dimension) { return (dimension + kScaleBlock - 1) / kScaleBlock; }
-
-/// Rows first_row.. of a matrix, `values` [rows, num_columns], each number times the scale of its block; scales are [row blocks, column
-/// blocks].
-void multiply_blocks(const std::vector<float>& scales, int64_t first_row, int64_t num_columns,
-                     std::vector<float>* values) {
+/// Rows first_row.. of a matrix, `values` [rows, num_columns], each number times the scale of its block of block[0] x block[1]; scales are
+/// [row blocks, column blocks].
+void multiply_blocks(const std::vector<float>& scales, const std::vector<int64_t>& block, int64_t first_row,
+                     int64_t num_columns, std::vector<float>* values) {
   const int64_t num_rows = static_cast<int64_t>(values->size()) / num_columns;
-  float* value = values->data();
-  for (int64_t row = first_row; row < first_row + num_rows; ++row) {
-    const float* row_scales = &scales[row / kScaleBlock * num_scale_blocks(num_columns)];
-    for (int64_t column = 0; column < num_columns; ++column) *value++ *= row_scales[column / kScaleBlock];
+  float* row = values->data();
+  for (int64_t i = first_row; i < first_row + num_rows; ++i, row += num_columns) {
+    const float* scale = &scales[i / block[0] * blocks_in(num_columns, block[1])];
+    for (int64_t start = 0; start < num_columns; ++scale) {
+      const int64_t end = start + std::min(block[1], num_columns - start);
+      for (int64_t column = start; column < end; ++column) row[column] *= *scale;
+      start = end;
+    }
   }
 }
 
@@ -93,15 +96,17 @@ Status WeightFiles::locate(const WeightTensor& tensor, StoredTensor* found) {
   }
   const uint64_t alignment = is_plain(tensor.dtype) ? layout.block_bytes : 1;
   if (tensor.offset % alignment != 0) return {Code::kCorrupt, what + " is not aligned to its elements"};
-  *found = {file.data + tensor.offset, tensor.bytes, tensor.dtype, tensor.shape, {}};
+  *found = {file.data + tensor.offset, tensor.bytes, tensor.dtype, tensor.shape, {}, {}};
   return {};
 }
 
 Status WeightFiles::read_scales(const WeightTensor& tensor, StoredTensor* found) {
   const std::string what = "tensor " + tensor.name + " of " + tensor.file;
-  if (!tensor.scales || !is_plain(tensor.scales->dtype) || tensor.shape.size() != 2)
-    return {Code::kCorrupt, what + " is fp8 and no matrix with scales of plain floats"};
-  const std::vector<int64_t> expected = {num_scale_blocks(tensor.shape[0]), num_scale_blocks(tensor.shape[1])};
+  const std::vector<int64_t>& block = tensor.scale_block;
+  const bool has_block = block.size() == 2 && block[0] > 0 && block[1] > 0;
+  if (!tensor.scales || !is_plain(tensor.scales->dtype) || tensor.shape.size() != 2 || !has_block)
+    return {Code::kCorrupt, what + " is 8-bit and no matrix with scales of plain floats"};
+  const std::vector<int64_t> expected = {blocks_in(tensor.shape[0], block[0]), blocks_in(tensor.shape[1], block[1])};
   if (tensor.scales->shape != expected) {
     return {Code::kCorrupt,
             what + " has scales of shape " + shape_text(tensor.scales->shape) + ", it needs " + shape_text(expected)};
@@ -110,6 +115,7 @@ Status WeightFiles::read_scales(const WeightTensor& tensor, StoredTensor* found)
   SWITCHYARD_RETURN_IF_ERROR(locate(*tensor.scales, &scales));
   found->scales.resize(expected[0] * expected[1]);
   widen_stored(scales.type, scales.data, found->scales.size(), found->scales.data());
+  found->scale_block = block;
   return {};
 }
 
@@ -117,7 +123,7 @@ Status WeightFiles::open(const WeightPlan& plan) {
   for (const WeightTensor& tensor : plan.tensors) {
     StoredTensor found;
     SWITCHYARD_RETURN_IF_ERROR(locate(tensor, &found));
-    if (tensor.dtype == StoredType::kF8E4m3) SWITCHYARD_RETURN_IF_ERROR(read_scales(tensor, &found));
+    if (has_scales(tensor.dtype)) SWITCHYARD_RETURN_IF_ERROR(read_scales(tensor, &found));
     tensors_[tensor.name] = std::move(found);
   }
   return {};
@@ -150,7 +156,7 @@ const void* StoredTensor::rows(uint64_t first, uint64_t count, std::vector<float
   if (is_plain(type)) return from;
   scratch->resize(count * row_elements());
   widen_stored(type, from, scratch->size(), scratch->data());
-  if (!scales.empty()) multiply_blocks(scales, static_cast<int64_t>(first), shape.back(), scratch);
+  if (!scales.empty()) multiply_blocks(scales, scale_block, static_cast<int64_t>(first), shape.back(), scratch);
   return scratch->data();
 }
 

@@ -17,7 +17,8 @@ struct StoredTensor {
   uint64_t bytes = 0;
   StoredType type = StoredType::kBf16;
   std::vector<int64_t> shape;
-  std::vector<float> scales;  // of fp8
+  std::vector<float> scales;         // of fp8 and int8
+  std::vector<int64_t> scale_block;  // rows and columns that share one
 
   /// Of rows().
   Dtype dtype() const;

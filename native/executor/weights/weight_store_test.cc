@@ -98,34 +98,68 @@ TEST(impossible_model_specs_are_refused) {
   CHECK(refuses(small_gqa_spec, [](ModelSpec& s) { s.v_head_dim = 9; }));
 }
 
-/// fp8 [130, 3]: four blocks of scales, two of them of the last two rows.
-TEST(weights_in_fp8_are_multiplied_by_the_scale_of_their_block) {
-  TestFile file;
-  const uint64_t num_values = 130 * 3;
-  std::vector<std::byte> bytes(num_values + 2, std::byte{0x38});  // ones
-  const float scales[] = {2.0f, 0.5f};
-  const auto* from = reinterpret_cast<const std::byte*>(scales);
-  bytes.insert(bytes.end(), from, from + sizeof(scales));
+namespace {
+
+/// A matrix of fp8 or int8 ones, with as many scales as given, 1, 2, 3, ..., behind it.
+WeightTensor ones_with_scales(const TestFile& file, StoredType type, std::vector<int64_t> shape,
+                              std::vector<int64_t> block, std::vector<int64_t> scale_shape) {
+  const auto count = static_cast<uint64_t>(shape[0] * shape[1]);
+  const uint64_t scales_at = (count + 3) / 4 * 4;
+  std::vector<float> scales(static_cast<size_t>(scale_shape[0] * scale_shape[1]));
+  for (size_t i = 0; i < scales.size(); ++i) scales[i] = static_cast<float>(i + 1);
+  std::vector<std::byte> bytes(scales_at, type == StoredType::kI8 ? std::byte{1} : std::byte{0x38});
+  const auto* from = reinterpret_cast<const std::byte*>(scales.data());
+  bytes.insert(bytes.end(), from, from + scales.size() * sizeof(float));
   file.write(bytes);
-  const WeightTensor scale{"w_scale_inv", file.path(), num_values + 2, sizeof(scales), StoredType::kF32, {2, 1}};
-  WeightTensor tensor{"w", file.path(), 0, num_values, StoredType::kF8E4m3, {130, 3}};
-  WeightStore without;
-  CHECK(without.open({"", {tensor}}).code() == Code::kCorrupt);
-  tensor.scales = std::make_shared<WeightTensor>(scale);
+  WeightTensor tensor{"w", file.path(), 0, count, type, shape};
+  tensor.scales = std::make_shared<WeightTensor>(WeightTensor{
+      "w_scale", file.path(), scales_at, scales.size() * sizeof(float), StoredType::kF32, std::move(scale_shape)});
+  tensor.scale_block = std::move(block);
+  return tensor;
+}
+
+/// The scale of the first and of the last number of rows first_row..; nothing where the tensor is refused.
+std::vector<float> ends_of_rows(const WeightTensor& tensor, int64_t first_row = 0) {
   WeightFiles files;
-  REQUIRE(files.open({"", {tensor}}).ok());
   const StoredTensor* stored;
-  REQUIRE(files.find("w", {130, 3}, &stored).ok() && stored->dtype() == Dtype::kF32);
-  std::vector<float> scratch;
-  const auto* values = static_cast<const float*>(stored->rows(0, 130, &scratch));
-  CHECK(values[0] == 2.0f && values[127 * 3 + 2] == 2.0f && values[128 * 3] == 0.5f && values[129 * 3 + 2] == 0.5f);
-  values = static_cast<const float*>(stored->rows(127, 2, &scratch));
-  CHECK(scratch.size() == 6 && values[2] == 2.0f && values[3] == 0.5f);
-  WeightTensor other = scale;
-  other.shape = {1, 2};
-  tensor.scales = std::make_shared<WeightTensor>(other);
-  WeightStore wrong;
-  CHECK(wrong.open({"", {tensor}}).code() == Code::kCorrupt);
+  std::vector<float> ends, scratch;
+  if (!files.open({"", {tensor}}).ok() || !files.find("w", tensor.shape, &stored).ok()) return ends;
+  const int64_t num_rows = tensor.shape[0] - first_row;
+  const auto* values = static_cast<const float*>(stored->rows(first_row, num_rows, &scratch));
+  for (int64_t row = 0; row < num_rows; ++row) {
+    ends.push_back(values[row * tensor.shape[1]]);
+    ends.push_back(values[(row + 1) * tensor.shape[1] - 1]);
+  }
+  return ends;
+}
+
+}  // namespace
+
+TEST(weights_are_multiplied_by_the_scale_of_their_block_row_or_matrix) {
+  using Values = std::vector<float>;
+  for (const StoredType type : {StoredType::kF8E4m3, StoredType::kI8}) {
+    const TestFile blocks, inside, rows, whole;
+    CHECK(ends_of_rows(ones_with_scales(blocks, type, {3, 5}, {2, 4}, {2, 2})) == Values({1, 2, 1, 2, 3, 4}));
+    CHECK(ends_of_rows(ones_with_scales(inside, type, {3, 5}, {2, 4}, {2, 2}), 1) == Values({1, 2, 3, 4}));
+    CHECK(ends_of_rows(ones_with_scales(rows, type, {3, 5}, {1, 5}, {3, 1})) == Values({1, 1, 2, 2, 3, 3}));
+    CHECK(ends_of_rows(ones_with_scales(whole, type, {3, 5}, {3, 5}, {1, 1})) == Values({1, 1, 1, 1, 1, 1}));
+  }
+}
+
+TEST(weights_whose_scales_do_not_fit_are_refused) {
+  const TestFile file;
+  const WeightTensor good = ones_with_scales(file, StoredType::kI8, {3, 5}, {2, 4}, {2, 2});
+  const auto refuses = [&](void (*change)(WeightTensor&)) {
+    WeightTensor changed = good;
+    change(changed);
+    return WeightStore().open({"", {changed}}).code() == Code::kCorrupt;
+  };
+  CHECK(WeightStore().open({"", {good}}).ok());
+  CHECK(refuses([](WeightTensor& t) { t.scales = nullptr; }));
+  CHECK(refuses([](WeightTensor& t) { t.scale_block = {1, 5}; }));
+  CHECK(refuses([](WeightTensor& t) { t.scale_block = {2, 0}; }));
+  CHECK(refuses([](WeightTensor& t) { t.scale_block = {}; }));
+  CHECK(refuses([](WeightTensor& t) { t.scale_block = {INT64_MAX, INT64_MAX}; }));
 }
 
 TEST(weights_in_blocks_must_fill_whole_ones) {

@@ -58,7 +58,10 @@ FP8 = BASE | {
     },
 }
 
+FP8_BLOCKS = FP8 | {"quantization_config": FP8["quantization_config"] | {"weight_block_size": [64, 96]}}
+
 VARIANTS = [
     Variant("deepseek-v3", BASE, layers.deepseek, bf16_golden=True),
     Variant("deepseek-v3/fp8", FP8, layers.deepseek, quantisation="fp8"),
+    Variant("deepseek-v3/fp8-blocks", FP8_BLOCKS, layers.deepseek, quantisation="fp8-blocks"),
 ]

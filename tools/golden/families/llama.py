@@ -70,6 +70,7 @@ VARIANTS = [
     Variant("llama", CONFIG, tensors, bf16_golden=True),
     Variant("llama/biases", SMALL | {"attention_bias": True, "mlp_bias": True}, tensors, dtype="float32"),
     Variant("llama/w8a8", SMALL | {"quantization_config": W8A8_CONFIG}, tensors, quantisation="w8a8"),
+    Variant("llama/int8", SMALL | {"quantization_config": W8A8_CONFIG}, tensors, quantisation="int8-rows"),
     rope("linear", {"type": "linear", "factor": 4.0}),
     rope("dynamic", {"type": "dynamic", "factor": 2.0}, max_position_embeddings=16, same_in_steps=False, notes=[
         "the full prompt rotates every position by the base of its whole length",

@@ -1,6 +1,6 @@
 """Mistral: a sliding window shorter than the prompt, heads whose widths do not add up to the hidden size. Weights in fp16."""
 from families import llama
-from variant import SMALL_VOCABULARY, Variant
+from variant import SMALL_VOCABULARY, Variant, compressed_tensors
 
 CONFIG = {
     "architectures": ["MistralForCausalLM"],
@@ -27,4 +27,9 @@ def tensors(c: dict):
     return llama.tensors(c | {"attention_bias": False, "mlp_bias": False})
 
 
-VARIANTS = [Variant("mistral", CONFIG, tensors, dtype="float16")]
+FP8 = CONFIG | {"quantization_config": compressed_tensors("float", "tensor")}
+
+VARIANTS = [
+    Variant("mistral", CONFIG, tensors, dtype="float16"),
+    Variant("mistral/fp8", FP8, tensors, quantisation="fp8-matrix"),
+]

@@ -1,6 +1,6 @@
 """Qwen3, dense: norms of each head of q and k, tied embeddings; and the YaRN that Qwen documents for long prompts."""
 import layers
-from variant import SMALL_VOCABULARY, VOCABULARY, Tensors, Variant
+from variant import SMALL_VOCABULARY, VOCABULARY, Tensors, Variant, compressed_tensors
 
 CONFIG = {
     "architectures": ["Qwen3ForCausalLM"],
@@ -42,4 +42,10 @@ def tensors(c: dict) -> Tensors:
         yield from layers.ffn(c["hidden_size"], c["intermediate_size"], f"{prefix}mlp.")
 
 
-VARIANTS = [Variant("qwen3", CONFIG, tensors), Variant("qwen3/yarn", YARN, tensors)]
+FP8 = CONFIG | {"vocab_size": SMALL_VOCABULARY, "quantization_config": compressed_tensors("float", "channel")}
+
+VARIANTS = [
+    Variant("qwen3", CONFIG, tensors),
+    Variant("qwen3/yarn", YARN, tensors),
+    Variant("qwen3/fp8", FP8, tensors, quantisation="fp8-rows"),
+]

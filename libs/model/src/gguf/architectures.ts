@@ -23,7 +23,7 @@ const gqaFields: Fields = {
   head_dim: 'attention.key_length',
 };
 
-const expertFields: Fields = { num_experts_per_tok: 'expert_used_count' };
+const expertFields: Fields = { num_experts_per_tok: 'expert_used_count', norm_topk_prob: 'expert_weights_norm' };
 
 const topNames: TensorNames = {
   'model.embed_tokens.weight': 'token_embd.weight',
@@ -83,6 +83,13 @@ const expertNames: TensorNames = {
   [`${L}mlp.shared_expert_gate.weight`]: `${B}ffn_gate_inp_shexp.weight`,
 };
 
+/** The same in files from before 2024-04, of Mixtral. */
+export const expertByExpertNames: TensorNames = {
+  [`${L}mlp.experts.{expert}.gate_proj.weight`]: `${B}ffn_gate.{expert}.weight`,
+  [`${L}mlp.experts.{expert}.up_proj.weight`]: `${B}ffn_up.{expert}.weight`,
+  [`${L}mlp.experts.{expert}.down_proj.weight`]: `${B}ffn_down.{expert}.weight`,
+};
+
 const mtpNames: TensorNames = {
   [`${L}enorm.weight`]: `${B}nextn.enorm.weight`,
   [`${L}hnorm.weight`]: `${B}nextn.hnorm.weight`,
@@ -92,7 +99,37 @@ const mtpNames: TensorNames = {
   [`${L}shared_head.head.weight`]: `${B}nextn.shared_head_head.weight`,
 };
 
-const softmaxOnly = { expert_gating_func: [undefined, 0, 1] };
+/** Keys that change the mathematics of every architecture here, with the values that do not. */
+export const neutralValues: Readonly<Record<string, readonly unknown[]>> = {
+  'attention.causal': [undefined, true],
+  'attention.clamp_kqv': [undefined, 0],
+  'attention.indexer.head_count': [undefined, 0],
+  'attention.key_length_swa': [undefined],
+  'attention.max_alibi_bias': [undefined, 0],
+  'attention.output_scale': [undefined, 0, 1],
+  'attention.scale': [undefined, 0],
+  'attention.shared_kv_layers': [undefined, 0],
+  'attention.temperature_scale': [undefined, 0],
+  'rope.dimension_sections': [undefined],
+  'rope.freq_base_swa': [undefined],
+  'rope.scaling.alpha': [undefined, 0],
+  'rope.scaling.yarn_ext_factor': [undefined, 1],
+  attn_logit_softcapping: [undefined, 0],
+  embedding_scale: [undefined, 0, 1],
+  expert_group_scale: [undefined, 0, 1],
+  final_logit_softcapping: [undefined, 0],
+  interleave_moe_layer_step: [undefined, 0, 1],
+  logit_scale: [undefined, 0, 1],
+  moe_every_n_layers: [undefined, 0, 1],
+  residual_scale: [undefined, 0, 1],
+  router_logit_softcapping: [undefined, 0],
+  use_parallel_residual: [undefined, false],
+};
+
+/** Of routers whose chosen weights always add up to one. */
+const normalised = { expert_weights_norm: [undefined, true], expert_weights_scale: [undefined, 0, 1] };
+
+const softmaxOnly = { expert_gating_func: [undefined, 0, 1], expert_weights_scale: [undefined, 0, 1] };
 
 /** What the dense architectures of GQA share; the others say what is different. */
 const gqa = {
@@ -101,6 +138,7 @@ const gqa = {
   presence: {},
   only: {},
   ropeInterleaved: false,
+  hasWindow: false,
   names: gqaNames,
 } satisfies Omit<GgufFamily, 'architecture'>;
 
@@ -108,6 +146,7 @@ const gqa = {
 export const llama: GgufFamily = {
   ...gqa,
   architecture: 'llama',
+  hasWindow: true,
   when: { key: 'expert_count', isOneOf: [undefined, 0] },
   presence: { attention_bias: 'blk.0.attn_q.bias', mlp_bias: 'blk.0.ffn_gate.bias' },
   ropeInterleaved: true,
@@ -116,23 +155,26 @@ export const llama: GgufFamily = {
 export const llamaMoe: GgufFamily = {
   ...gqa,
   architecture: 'llama',
+  hasWindow: true,
   fields: { ...gqa.fields, ...expertFields, num_local_experts: 'expert_count' },
-  only: softmaxOnly,
+  only: { ...softmaxOnly, ...normalised },
   ropeInterleaved: true,
   names: { ...gqaNames, ...expertNames },
 };
 
-export const qwen2: GgufFamily = { ...gqa, architecture: 'qwen2' };
+export const qwen2: GgufFamily = { ...gqa, architecture: 'qwen2', hasWindow: true };
 
 export const qwen3: GgufFamily = {
   ...gqa,
   architecture: 'qwen3',
+  hasWindow: true,
   presence: { attention_bias: 'blk.0.attn_q.bias' },
 };
 
 export const qwen2moe: GgufFamily = {
   ...gqa,
   architecture: 'qwen2moe',
+  hasWindow: true,
   fields: {
     ...gqaFields,
     ...expertFields,
@@ -149,6 +191,7 @@ export const qwen2moe: GgufFamily = {
 export const qwen3moe: GgufFamily = {
   ...gqa,
   architecture: 'qwen3moe',
+  hasWindow: true,
   fields: {
     ...gqaFields,
     ...expertFields,
@@ -166,7 +209,7 @@ export const olmoe: GgufFamily = {
   architecture: 'olmoe',
   fields: { ...gqa.fields, ...expertFields, num_experts: 'expert_count' },
   constants: { norm_topk_prob: false },
-  only: { ...softmaxOnly, 'attention.clamp_kqv': [undefined, 0] },
+  only: softmaxOnly,
   names: { ...gqaNames, ...expertNames },
 };
 
@@ -179,7 +222,7 @@ export const minimaxM2: GgufFamily = {
     num_local_experts: 'expert_count',
     intermediate_size: 'expert_feed_forward_length',
   },
-  only: { expert_gating_func: [2] },
+  only: { expert_gating_func: [2], ...normalised },
   names: { ...gqaNames, ...expertNames },
 };
 
@@ -192,7 +235,6 @@ const groupedExpertFields: Fields = {
   n_group: 'expert_group_count',
   topk_group: 'expert_group_used_count',
   routed_scaling_factor: 'expert_weights_scale',
-  norm_topk_prob: 'expert_weights_norm',
   first_k_dense_replace: 'leading_dense_block_count',
   num_nextn_predict_layers: 'nextn_predict_layers',
 };
@@ -229,5 +271,6 @@ export const deepseek2: GgufFamily = {
   presence: {},
   only: {},
   ropeInterleaved: true,
+  hasWindow: false,
   names: { ...mlaNames, ...expertNames, ...mtpNames },
 };

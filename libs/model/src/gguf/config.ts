@@ -1,100 +1,59 @@
 // From the metadata of a GGUF file to the ModelSpec of its family: fields are brought into the form of a config.json by the
 // data of architectures.ts, so that the same code checks them, and errors call them by their key. Called by gguf/model.ts.
 import { parseFamilyConfig } from '../config.js';
-import { isPlain } from '../dtype.js';
+import type { ConfigField } from '../config-fields.js';
 import { ModelError } from '../error.js';
 import { families } from '../families/index.js';
-import type { Family } from '../family.js';
+import type { Family, TensorNames } from '../family.js';
 import type { Place } from '../parse-with.js';
-import type { ModelSpec, RopeScaling } from '../spec.js';
+import type { ModelSpec } from '../spec.js';
+import { ArchitectureKeys } from './architecture-keys.js';
+import { expertByExpertNames, neutralValues } from './architectures.js';
 import type { GgufFamily } from './family.js';
 import type { GgufHeader } from './header.js';
 import type { MetadataView } from './metadata.js';
+import { applyOverrides } from './overrides.js';
 import { ropeParameters, ropeScalingKeys } from './rope.js';
+import { TensorShapes } from './tensor-shapes.js';
 
 const ARCHITECTURE = 'general.architecture';
 
 /** A family that llama.cpp has an architecture for. */
 type ReadableFamily = Family & { gguf: GgufFamily };
 
+/** What a key means that is not there (llama.cpp, llama_model::load_hparams); heads without a length share the hidden size. */
+const defaults = { hidden_act: 'silu', rope_theta: 10_000, head_dim: null, num_key_value_heads: null };
+
 export interface GgufConfig {
-  family: ReadableFamily;
   spec: ModelSpec;
+  /** What the file calls tensors. */
+  names: TensorNames;
 }
 
 /** @throws ModelError naming file and key of the first field that is impossible, contradicts another or is not supported. */
 export function parseGgufConfig(header: GgufHeader): GgufConfig {
   const { metadata } = header;
   const family = findFamily(metadata);
-  const keys = new ArchitectureKeys(metadata, family.gguf);
-  checkOnly(keys, family.gguf);
-  const shape = new TensorShapes(header);
+  const { gguf } = family;
+  const keys = new ArchitectureKeys(metadata, gguf.architecture);
+  const isMla = family.attention.kind === 'mla';
+  checkValues(keys, { ...neutralValues, ...gguf.only });
+  const shapes = new TensorShapes(header);
   const config = {
-    hidden_act: 'silu',
-    ...family.gguf.constants,
-    ...fieldsOf(keys, family.gguf),
-    ...presenceOf(shape, family.gguf),
+    ...defaults,
+    ...gguf.constants,
+    ...fieldsOf(keys, gguf),
+    ...presenceOf(shapes, gguf),
     ...layerFields(keys),
-    ...(family.attention.kind === 'mla' ? mlaFields(keys) : {}),
-    vocab_size: shape.rows('token_embd.weight'),
-    tie_word_embeddings: !shape.has('output.weight'),
+    ...widthFields(keys, gguf),
+    ...(isMla ? mlaFields(keys) : {}),
+    vocab_size: shapes.rows('token_embd.weight'),
+    tie_word_embeddings: !shapes.has('output.weight'),
     eos_token_id: endTokens(metadata),
-    rope_parameters: ropeParameters(keys),
+    rope_parameters: ropeParameters(keys, isMla),
   };
-  const spec = parseFamilyConfig(family, config, placeOf(keys, family.gguf));
-  checkHeads(spec, keys);
-  const { ropeInterleaved } = family.gguf;
-  return { family, spec: { ...spec, ropeInterleaved, ...overrides(spec, keys, shape, header) } };
-}
-
-/** Metadata of the file's architecture, by keys without the architecture in front. */
-export class ArchitectureKeys {
-  readonly #prefix: string;
-
-  constructor(
-    readonly metadata: MetadataView,
-    family: GgufFamily,
-  ) {
-    this.#prefix = `${family.architecture}.`;
-  }
-
-  get(key: string): unknown {
-    return this.metadata.get(this.#prefix + key);
-  }
-
-  number(key: string): number | undefined {
-    return this.metadata.number(this.#prefix + key);
-  }
-
-  text(key: string): string | undefined {
-    return this.metadata.text(this.#prefix + key);
-  }
-
-  /** What errors call a key. */
-  name(key: string): string {
-    return `${this.metadata.file}:${this.#prefix}${key}`;
-  }
-}
-
-/** What the configuration must know of the tensors. */
-class TensorShapes {
-  readonly #nameToShape: ReadonlyMap<string, number[]>;
-  readonly #file: string;
-
-  constructor({ tensors, metadata }: GgufHeader) {
-    this.#nameToShape = new Map(tensors.map(({ name, shape }) => [name, shape]));
-    this.#file = metadata.file;
-  }
-
-  has(name: string): boolean {
-    return this.#nameToShape.has(name);
-  }
-
-  rows(name: string): number {
-    const rows = this.#nameToShape.get(name)?.[0];
-    if (rows === undefined) throw new ModelError(name, `is missing in ${this.#file}`);
-    return rows;
-  }
+  const spec = parseFamilyConfig(family, config, placeOf(keys, gguf));
+  return { spec: applyOverrides(spec, gguf, keys, shapes, header), names: namesOf(gguf, shapes) };
 }
 
 function findFamily(metadata: MetadataView): ReadableFamily {
@@ -118,11 +77,12 @@ function matches(metadata: MetadataView, { architecture }: GgufFamily, when: Non
   return when.isOneOf.includes(metadata.get(`${architecture}.${when.key}`));
 }
 
-function checkOnly(keys: ArchitectureKeys, { only }: GgufFamily): void {
+function checkValues(keys: ArchitectureKeys, only: Readonly<Record<string, readonly unknown[]>>): void {
   for (const [key, allowed] of Object.entries(only)) {
-    if (allowed.includes(keys.get(key))) continue;
-    const text = allowed.map((value) => value ?? 'none').join(' or ');
-    throw new ModelError(keys.name(key), `is ${keys.get(key)}, supported is ${text}`);
+    const value = keys.get(key);
+    if (allowed.includes(value)) continue;
+    const text = allowed.map((one) => one ?? 'none').join(' or ');
+    throw new ModelError(keys.name(key), `is ${value}, supported is ${text}`);
   }
 }
 
@@ -131,8 +91,8 @@ function fieldsOf(keys: ArchitectureKeys, family: GgufFamily): Record<string, un
   return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
 
-function presenceOf(shape: TensorShapes, family: GgufFamily): Record<string, boolean> {
-  return Object.fromEntries(Object.entries(family.presence).map(([field, tensor]) => [field, shape.has(tensor)]));
+function presenceOf(shapes: TensorShapes, family: GgufFamily): Record<string, boolean> {
+  return Object.fromEntries(Object.entries(family.presence).map(([field, tensor]) => [field, shapes.has(tensor)]));
 }
 
 /** block_count includes MTP layers. */
@@ -140,6 +100,18 @@ function layerFields(keys: ArchitectureKeys): Record<string, unknown> {
   const numBlocks = keys.number('block_count');
   const numMtp = keys.number('nextn_predict_layers') ?? 0;
   return { num_hidden_layers: numBlocks === undefined ? undefined : numBlocks - numMtp };
+}
+
+/** Widths of experts that older files leave out: llama.cpp then shares the dense width among those of a token. */
+function widthFields(keys: ArchitectureKeys, { fields }: GgufFamily): Record<string, unknown> {
+  const width = keys.number('feed_forward_length');
+  const numUsed = keys.number('expert_used_count');
+  const isLeftOut = (field: ConfigField) => fields[field] !== undefined && keys.get(fields[field]) === undefined;
+  if (width === undefined || numUsed === undefined) return {};
+  return {
+    ...(isLeftOut('moe_intermediate_size') && { moe_intermediate_size: width / numUsed }),
+    ...(isLeftOut('shared_expert_intermediate_size') && { shared_expert_intermediate_size: width }),
+  };
 }
 
 /** Newer files describe MLA as attention over latents (key_length) and name the heads' own sizes apart (key_length_mla). */
@@ -177,49 +149,9 @@ function placeOf(keys: ArchitectureKeys, { fields }: GgufFamily): Place {
   };
 }
 
-/** What else a GGUF file stores otherwise than a safetensors file of the same model. */
-function overrides(
-  spec: ModelSpec,
-  keys: ArchitectureKeys,
-  shape: TensorShapes,
-  { tensors }: GgufHeader,
-): Partial<ModelSpec> {
-  return {
-    ropeScaling: ropeScalingOf(spec, shape, keys),
-    rotaryDim: rotaryDimOf(spec, keys),
-    hasSplitKvB: spec.attention === 'mla' && shape.has('blk.0.attn_k_b.weight'),
-    quantization: tensors.some(({ dtype }) => !isPlain(dtype)) ? 'gguf' : 'none',
-  };
-}
+const EXPERT = /^blk\.\d+\.ffn_(gate|up|down)\.0\.weight$/;
 
-/** Values as wide as keys, and no window: llama.cpp ignores windows of these architectures, other readers would not. */
-function checkHeads(spec: ModelSpec, keys: ArchitectureKeys): void {
-  if (spec.attention === 'mla') return;
-  const valueLength = keys.number('attention.value_length') ?? spec.vHeadDim;
-  if (valueLength !== spec.vHeadDim) {
-    throw new ModelError(keys.name('attention.value_length'), `is ${valueLength}, must be ${spec.vHeadDim}, as keys`);
-  }
-  const window = keys.number('attention.sliding_window') ?? 0;
-  if (window > 0 && window < spec.maxPositions) {
-    throw new ModelError(
-      keys.name('attention.sliding_window'),
-      `is ${window}, windows are not supported in GGUF files`,
-    );
-  }
-}
-
-function ropeScalingOf(spec: ModelSpec, shape: TensorShapes, keys: ArchitectureKeys): RopeScaling {
-  if (!shape.has('rope_freqs.weight')) return spec.ropeScaling;
-  if (spec.ropeScaling.type === 'default') return { type: 'tensor' };
-  throw new ModelError(
-    keys.name('rope.scaling.type'),
-    `is ${spec.ropeScaling.type}, and there is rope_freqs.weight too`,
-  );
-}
-
-function rotaryDimOf(spec: ModelSpec, keys: ArchitectureKeys): number {
-  const rotaryDim = keys.number('rope.dimension_count') ?? spec.rotaryDim;
-  const isPossible = Number.isInteger(rotaryDim) && rotaryDim >= 2 && rotaryDim % 2 === 0 && rotaryDim <= spec.headDim;
-  if (isPossible) return rotaryDim;
-  throw new ModelError(keys.name('rope.dimension_count'), `is ${rotaryDim}, must be even and at most ${spec.headDim}`);
+/** The first files of MoE models have a tensor for each expert and not one for all of a layer. */
+function namesOf({ names }: GgufFamily, shapes: TensorShapes): TensorNames {
+  return shapes.hasAny(EXPERT) ? { ...names, ...expertByExpertNames } : names;
 }

@@ -18,5 +18,7 @@ export interface GgufFamily {
   only: Readonly<Record<string, readonly unknown[]>>;
   /** Converters permute queries and keys of some architectures so that pairs become neighbours. */
   ropeInterleaved: boolean;
+  /** Whether a window over the keys is the mathematics of one of the architecture's families. */
+  hasWindow: boolean;
   names: TensorNames;
 }

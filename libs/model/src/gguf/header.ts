@@ -56,7 +56,6 @@ export function readGgufHeader(source: ByteSource): GgufHeader {
   const numEntries = cursor.count(Number.MAX_SAFE_INTEGER, 'the number of metadata entries');
   const entries = readMetadata(cursor, numEntries);
   const metadata = new MetadataView(source.file, entries);
-  checkSingleFile(metadata);
   const alignment = alignmentOf(metadata);
   cursor.require(numTensors * TENSOR_BYTES_MIN, 'its list of tensors');
   const tensors: WeightTensor[] = [];
@@ -74,15 +73,6 @@ function checkVersion(cursor: Cursor): void {
   const isSwapped = version !== 0 && (version & 0xffff) === 0;
   const text = isSwapped ? 'is a big-endian GGUF file' : `is of GGUF version ${version}`;
   throw cursor.error(`${text}, supported are little-endian files of version ${VERSIONS.join(' and ')}`);
-}
-
-function checkSingleFile(metadata: MetadataView): void {
-  const count = metadata.number('split.count') ?? 1;
-  if (count <= 1) return;
-  throw new ModelError(
-    `${metadata.file}:split.count`,
-    `is ${count}: models of several files are not supported, join them with gguf-split --merge`,
-  );
 }
 
 function alignmentOf(metadata: MetadataView): number {

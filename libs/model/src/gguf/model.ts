@@ -17,12 +17,12 @@ export interface GgufModel extends WeightPlanResult {
  * @throws ModelError naming the file and the key or tensor of what is missing, contradictory or not supported.
  */
 export function readGgufModel(header: GgufHeader, digest: string): GgufModel {
-  const { family, spec: described } = parseGgufConfig(header);
+  const { spec: described, names } = parseGgufConfig(header);
   const tokenizer = readGgufTokenizer(header.metadata);
   if (tokenizer.tokens.length > described.vocabSize) {
     const problem = `has ${tokenizer.tokens.length} tokens, the embedding has ${described.vocabSize} rows`;
     throw new ModelError(`${header.metadata.file}:tokenizer.ggml.tokens`, problem);
   }
-  const result = makeWeightPlan(described, header.tensors, digest, family.gguf.names);
+  const result = makeWeightPlan(described, header.tensors, digest, names);
   return { ...result, described, tokenizer };
 }
