@@ -27,4 +27,4 @@ def tensors(c: dict):
     return llama.tensors(c | {"attention_bias": False, "mlp_bias": False})
 
 
-VARIANTS = [Variant("mistral", CONFIG, tensors, dtype="float16")]
+VARIANTS = [Variant("mistral", CONFIG, tensors, bf16_golden=True, dtype="float16")]

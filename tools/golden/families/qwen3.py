@@ -42,4 +42,4 @@ def tensors(c: dict) -> Tensors:
         yield from layers.ffn(c["hidden_size"], c["intermediate_size"], f"{prefix}mlp.")
 
 
-VARIANTS = [Variant("qwen3", CONFIG, tensors), Variant("qwen3/yarn", YARN, tensors)]
+VARIANTS = [Variant("qwen3", CONFIG, tensors, bf16_golden=True), Variant("qwen3/yarn", YARN, tensors)]
