@@ -1,7 +1,6 @@
 // The attention part of a ModelSpec. Called by config.ts.
 import type { ConfigValues } from './config-fields.js';
 import { type Choose, check, numLayersOf } from './config-values.js';
-import { ModelError } from './error.js';
 import type { GqaFamily, MlaFamily, WindowFamily } from './family.js';
 import type { Place } from './parse-with.js';
 import type { Rope } from './rope.js';
