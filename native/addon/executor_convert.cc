@@ -47,6 +47,7 @@ static void read_attention(const Fields& js, ModelSpec* spec) {
   spec->kv_lora_rank = int_field(js, "kvLoraRank", 0);
   spec->qk_nope_head_dim = int_field(js, "qkNopeHeadDim", 0);
   spec->qk_rope_head_dim = int_field(js, "qkRopeHeadDim", 0);
+  spec->latent_norm_eps = static_cast<float>(js.real("latentNormEps"));
   spec->has_split_kv_b = js.boolean("hasSplitKvB");
   spec->qk_norm =
       choice_field<QkNorm>(js, "qkNorm", {{"none", QkNorm::kNone}, {"head", QkNorm::kHead}, {"full", QkNorm::kFull}});
@@ -54,7 +55,7 @@ static void read_attention(const Fields& js, ModelSpec* spec) {
   spec->has_output_bias = js.boolean("hasOutputBias");
   spec->attention_scale_factor = js.real("attentionScaleFactor");
   spec->sliding_window = int_field(js, "slidingWindow", 0);
-  spec->first_sliding_layer = int_field(js, "firstSlidingLayer", 0);
+  spec->sliding_layers = int_list(js, "slidingLayers");
   spec->rope.rotary_dim = int_field(js, "rotaryDim", 0);
   spec->rope.theta = js.real("ropeTheta");
   spec->rope.is_interleaved = js.boolean("ropeInterleaved");

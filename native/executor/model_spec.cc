@@ -15,6 +15,10 @@ struct Field {
   int least;
 };
 
+bool contains(const std::vector<int32_t>& layers, int layer) {
+  return std::find(layers.begin(), layers.end(), layer) != layers.end();
+}
+
 Status invalid(const std::string& what) { return {Code::kInvalidArgument, "model." + what}; }
 
 Status check_fields(std::initializer_list<Field> fields) {
@@ -32,6 +36,14 @@ Status check_divisor(const char* what, int whole, int part) {
   return invalid(std::string(what) + ": " + std::to_string(part) + " does not divide " + std::to_string(whole));
 }
 
+Status check_layer_list(const char* name, const std::vector<int32_t>& layers, int num_layers) {
+  for (const int32_t layer : layers) {
+    if (layer < 0 || layer >= num_layers)
+      return invalid(std::string(name) + " names layer " + std::to_string(layer) + ", which the model does not have");
+  }
+  return {};
+}
+
 Status check_layers(const ModelSpec& s) {
   SWITCHYARD_RETURN_IF_ERROR(check_fields({{"vocabSize", s.vocab_size, 1},
                                            {"hiddenSize", s.hidden_size, 1},
@@ -41,10 +53,7 @@ Status check_layers(const ModelSpec& s) {
                                            {"numMtpLayers", s.num_mtp_layers, 0},
                                            {"numSlices", s.num_slices, 1}}));
   if (s.num_dense_layers > s.num_layers) return invalid("numDenseLayers is above numLayers");
-  for (const int32_t layer : s.extra_dense_layers) {
-    if (layer < 0 || layer >= s.num_layers)
-      return invalid("extraDenseLayers names layer " + std::to_string(layer) + ", which the model does not have");
-  }
+  SWITCHYARD_RETURN_IF_ERROR(check_layer_list("extraDenseLayers", s.extra_dense_layers, s.num_layers));
   if (s.num_slices > kMaxSlices) return invalid("numSlices is above " + std::to_string(kMaxSlices));
   return {};
 }
@@ -54,6 +63,7 @@ Status check_mla(const ModelSpec& s) {
                                            {"kvLoraRank", s.kv_lora_rank, 1},
                                            {"qkNopeHeadDim", s.qk_nope_head_dim, 1},
                                            {"qkRopeHeadDim", s.qk_rope_head_dim, 2}}));
+  if (!(s.latent_norm_eps > 0.0f)) return invalid("latentNormEps must be positive");
   if (s.head_dim != s.qk_nope_head_dim + s.qk_rope_head_dim)
     return invalid("headDim is not the sum of qkNopeHeadDim and qkRopeHeadDim");
   if (s.rope.rotary_dim != s.qk_rope_head_dim) return invalid("rotaryDim is not qkRopeHeadDim");
@@ -87,8 +97,8 @@ Status check_attention(const ModelSpec& s) {
                                            {"numKvHeads", s.num_kv_heads, 1},
                                            {"headDim", s.head_dim, 1},
                                            {"vHeadDim", s.v_head_dim, 1},
-                                           {"slidingWindow", s.sliding_window, 0},
-                                           {"firstSlidingLayer", s.first_sliding_layer, 0}}));
+                                           {"slidingWindow", s.sliding_window, 0}}));
+  SWITCHYARD_RETURN_IF_ERROR(check_layer_list("slidingLayers", s.sliding_layers, s.num_layers));
   SWITCHYARD_RETURN_IF_ERROR(s.attention == AttentionKind::kMla ? check_mla(s) : check_gqa(s));
   SWITCHYARD_RETURN_IF_ERROR(check_rope(s.rope));
   return check_divisor("numSlices (of numHeads)", s.num_heads, s.num_slices);
@@ -107,18 +117,20 @@ Status check_experts(const ModelSpec& s) {
                                            {"sharedIntermediateSize", s.shared_intermediate_size, s.num_shared_experts},
                                            {"numExpertGroups", s.num_expert_groups, 1},
                                            {"numTopkGroups", s.num_topk_groups, 1}}));
-  if (s.num_experts_per_token > s.num_experts) return invalid("numExpertsPerToken is above numExperts");
   if (s.num_topk_groups > s.num_expert_groups) return invalid("numTopkGroups is above numExpertGroups");
   SWITCHYARD_RETURN_IF_ERROR(check_divisor("numExpertGroups", s.num_experts, s.num_expert_groups));
+  if (s.num_experts_per_token > s.num_experts / s.num_expert_groups * s.num_topk_groups)
+    return invalid("numExpertsPerToken is above the experts of numTopkGroups groups");
   return check_divisor("numSlices (of the shared expert)", s.shared_intermediate_size, s.num_slices);
 }
 
 }  // namespace
 
 bool ModelSpec::is_moe_layer(int layer) const {
-  return layer >= num_dense_layers &&
-         std::find(extra_dense_layers.begin(), extra_dense_layers.end(), layer) == extra_dense_layers.end();
+  return layer >= num_dense_layers && !contains(extra_dense_layers, layer);
 }
+
+int ModelSpec::window_of(int layer) const { return contains(sliding_layers, layer) ? sliding_window : 0; }
 
 Status check_model_spec(const ModelSpec& s) {
   SWITCHYARD_RETURN_IF_ERROR(check_layers(s));

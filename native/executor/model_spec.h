@@ -33,21 +33,22 @@ struct ModelSpec {
   int num_kv_heads = 0;
   int head_dim = 0;     // of a query and a key: qk_nope_head_dim + qk_rope_head_dim in MLA
   int v_head_dim = 0;   // head_dim in GQA
-  int q_lora_rank = 0;  // MLA, as the four that follow; 0: the query is projected at once
+  int q_lora_rank = 0;  // MLA, as the five that follow; 0: the query is projected at once
   int kv_lora_rank = 0;
   int qk_nope_head_dim = 0;
   int qk_rope_head_dim = 0;
+  float latent_norm_eps = 1e-6f;
   bool has_split_kv_b = false;
   QkNorm qk_norm = QkNorm::kNone;
-  bool has_qkv_bias = false;
+  bool has_qkv_bias = false;  // MLA: of q_a_proj and kv_a_proj_with_mqa
   bool has_output_bias = false;
   double attention_scale_factor = 1.0;  // times 1 / sqrt(head_dim)
-  int sliding_window = 0;               // keys that a query sees from first_sliding_layer on; 0: all
-  int first_sliding_layer = 0;
+  int sliding_window = 0;               // keys that a query sees in the sliding layers; 0: all
+  std::vector<int32_t> sliding_layers;  // ascending
   RopeShape rope;
 
   int intermediate_size = 0;
-  bool has_ffn_bias = false;
+  bool has_ffn_bias = false;  // of dense and shared FFNs
   int moe_intermediate_size = 0;
   int num_experts = 0;  // 0: a dense model
   int num_experts_per_token = 0;
@@ -75,7 +76,7 @@ struct ModelSpec {
   int ffn_units_per_token() const { return num_experts > 0 ? num_experts_per_token : 1; }
   bool has_ffn_units(int layer) const { return num_experts == 0 || is_moe_layer(layer); }
   /// Keys that a query of this layer sees; 0: all.
-  int window_of(int layer) const { return layer >= first_sliding_layer ? sliding_window : 0; }
+  int window_of(int layer) const;
 };
 
 struct WeightTensor {

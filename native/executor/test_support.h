@@ -60,7 +60,7 @@ inline ModelSpec small_gqa_spec() {
   s.qk_norm = QkNorm::kHead;
   s.has_qkv_bias = s.has_output_bias = s.has_ffn_bias = true;
   s.sliding_window = 21;
-  s.first_sliding_layer = 1;
+  s.sliding_layers = {1, 2};
   s.rope = {.rotary_dim = 6,
             .is_interleaved = false,
             .scaling = RopeScaling::kDynamic,
@@ -120,16 +120,16 @@ class TestWeights {
     add(p + "mlp.gate.weight", {s.num_experts, s.hidden_size}, 0.3f);
     if (s.has_router_bias) add(p + "mlp.gate.e_score_correction_bias", {s.num_experts}, 0.05f, StoredType::kF32);
     if (s.has_shared_expert_gate) add(p + "mlp.shared_expert_gate.weight", {1, s.hidden_size}, 0.3f);
-    add_ffn(p + "mlp.shared_experts", s.hidden_size, s.shared_intermediate_size, false);
+    add_ffn(p + "mlp.shared_experts", s.hidden_size, s.shared_intermediate_size, s.has_ffn_bias);
     for (int e = 0; e < s.num_experts; ++e)
       add_ffn(p + "mlp.experts." + std::to_string(e), s.hidden_size, s.moe_intermediate_size, false);
   }
 
   void add_mla(const ModelSpec& s, const std::string& p) {
-    add(p + "q_a_proj.weight", {s.q_lora_rank, s.hidden_size}, 0.3f);
+    add_product(p + "q_a_proj", {s.q_lora_rank, s.hidden_size}, 0.3f, s.has_qkv_bias);
     add(p + "q_a_layernorm.weight", {s.q_lora_rank}, 0.0f);
     add(p + "q_b_proj.weight", {s.num_heads * s.head_dim, s.q_lora_rank}, 0.3f);
-    add(p + "kv_a_proj_with_mqa.weight", {s.cache_width(), s.hidden_size}, 0.3f);
+    add_product(p + "kv_a_proj_with_mqa", {s.cache_width(), s.hidden_size}, 0.3f, s.has_qkv_bias);
     add(p + "kv_a_layernorm.weight", {s.kv_lora_rank}, 0.0f);
     add(p + "kv_b_proj.weight", {s.num_heads * (s.qk_nope_head_dim + s.v_head_dim), s.kv_lora_rank}, 0.3f);
   }

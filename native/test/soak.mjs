@@ -3,6 +3,8 @@
 // (native/xccl/soak). native/test/soak.test.ts runs a short form.
 // `npm run soak -- model [--inputs N] [--seed N]`: gives the readers of model files damaged ones, by default 10^6
 // (libs/model/test/mutations.test.ts, which has a short form too).
+// `npm run soak -- families [--seed N] [--count N] [--python PATH] [FAMILY...]`: random configurations of every family against transformers
+// (tools/golden/sweep.mjs).
 import { spawn, spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +12,7 @@ import { parseArgs } from 'node:util';
 
 const native = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** @type {Record<string, (args: string[]) => void>} */
-const subjects = { xccl: soakXccl, model: soakModel };
+const subjects = { xccl: soakXccl, model: soakModel, families: soakFamilies };
 const numKillsDefault = '1000';
 const numInputsDefault = '1000000';
 const modelTimeoutMs = 6 * 3_600_000;
@@ -72,6 +74,11 @@ function soakModel(args) {
   ];
   const cwd = join(root, 'libs', 'model');
   runSoak(process.execPath, [vitest, ...options, 'test/mutations.test.ts'], { cwd, env });
+}
+
+/** @param {string[]} args */
+function soakFamilies(args) {
+  runSoak(process.execPath, [join(native, '..', 'tools', 'golden', 'sweep.mjs'), ...args]);
 }
 
 function randomSeed() {

@@ -2,7 +2,8 @@
 
 golden.safetensors holds for prompt P of golden.json, in fp32 unless the name says bf16:
     prompts.P.logits        [positions, vocabulary]  of the positions that golden.json lists for P
-    prompts.P.logits_bf16   the same, computed in bfloat16 from first to last, if the variant asks for it
+    prompts.P.logits_bf16   the same, computed in bfloat16 from first to last, if the variant asks for it; golden.json then has the top
+                            choices and their leads of that too
     prompts.P.mtp_logits    [mtp_positions, vocabulary]  of the MTP layer, if there is one
     prompts.P.step_logits   [steps, vocabulary]  after each of the step tokens, fed one at a time with a KV cache
 """
@@ -25,9 +26,6 @@ NUM_ROWS = 4
 """Rows of logits kept of a prompt; of all other positions golden.json keeps the top choice."""
 
 NUM_STEPS = 3
-CLEAR_GAP = 0.2
-"""A choice is clear if its logit leads by this much: bfloat16 has to make it too."""
-
 
 def make_golden(variant: Variant, directory: str) -> str:
     """Writes the checkpoint and its golden; returns a line for the person who waits. Raises ValueError if the golden would be brittle."""
@@ -79,21 +77,24 @@ class GoldenMaker:
 
     def prompt_entry(self, key: str, ids: list[int], with_steps: bool) -> dict:
         """Computes a prompt's rows into self.rows and returns its part of golden.json."""
-        logits = reference.full(self.model, ids)
-        self.check_stable(key, logits, reference.full(self.exact, ids))
+        logits = reference.rows(self.model, ids)
+        self.check_stable(key, logits, reference.rows(self.exact, ids))
         positions = spread(len(ids))
         entry = {"ids": ids, "positions": positions, **choices(logits)}
         self.rows[f"{key}.logits"] = logits[positions].contiguous()
         if self.bf16:
-            low = reference.full(self.bf16, ids)
-            self.check_choices(key, logits, low)
+            low = reference.rows(self.bf16, ids)
+            if reference.makes_other_choices(logits, low):
+                raise ValueError(f"{self.variant.name} {key}: bfloat16 makes other clear choices; take another seed")
+            entry |= {f"{name}_bf16": values for name, values in choices(low).items()}
             self.rows[f"{key}.logits_bf16"] = low[positions].contiguous()
         if self.mtp and len(ids) > 1:
             drafts = self.mtp.logits(self.model, ids)
             entry["mtp_positions"] = spread(len(ids) - 1)
             self.rows[f"{key}.mtp_logits"] = drafts[entry["mtp_positions"]].contiguous()
         if with_steps:
-            entry["step_ids"], steps = reference.greedy_steps(self.model, ids, NUM_STEPS)
+            entry["step_ids"] = reference.greedy(self.model, ids, NUM_STEPS)
+            steps = reference.steps(self.model, ids + entry["step_ids"], len(ids))
             self.check_steps(ids + entry["step_ids"], steps)
             self.rows[f"{key}.step_logits"] = steps.contiguous()
         return entry
@@ -104,19 +105,11 @@ class GoldenMaker:
         if not error < self.scheme.error:
             raise ValueError(f"{self.variant.name} {key}: fp32 is off by {error:.1e} of the range; take another seed")
 
-    def check_choices(self, key: str, logits: torch.Tensor, low: torch.Tensor) -> None:
-        two = logits.topk(2).values
-        clear = two[:, 0] - two[:, 1] > CLEAR_GAP
-        differing = int((logits.argmax(-1) != low.argmax(-1))[clear].sum())
-        if differing:
-            raise ValueError(f"{self.variant.name} {key}: bfloat16 makes {differing} other clear choices; take another seed")
-
     def check_steps(self, ids: list[int], steps: torch.Tensor) -> None:
-        """Steps with a KV cache and the whole sequence at once are the same, or the variant says that they are not."""
-        whole = reference.full(self.model, ids)[-len(steps) :]
-        same = bool((whole - steps).abs().max() < 1e-4)
-        if same != self.variant.same_in_steps:
-            raise ValueError(f"{self.variant.name}: steps {'equal' if same else 'differ from'} the full prompt")
+        """Steps with a KV cache and the whole sequence at once are the same."""
+        whole = reference.rows(self.model, ids)[-len(steps) :]
+        if (whole - steps).abs().max() > 1e-4:
+            raise ValueError(f"{self.variant.name}: steps differ from the full prompt")
 
 
 def spread(length: int) -> list[int]:
@@ -127,4 +120,4 @@ def spread(length: int) -> list[int]:
 def choices(logits: torch.Tensor) -> dict[str, Sequence]:
     """Of every position: the top choice, and by how much its logit leads."""
     values, ids = logits.topk(2)
-    return {"top": ids[:, 0].tolist(), "gaps": [round(float(g), 4) for g in values[:, 0] - values[:, 1]]}
+    return {"top": ids[:, 0].tolist(), "gaps": [round(float(g), 4) for g in (values[:, 0] - values[:, 1]).float()]}

@@ -41,20 +41,29 @@ def mla(c: dict, prefix: str) -> Tensors:
         yield f"{prefix}self_attn.q_proj.weight", (heads * (nope + rope), hidden)
     else:
         yield f"{prefix}self_attn.q_a_proj.weight", (q_rank, hidden)
+        if c["attention_bias"]:
+            yield f"{prefix}self_attn.q_a_proj.bias", (q_rank,)
         yield f"{prefix}self_attn.q_a_layernorm.weight", (q_rank,)
         yield f"{prefix}self_attn.q_b_proj.weight", (heads * (nope + rope), q_rank)
     yield f"{prefix}self_attn.kv_a_proj_with_mqa.weight", (kv_rank + rope, hidden)
     yield f"{prefix}self_attn.kv_a_layernorm.weight", (kv_rank,)
     yield f"{prefix}self_attn.kv_b_proj.weight", (heads * (nope + value), kv_rank)
     yield f"{prefix}self_attn.o_proj.weight", (hidden, heads * value)
+    if c["attention_bias"]:
+        yield f"{prefix}self_attn.kv_a_proj_with_mqa.bias", (kv_rank + rope,)
+        yield f"{prefix}self_attn.o_proj.bias", (hidden,)
 
 
-def ffn(hidden: int, width: int, prefix: str, names: tuple[str, str, str] = GATE_UP_DOWN) -> Tensors:
+def ffn(hidden: int, width: int, prefix: str, names: tuple[str, str, str] = GATE_UP_DOWN, bias: bool = False) -> Tensors:
     """Gated FFN: `names` are those of gate, up and down."""
     gate, up, down = names
     yield f"{prefix}{gate}.weight", (width, hidden)
     yield f"{prefix}{up}.weight", (width, hidden)
     yield f"{prefix}{down}.weight", (hidden, width)
+    if bias:
+        yield f"{prefix}{gate}.bias", (width,)
+        yield f"{prefix}{up}.bias", (width,)
+        yield f"{prefix}{down}.bias", (hidden,)
 
 
 def experts(count: int, hidden: int, width: int, prefix: str, names: tuple[str, str, str] = GATE_UP_DOWN) -> Tensors:
@@ -68,14 +77,14 @@ def deepseek_moe(c: dict, prefix: str) -> Tensors:
     yield f"{prefix}mlp.gate.weight", (c["n_routed_experts"], hidden)
     if c.get("topk_method", "noaux_tc") == "noaux_tc":
         yield f"{prefix}mlp.gate.e_score_correction_bias", (c["n_routed_experts"],)
-    yield from ffn(hidden, width * c["n_shared_experts"], f"{prefix}mlp.shared_experts.")
+    yield from ffn(hidden, width * c["n_shared_experts"], f"{prefix}mlp.shared_experts.", bias=c.get("mlp_bias", False))
     yield from experts(c["n_routed_experts"], hidden, width, f"{prefix}mlp.")
 
 
 def deepseek_ffn(c: dict, layer: int) -> Tensors:
     prefix = f"model.layers.{layer}."
     if layer < c["first_k_dense_replace"]:
-        yield from ffn(c["hidden_size"], c["intermediate_size"], f"{prefix}mlp.")
+        yield from ffn(c["hidden_size"], c["intermediate_size"], f"{prefix}mlp.", bias=c.get("mlp_bias", False))
     else:
         yield from deepseek_moe(c, prefix)
 

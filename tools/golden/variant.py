@@ -46,7 +46,6 @@ class Variant:
     num_shards: safetensors files; more than one brings an index.
     quantisation: '' or a name of quantise.SCHEMES; the golden is then by the dequantised weights.
     prompt_tokens: lengths of the prompts. The last one is also continued step by step with a KV cache.
-    same_in_steps: whether steps with a KV cache give the logits of the full prompt (not with dynamic RoPE beyond its length).
     notes: what the golden shows that its config alone does not say.
     """
 
@@ -59,5 +58,4 @@ class Variant:
     num_shards: int = 1
     quantisation: str = ""
     prompt_tokens: tuple[int, ...] = (1, 9, 37)
-    same_in_steps: bool = True
     notes: list[str] = field(default_factory=list)

@@ -34,16 +34,25 @@ export const configFields = {
   attention_bias: z.boolean(),
   qkv_bias: z.boolean(),
   use_qk_norm: z.boolean(),
-  sliding_window: count(1 << 24).nullable(),
+  /** 0: none. */
+  sliding_window: z
+    .int()
+    .min(0)
+    .max(1 << 24)
+    .nullable(),
   use_sliding_window: z.boolean(),
   max_window_layers: z.int().min(0).max(NUM_LAYERS_MAX),
+  /** Of MiniMax: 0 would be linear attention. */
+  attn_type_list: z.array(z.literal(1)).max(NUM_LAYERS_MAX).nullable(),
   layer_types: z
     .array(z.enum(['full_attention', 'sliding_attention']))
     .max(NUM_LAYERS_MAX)
     .nullable(),
 
+  rope_interleave: z.boolean().nullable(),
+  original_max_position_embeddings: count(1 << 24).nullable(),
   rope_theta: z.number().min(1).max(1e9),
-  partial_rotary_factor: z.number().positive().max(1),
+  partial_rotary_factor: z.number().positive().max(1).nullable(),
   rotary_dim: even(count(4096)),
 
   intermediate_size: count(1 << 18),
@@ -54,13 +63,14 @@ export const configFields = {
   num_experts: count(4096),
   num_local_experts: count(4096),
   num_experts_per_tok: count(64),
-  n_shared_experts: count(64),
+  n_shared_experts: z.int().min(0).max(64).nullable(),
   n_group: count(256).nullable(),
   topk_group: count(256).nullable(),
   topk_method: z.enum(['greedy', 'group_limited_greedy']),
   routed_scaling_factor: z.number().positive().max(1000),
   norm_topk_prob: z.boolean(),
   first_k_dense_replace: z.int().min(0).max(NUM_LAYERS_MAX),
+  moe_layer_freq: count(NUM_LAYERS_MAX),
   decoder_sparse_step: count(NUM_LAYERS_MAX),
   mlp_only_layers: z.array(z.int().min(0).max(NUM_LAYERS_MAX)).max(NUM_LAYERS_MAX).nullable(),
 };

@@ -82,16 +82,20 @@ function denseLayersOf(family: MoeFamily, config: ConfigValues, place: Place): D
   if (family.dense === null) return { numDenseLayers: 0, extraDenseLayers: [] };
   const numLayers = numLayersOf(config);
   if (family.dense === 'mlp_only_layers') return listedDenseLayers(config, numLayers);
-  const numDenseLayers = config.first_k_dense_replace as number;
-  check(numDenseLayers <= numLayers, place, 'first_k_dense_replace', `exceeds num_hidden_layers (${numLayers})`);
-  return { numDenseLayers, extraDenseLayers: [] };
+  const first = config.first_k_dense_replace as number;
+  check(first <= numLayers, place, 'first_k_dense_replace', `exceeds num_hidden_layers (${numLayers})`);
+  const step = config.moe_layer_freq ?? 1;
+  return denseLayersWhere((layer) => layer < first || layer % step !== 0, numLayers);
 }
 
 /** Experts are in every decoder_sparse_step-th layer that mlp_only_layers does not name. */
 function listedDenseLayers(config: ConfigValues, numLayers: number): DenseLayers {
   const listed = new Set(config.mlp_only_layers ?? []);
   const step = config.decoder_sparse_step as number;
-  const isDense = (layer: number) => listed.has(layer) || (layer + 1) % step !== 0;
+  return denseLayersWhere((layer) => listed.has(layer) || (layer + 1) % step !== 0, numLayers);
+}
+
+function denseLayersWhere(isDense: (layer: number) => boolean, numLayers: number): DenseLayers {
   const layers = Array.from({ length: numLayers }, (_, layer) => layer);
   const firstSparse = layers.findIndex((layer) => !isDense(layer));
   const numDenseLayers = firstSparse < 0 ? numLayers : firstSparse;
@@ -115,7 +119,7 @@ function sharedOf(
     const width = config.shared_expert_intermediate_size as number;
     return { numSharedExperts: 1, sharedIntermediateSize: width, hasSharedExpertGate: true };
   }
-  const numSharedExperts = family.shared === null ? 0 : (config.n_shared_experts as number);
+  const numSharedExperts = family.shared === null ? 0 : (config.n_shared_experts ?? 0);
   const sharedIntermediateSize = moeIntermediateSize * numSharedExperts;
   return { numSharedExperts, sharedIntermediateSize, hasSharedExpertGate: false };
 }

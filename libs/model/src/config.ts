@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { attentionSpec } from './config-attention.js';
 import { type ConfigField, type ConfigValues, configFields, dtypeField, tokenIds } from './config-fields.js';
 import { moeSpec } from './config-moe.js';
-import { type Choose, check, numLayersOf } from './config-values.js';
+import { type Choose, numLayersOf } from './config-values.js';
 import { ModelError } from './error.js';
 import { findFamily } from './families/index.js';
 import type { Choice, Family } from './family.js';
@@ -32,7 +32,7 @@ export function parseModelConfig(json: unknown, generation?: unknown): ModelSpec
   const spec = parseFamilyConfig(findFamily(config, CONFIG), config, placeIn(CONFIG));
   if (generation === undefined) return spec;
   const eos = parseWith(generationConfig, generation, placeIn(GENERATION)).eos_token_id;
-  return eos == null ? spec : { ...spec, eosTokenIds: eosIds(eos, spec.vocabSize, placeIn(GENERATION)) };
+  return eos == null ? spec : { ...spec, eosTokenIds: eosIds(eos, spec.vocabSize) };
 }
 
 /**
@@ -43,7 +43,7 @@ export function parseModelConfig(json: unknown, generation?: unknown): ModelSpec
  */
 export function parseFamilyConfig(family: Family, json: unknown, place: Place): ModelSpec {
   const config = readFields(family, json, place);
-  const rope = parseRope(config, family.attention.kind === 'mla', place);
+  const rope = parseRope(family, config, place);
   const choose: Choose = (choice) => chosen(config, choice);
   const vocabSize = config.vocab_size as number;
   const spec: ModelSpec = {
@@ -53,17 +53,17 @@ export function parseFamilyConfig(family: Family, json: unknown, place: Place): 
     numLayers: numLayersOf(config),
     tieWordEmbeddings: config.tie_word_embeddings as boolean,
     rmsNormEps: config.rms_norm_eps as number,
-    maxPositions: config.max_position_embeddings as number,
+    maxPositions: rope.maxPositions,
     numMtpLayers: Math.max(config.num_nextn_predict_layers ?? 0, config.num_mtp_layers ?? 0),
     ...attentionSpec(family.attention, config, rope, choose, place),
     ropeTheta: rope.theta,
     ropeScaling: rope.scaling,
-    ropeInterleaved: family.ropeInterleaved,
+    ropeInterleaved: choose(family.ropeInterleaved),
     hasFfnBias: choose(family.hasFfnBias),
     ...moeSpec(family.moe, config, choose, place),
     quantization: parseQuantization(config.quantization_config, place),
     numSlices: 1,
-    eosTokenIds: eosIds(config.eos_token_id ?? [], vocabSize, place),
+    eosTokenIds: eosIds(config.eos_token_id ?? [], vocabSize),
   };
   return { ...spec, numSlices: chooseNumSlices(spec) };
 }
@@ -74,7 +74,7 @@ function readFields(
   json: unknown,
   place: Place,
 ): ConfigValues & { [Field in keyof typeof ropeFields]?: unknown } & { quantization_config?: unknown } {
-  const config = parseWith(schemaOf(family), json, place);
+  const config = parseWith(schemaOf(family), withoutAliases(family, json, place), place);
   for (const [field, allowed] of Object.entries(family.only)) {
     const value = config[field];
     if (value === undefined || allowed.includes(value)) continue;
@@ -83,6 +83,18 @@ function readFields(
   }
   const given = Object.entries(config).filter(([, value]) => value !== undefined);
   return { ...family.optional, ...Object.fromEntries(given) };
+}
+
+/** The configuration with every field under the name that this library has for it. */
+function withoutAliases(family: Family, json: unknown, place: Place): Record<string, unknown> {
+  const config = { ...parseWith(z.looseObject({}), json, place) };
+  for (const [alias, field] of Object.entries(family.aliases ?? {})) {
+    const value = config[alias];
+    if (value === undefined) continue;
+    config[field] ??= value;
+    if (config[field] !== value) throw new ModelError(place(alias), `contradicts ${field}`);
+  }
+  return config;
 }
 
 /** All other fields are dropped: the family's own code does not read them. */
@@ -100,9 +112,7 @@ function chosen(config: ConfigValues, choice: Choice<boolean>): boolean {
   return typeof choice === 'boolean' ? choice : config[choice.field] === true;
 }
 
-function eosIds(eos: number | number[], vocabSize: number, place: Place): number[] {
-  const ids = [...new Set(Array.isArray(eos) ? eos : [eos])];
-  const tooLarge = ids.find((id) => id >= vocabSize);
-  check(tooLarge === undefined, place, 'eos_token_id', `${tooLarge} is not below vocab_size (${vocabSize})`);
-  return ids;
+/** Ids beyond the vocabulary end nothing: a model made smaller keeps those of the large one's configuration. */
+function eosIds(eos: number | number[], vocabSize: number): number[] {
+  return [...new Set(Array.isArray(eos) ? eos : [eos])].filter((id) => id < vocabSize);
 }

@@ -18,12 +18,14 @@ export interface Family {
   required: readonly ConfigField[];
   /** Fields that may be left out, with the value they then have: undefined where it follows from other fields. */
   optional: ConfigValues;
+  /** Other names that configurations have for fields, which then take their place: transformers knows some by two. */
+  aliases?: Readonly<Record<string, ConfigField>>;
   /** Fields of which some values only are supported, those listed; absent counts as supported unless it says otherwise. */
   only: Record<string, readonly unknown[]>;
 
   attention: GqaFamily | MlaFamily;
   /** Interleaved pairs are (2i, 2i + 1). */
-  ropeInterleaved: boolean;
+  ropeInterleaved: Choice<boolean>;
   hasFfnBias: Choice<boolean>;
   moe: MoeFamily | null;
   /** Tensor names of safetensors files where they differ from tensor-list.ts: template to template. */
@@ -37,12 +39,23 @@ export interface GqaFamily {
   qkNorm: 'none' | 'head' | 'full' | { headIf: ConfigField };
   hasQkvBias: Choice<boolean>;
   hasOutputBias: Choice<boolean>;
-  /** `sliding_window`: applies to all layers. `use_sliding_window`: only where that says so, from max_window_layers on. */
-  window: 'none' | 'sliding_window' | 'use_sliding_window';
+  window: WindowFamily | null;
+}
+
+/** Sliding windows of the size `sliding_window`. */
+export interface WindowFamily {
+  /** Whether there are any only where `use_sliding_window` says so. */
+  isOptional: boolean;
+  /** `upper`: from `max_window_layers` on. `even-lower`: layers of even index below it. The last two go by `layer_types` if there are any. */
+  layers: 'all' | 'upper' | 'even-lower';
 }
 
 export interface MlaFamily {
   kind: 'mla';
+  /** Of q_a_proj, kv_a_proj_with_mqa and o_proj. */
+  hasBias: Choice<boolean>;
+  /** Of the norms of the latents, which do not go by `rms_norm_eps`. */
+  latentNormEps: number;
 }
 
 export interface MoeFamily {
@@ -55,7 +68,10 @@ export interface MoeFamily {
   groupScore: 'top2-sum' | 'max' | null;
   /** Several shared experts of the experts' own width, or one of a width of its own with a gate; null without. */
   shared: 'n_shared_experts' | 'shared_expert_intermediate_size' | null;
-  /** Which layers have a dense FFN: the first k, those that the pair of Qwen's fields names, or none. */
+  /**
+   * Which layers have a dense FFN: the first k and those that `moe_layer_freq` leaves out, those that the pair of Qwen's
+   * fields names, or none.
+   */
   dense: 'first_k_dense_replace' | 'mlp_only_layers' | null;
 }
 
@@ -75,7 +91,41 @@ export const commonFields = [
 export const commonOptional = {
   eos_token_id: null,
   tie_word_embeddings: false,
+  sliding_window: null,
+  use_sliding_window: undefined,
+  layer_types: null,
+  original_max_position_embeddings: null,
 } as const satisfies ConfigValues;
 
-/** Activations: every family here gates its FFN by SiLU. */
-export const commonOnly = { hidden_act: ['silu'] } as const;
+/**
+ * Fields that change the mathematics of other models and have no meaning in any of these, with the values that change nothing.
+ * A configuration that says otherwise is of a model that we would run wrongly.
+ */
+const foreign = {
+  attn_logit_softcapping: [null],
+  final_logit_softcapping: [null],
+  query_pre_attn_scalar: [null],
+  attention_multiplier: [null],
+  embedding_multiplier: [null, 1],
+  residual_multiplier: [null, 1],
+  logits_scaling: [null, 1],
+  logit_scale: [null, 1],
+  scale_emb: [null, 1],
+  attention_chunk_size: [null],
+  no_rope_layers: [null],
+  rope_local_base_freq: [null],
+  alibi: [null, false],
+  parallel_attn: [null, false],
+  use_parallel_residual: [null, false],
+  qk_layernorm: [null, false],
+  index_topk: [null],
+} as const;
+
+/** Activations, too: every family here gates its FFN by SiLU, which transformers calls by two names. */
+export const commonOnly = { ...foreign, hidden_act: ['silu', 'swish'] } as const;
+
+/** Families that turn whole heads: transformers ignores a share of them or fails, others turn that share. */
+export const wholeHeads = { partial_rotary_factor: [null, 1] } as const;
+
+export const noAttentionBias = { attention_bias: [null, false] } as const;
+export const noFfnBias = { mlp_bias: [null, false] } as const;

@@ -81,6 +81,8 @@ export interface ModelSpec {
   kvLoraRank: number;
   qkNopeHeadDim: number;
   qkRopeHeadDim: number;
+  /** MLA only. Epsilon of the norms of the two latents, which the other norms need not have. */
+  latentNormEps: number;
   /**
    * kv_b_proj stands as k_b_proj [numHeads, kvLoraRank, qkNopeHeadDim] and v_b_proj [numHeads, vHeadDim, kvLoraRank]
    * (newer GGUF files), not as [numHeads * (qkNopeHeadDim + vHeadDim), kvLoraRank].
@@ -88,13 +90,14 @@ export interface ModelSpec {
   hasSplitKvB: boolean;
   /** RMSNorm of queries and keys before RoPE: over each head, or over all heads of a token at once. */
   qkNorm: 'none' | 'head' | 'full';
+  /** In MLA of q_a_proj and kv_a_proj_with_mqa. */
   hasQkvBias: boolean;
   hasOutputBias: boolean;
   /** The scores are multiplied by this over sqrt(headDim). */
   attentionScaleFactor: number;
-  /** Keys that a query sees, its own included, from layer `firstSlidingLayer` on; 0: all keys in all layers. */
+  /** Keys that a query sees, its own included, in the layers of `slidingLayers`, ascending; 0: all keys in all layers. */
   slidingWindow: number;
-  firstSlidingLayer: number;
+  slidingLayers: number[];
 
   ropeTheta: number;
   ropeScaling: RopeScaling;
@@ -104,6 +107,7 @@ export interface ModelSpec {
   rotaryDim: number;
 
   intermediateSize: number;
+  /** Of dense and shared FFNs. */
   hasFfnBias: boolean;
   moeIntermediateSize: number;
   numExperts: number;

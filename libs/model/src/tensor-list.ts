@@ -101,6 +101,7 @@ function mla(s: ModelSpec): Pattern[] {
       ? [[`${LAYER}self_attn.q_proj.weight`, [queryDim, s.hiddenSize]]]
       : [
           [`${LAYER}self_attn.q_a_proj.weight`, [s.qLoraRank, s.hiddenSize]],
+          ...bias(s.hasQkvBias, `${LAYER}self_attn.q_a_proj`, s.qLoraRank),
           [`${LAYER}self_attn.q_a_layernorm.weight`, [s.qLoraRank]],
           [`${LAYER}self_attn.q_b_proj.weight`, [queryDim, s.qLoraRank]],
         ];
@@ -113,6 +114,7 @@ function mla(s: ModelSpec): Pattern[] {
   return [
     ...query,
     [`${LAYER}self_attn.kv_a_proj_with_mqa.weight`, [s.kvLoraRank + s.qkRopeHeadDim, s.hiddenSize]],
+    ...bias(s.hasQkvBias, `${LAYER}self_attn.kv_a_proj_with_mqa`, s.kvLoraRank + s.qkRopeHeadDim),
     [`${LAYER}self_attn.kv_a_layernorm.weight`, [s.kvLoraRank]],
     ...keyValue,
   ];
@@ -157,16 +159,12 @@ function mtp(s: ModelSpec): Pattern[] {
 }
 
 function denseFfn(s: ModelSpec): Pattern[] {
-  const patterns: Pattern[] = [];
-  for (const [name, shape, slicing] of ffn(`${LAYER}mlp.`, s.intermediateSize, s.hiddenSize, 'sliced')) {
-    patterns.push([`${name}.weight`, shape, slicing], ...bias(s.hasFfnBias, name, shape[0] as number));
-  }
-  return patterns;
+  return biased(s, ffn(`${LAYER}mlp.`, s.intermediateSize, s.hiddenSize, 'sliced'));
 }
 
 function sharedFfn(s: ModelSpec): Pattern[] {
   if (s.numSharedExperts === 0) return [];
-  const shared = weights(ffn(`${LAYER}mlp.shared_experts.`, s.sharedIntermediateSize, s.hiddenSize, 'sliced'));
+  const shared = biased(s, ffn(`${LAYER}mlp.shared_experts.`, s.sharedIntermediateSize, s.hiddenSize, 'sliced'));
   return s.hasSharedExpertGate ? [...shared, [`${LAYER}mlp.shared_expert_gate.weight`, [1, s.hiddenSize]]] : shared;
 }
 
@@ -185,6 +183,14 @@ function ffn(prefix: string, width: number, hiddenSize: number, down?: 'sliced')
 
 function weights(patterns: readonly Pattern[]): Pattern[] {
   return patterns.map(([name, shape, slicing]) => [`${name}.weight`, shape, slicing]);
+}
+
+/** Weights, and biases where the model's FFNs have them. */
+function biased(s: ModelSpec, patterns: readonly Pattern[]): Pattern[] {
+  return patterns.flatMap(([name, shape, slicing]) => [
+    [`${name}.weight`, shape, slicing],
+    ...bias(s.hasFfnBias, name, shape[0] as number),
+  ]);
 }
 
 function bias(hasBias: boolean, name: string, width: number): Pattern[] {

@@ -68,24 +68,23 @@ describe('parseModelConfig', () => {
     ['n_group', 32],
     ['topk_group', 5],
     ['num_experts_per_tok', 17],
-    ['n_shared_experts', 0],
+    ['n_shared_experts', -1],
     ['num_nextn_predict_layers', 2],
     ['rms_norm_eps', Number.NaN],
     ['rope_theta', undefined],
-    ['rope_scaling', { type: 'yarn', factor: 40 }],
+    ['rope_scaling', { type: 'yarn', factor: 0.5 }],
     ['rope_parameters', { rope_type: 'yarn' }],
-    ['rope_interleave', false],
+    ['rope_interleave', 'no'],
     ['sliding_window', 4096],
     ['quantization_config', { quant_method: 'fp8' }],
     ['hidden_act', 'gelu'],
     ['scoring_func', 'softmax'],
     ['topk_method', 'greedy'],
-    ['moe_layer_freq', 2],
-    ['attention_bias', true],
-    ['tie_word_embeddings', true],
+    ['moe_layer_freq', [0, 1]],
+    ['mlp_bias', true],
     ['torch_dtype', 'float8_e4m3fn'],
     ['dtype', 'int8'],
-    ['eos_token_id', 2048],
+    ['eos_token_id', -2],
     ['eos_token_id', []],
   ])('refuses %s = %o', (field, value) => {
     expect(refusedField(() => parseModelConfig({ ...tinyConfig(), [field]: value }))).toMatch(`config.json:${field}`);
@@ -96,8 +95,14 @@ describe('parseModelConfig', () => {
   });
 
   test('names the file of a wrong end-of-sequence id', () => {
-    const parse = () => parseModelConfig(tinyConfig(), { eos_token_id: [2, 9999] });
-    expect(refusedField(parse)).toBe('generation_config.json:eos_token_id');
+    const parse = () => parseModelConfig(tinyConfig(), { eos_token_id: [2, -1] });
+    expect(refusedField(parse)).toMatch('generation_config.json:eos_token_id');
+  });
+
+  test('leaves out end-of-sequence ids beyond the vocabulary, as small models keep them of large ones', () => {
+    const config = { ...tinyConfig(), eos_token_id: 200020 };
+    expect(parseModelConfig(config).eosTokenIds).toEqual([]);
+    expect(parseModelConfig(config, { eos_token_id: [2, 9999] }).eosTokenIds).toEqual([2]);
   });
 });
 

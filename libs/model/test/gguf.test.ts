@@ -290,7 +290,7 @@ test.each<[family: string, change: Record<string, Value | undefined>, message: R
   ['llama', { 'tokenizer.ggml.token_type': [1, 1, 1, 1, 9] }, /tokenizer\.ggml\.token_type: is 9 for token 4/],
   ['llama', { 'tokenizer.ggml.merges': ['ab'] }, /tokenizer\.ggml\.merges: has "ab"/],
   ['llama', { 'tokenizer.ggml.bos_token_id': 5 }, /tokenizer\.ggml\.bos_token_id: is 5, there are 5 tokens/],
-  ['llama', { 'tokenizer.ggml.eos_token_id': 4000 }, /tokenizer\.ggml\.eos_token_id: 4000 is not below/],
+  ['llama', { 'tokenizer.ggml.eos_token_id': 4000 }, /tokenizer\.ggml\.eos_token_id: is 4000, there are/],
   [
     'llama',
     { ...unlisted, 'tokenizer.ggml.tokens': Array(1004).fill('x') },

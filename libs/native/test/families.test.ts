@@ -1,14 +1,16 @@
-// Every family against transformers: logits within 2e-4 of their range, the same top choice where it is clear, and the same bits
-// however a prompt is cut.
+// Every family against transformers: logits within 2e-4 of their range, the same top choice where it is clear, also of
+// transformers in bfloat16, and the same bits however a prompt is cut.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type ArenaFile, loadNative } from '../src/index.js';
 import type { OpenedWeights } from './driver.js';
-import { Golden, type GoldenPrompt, listFixtures, withFixture } from './families.js';
+import { type Bf16Prompt, Golden, type GoldenPrompt, hasBf16, listFixtures, withFixture } from './families.js';
 
 const TOLERANCE = 2e-4;
+/** Of the range of the logits: choices that lead by less are ties to bfloat16. */
+const BF16_TIE = 1e-2;
 const fixtures = listFixtures();
 
 interface HowToEvaluate {
@@ -31,7 +33,6 @@ function argmax(row: Float32Array): number {
 /** Largest difference of rows of our logits from the golden's, as a share of the golden's range. */
 function errorOf(ours: Float32Array, positions: readonly number[], golden: Float32Array): number {
   const width = golden.length / positions.length;
-  const range = golden.reduce((a, b) => Math.max(a, b)) - golden.reduce((a, b) => Math.min(a, b));
   const differences = positions.map((position, i) => {
     const row = rowOf(ours, position, width);
     return rowOf(golden, i, width).reduce(
@@ -39,16 +40,26 @@ function errorOf(ours: Float32Array, positions: readonly number[], golden: Float
       0,
     );
   });
-  return Math.max(...differences) / range;
+  return Math.max(...differences) / rangeOf(golden);
 }
 
 /** Positions whose clear choice we make otherwise. */
 function otherChoices(ours: Float32Array, { top, gaps }: GoldenPrompt, vocabSize: number): number[] {
-  const range = ours.reduce((a, b) => Math.max(a, b)) - ours.reduce((a, b) => Math.min(a, b));
+  const range = rangeOf(ours);
   return top.flatMap((id, position) => {
     const isClear = (gaps[position] as number) > 2 * TOLERANCE * range;
     return isClear && argmax(rowOf(ours, position, vocabSize)) !== id ? [position] : [];
   });
+}
+
+/** By how much the logit of the top choice leads. */
+function leadOf(row: Float32Array, top: number): number {
+  const second = row.reduce((best, value, i) => (i === top ? best : Math.max(best, value)), Number.NEGATIVE_INFINITY);
+  return (row[top] as number) - second;
+}
+
+function rangeOf(rows: Float32Array): number {
+  return rows.reduce((a, b) => Math.max(a, b)) - rows.reduce((a, b) => Math.min(a, b));
 }
 
 function checkPrompt(model: OpenedWeights, golden: Golden, promptIdx: number): void {
@@ -67,17 +78,37 @@ function checkPrompt(model: OpenedWeights, golden: Golden, promptIdx: number): v
   expect(errorOf(stepped, steps, golden.rows(promptIdx, 'step_logits'))).toBeLessThan(TOLERANCE);
 }
 
-/** transformers turns the prompts of dynamic RoPE by their whole length: what it gives beyond the trained positions is not ours. */
-const isComparable = (model: OpenedWeights, { ids, step_ids: stepIds = [] }: GoldenPrompt) =>
-  model.spec.ropeScaling.type !== 'dynamic' ||
-  ids.length + stepIds.length <= model.spec.ropeScaling.originalMaxPositions;
+/** Positions at which the golden in bfloat16 has another choice than we, and neither is a tie to bfloat16. */
+function otherBf16Choices(model: OpenedWeights, prompt: Bf16Prompt): number[] {
+  const { logits } = evaluate(model, prompt.ids);
+  const tie = BF16_TIE * rangeOf(logits);
+  return prompt.ids.flatMap((_, position) => {
+    const row = rowOf(logits, position, model.spec.vocabSize);
+    const top = argmax(row);
+    const isTie = (prompt.gaps_bf16[position] as number) <= tie || leadOf(row, top) <= tie;
+    return isTie || top === prompt.top_bf16[position] ? [] : [position];
+  });
+}
 
 test.each(fixtures)('%s has the logits of transformers', async (fixture) => {
   const golden = new Golden(fixture);
   await withFixture(fixture, (model) => {
-    const indices = golden.prompts.flatMap((prompt, i) => (isComparable(model, prompt) ? [i] : []));
-    expect(indices.length).toBeGreaterThan(1);
-    for (const promptIdx of indices) checkPrompt(model, golden, promptIdx);
+    for (const promptIdx of golden.prompts.keys()) checkPrompt(model, golden, promptIdx);
+  });
+});
+
+const bf16Fixtures = fixtures.filter((fixture) => new Golden(fixture).prompts.some(hasBf16));
+
+test('every family has a golden in bfloat16', () => {
+  const folders = new Set(fixtures.filter((fixture) => !fixture.startsWith('gguf')).map((name) => name.split('/')[0]));
+  expect(new Set(bf16Fixtures)).toEqual(folders);
+});
+
+test.each(bf16Fixtures)('%s chooses as transformers in bfloat16', async (fixture) => {
+  await withFixture(fixture, (model) => {
+    for (const prompt of new Golden(fixture).prompts.filter(hasBf16)) {
+      expect(otherBf16Choices(model, prompt)).toEqual([]);
+    }
   });
 });
 

@@ -31,6 +31,15 @@ export interface GoldenPrompt {
   gaps: number[];
   mtp_positions?: number[];
   step_ids?: number[];
+  /** Of the same computed in bfloat16, in some goldens. */
+  top_bf16?: number[];
+  gaps_bf16?: number[];
+}
+
+export type Bf16Prompt = GoldenPrompt & Required<Pick<GoldenPrompt, 'top_bf16' | 'gaps_bf16'>>;
+
+export function hasBf16(prompt: GoldenPrompt): prompt is Bf16Prompt {
+  return prompt.top_bf16 !== undefined && prompt.gaps_bf16 !== undefined;
 }
 
 export class Golden {

@@ -26,7 +26,8 @@ Status FfnBlock::load_moe(const ModelSpec& s, const WeightStore& store, const st
   if (s.has_shared_expert_gate) {
     SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(mlp + ".shared_expert_gate.weight", 1, s.hidden_size, &shared_gate_));
   }
-  return always_on_.load(store, mlp + ".shared_experts", s.hidden_size, s.shared_intermediate_size, s.num_slices);
+  return always_on_.load(store, mlp + ".shared_experts", s.hidden_size, s.shared_intermediate_size, s.num_slices,
+                         s.has_ffn_bias);
 }
 
 Status FfnBlock::forward(const ModelSpec& s, int n, ExpertBackend* experts, Workspace* ws) const {

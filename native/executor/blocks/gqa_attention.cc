@@ -17,17 +17,6 @@ void norm_heads(const std::vector<float>& weight, float* x, int num_heads, int h
 
 }  // namespace
 
-Status BiasedMatrix::load(const WeightStore& store, const std::string& prefix, int num_rows, int num_columns,
-                          bool has_bias) {
-  SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(prefix + ".weight", num_rows, num_columns, &weight));
-  return has_bias ? store.load_vector(prefix + ".bias", num_rows, &bias) : Status();
-}
-
-void BiasedMatrix::apply(const float* x, float* y, size_t y_stride, int num_tokens) const {
-  product(weight, x, weight.num_columns(), y, y_stride, num_tokens);
-  add_bias(bias, y, y_stride, num_tokens);
-}
-
 Status GqaAttention::load_inputs(const ModelSpec& s, const WeightStore& store, const std::string& attn, int layer) {
   window_ = s.window_of(layer);
   const int query_dim = s.num_heads * s.head_dim;

@@ -3,19 +3,9 @@
 #pragma once
 
 #include "executor/blocks/attention_block.h"
+#include "executor/blocks/biased_matrix.h"
 
 namespace switchyard::executor {
-
-/// W x + b.
-struct BiasedMatrix {
-  PackedMatrix weight;
-  std::vector<float> bias;  // empty without
-
-  /// Reads PREFIX.weight [num_rows, num_columns] and, if has_bias, PREFIX.bias.
-  Status load(const WeightStore& store, const std::string& prefix, int num_rows, int num_columns, bool has_bias);
-  /// x: [num_tokens][num_columns] without gaps; y: rows y_stride apart.
-  void apply(const float* x, float* y, size_t y_stride, int num_tokens) const;
-};
 
 class GqaAttention : public AttentionBlock {
  protected:

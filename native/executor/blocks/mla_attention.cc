@@ -11,7 +11,7 @@ Status MlaAttention::load_inputs(const ModelSpec& s, const WeightStore& store, c
   SWITCHYARD_RETURN_IF_ERROR(load_query(s, store, attn));
   SWITCHYARD_RETURN_IF_ERROR(store.load_vector(attn + "kv_a_layernorm.weight", s.kv_lora_rank, &kv_a_norm_));
   SWITCHYARD_RETURN_IF_ERROR(
-      store.load_matrix(attn + "kv_a_proj_with_mqa.weight", s.cache_width(), s.hidden_size, &kv_a_));
+      kv_a_.load(store, attn + "kv_a_proj_with_mqa", s.cache_width(), s.hidden_size, s.has_qkv_bias));
   return s.has_split_kv_b ? load_split_kv_b(s, store, attn) : load_joined_kv_b(s, store, attn + "kv_b_proj.weight");
 }
 
@@ -19,7 +19,7 @@ Status MlaAttention::load_query(const ModelSpec& s, const WeightStore& store, co
   const int query_dim = s.num_heads * s.head_dim;
   if (s.q_lora_rank == 0) return store.load_matrix(attn + "q_proj.weight", query_dim, s.hidden_size, &q_b_);
   SWITCHYARD_RETURN_IF_ERROR(store.load_vector(attn + "q_a_layernorm.weight", s.q_lora_rank, &q_a_norm_));
-  SWITCHYARD_RETURN_IF_ERROR(store.load_matrix(attn + "q_a_proj.weight", s.q_lora_rank, s.hidden_size, &q_a_));
+  SWITCHYARD_RETURN_IF_ERROR(q_a_.load(store, attn + "q_a_proj", s.q_lora_rank, s.hidden_size, s.has_qkv_bias));
   return store.load_matrix(attn + "q_b_proj.weight", query_dim, s.q_lora_rank, &q_b_);
 }
 
@@ -62,9 +62,9 @@ void MlaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, c
   const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
   const size_t row_stride = s.cache_width();
   project_query(s, n, ws);
-  product(kv_a_, ws->normed.data(), s.hidden_size, ws->cache_rows.data(), row_stride, n);
+  kv_a_.apply(ws->normed.data(), ws->cache_rows.data(), row_stride, n);
   kernels().rmsnorm({ws->cache_rows.data(), row_stride, kv_a_norm_.data(), ws->cache_rows.data(), row_stride, n,
-                     s.kv_lora_rank, s.rms_norm_eps});
+                     s.kv_lora_rank, s.latent_norm_eps});
   for (int i = 0; i < n; ++i) {
     rope.rotate(rows[i].position, &ws->cache_rows[i * row_stride + s.kv_lora_rank], 1, 0);
     rope.rotate(rows[i].position, &ws->q[i * q_stride + s.qk_nope_head_dim], s.num_heads, s.head_dim);
@@ -73,9 +73,9 @@ void MlaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, c
 
 void MlaAttention::project_query(const ModelSpec& s, int n, Workspace* ws) const {
   const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
-  if (q_a_.empty()) return product(q_b_, ws->normed.data(), s.hidden_size, ws->q.data(), q_stride, n);
-  product(q_a_, ws->normed.data(), s.hidden_size, ws->q_latent.data(), s.q_lora_rank, n);
-  rmsnorm_rows(ws->q_latent.data(), q_a_norm_.data(), ws->q_latent.data(), n, s.q_lora_rank, s.rms_norm_eps);
+  if (s.q_lora_rank == 0) return product(q_b_, ws->normed.data(), s.hidden_size, ws->q.data(), q_stride, n);
+  q_a_.apply(ws->normed.data(), ws->q_latent.data(), s.q_lora_rank, n);
+  rmsnorm_rows(ws->q_latent.data(), q_a_norm_.data(), ws->q_latent.data(), n, s.q_lora_rank, s.latent_norm_eps);
   product(q_b_, ws->q_latent.data(), s.q_lora_rank, ws->q.data(), q_stride, n);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "executor/blocks/attention_block.h"
+#include "executor/blocks/biased_matrix.h"
 
 namespace switchyard::executor {
 
@@ -20,10 +21,10 @@ class MlaAttention : public AttentionBlock {
   void project_query(const ModelSpec& spec, int num_rows, Workspace* ws) const;
   void absorb_queries(const ModelSpec& spec, int num_rows, Workspace* ws) const;
 
-  PackedMatrix q_a_;  // empty in a model that projects the query at once
+  BiasedMatrix q_a_;  // empty in a model that projects the query at once
   std::vector<float> q_a_norm_;
   PackedMatrix q_b_;  // [heads * head_dim, q_lora_rank, or hidden without a low rank]
-  PackedMatrix kv_a_;
+  BiasedMatrix kv_a_;
   std::vector<float> kv_a_norm_;
   std::vector<PackedMatrix> key_up_;    // a head: [kv_lora_rank rows, qk_nope columns], W_uk transposed
   std::vector<PackedMatrix> value_up_;  // a head: [v_head_dim rows, kv_lora_rank columns]

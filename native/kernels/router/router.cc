@@ -1,5 +1,7 @@
 #include "kernels/router/router.h"
 
+#include <limits>
+
 #include "base/math.h"
 #include "kernels/registry.h"
 
@@ -45,7 +47,7 @@ void score_experts(const RouterShape& shape, const float* logits, float* score) 
   for (int e = 0; e < shape.num_experts; ++e) score[e] = exp32(logits[e] - softmax.max) / softmax.sum;
 }
 
-/// Sets the choice of every expert outside the best groups to 0, as the trainer does.
+/// Sets the choice of every expert outside the best groups to -inf: 0 would win over choices that a bias makes negative.
 void mask_groups(const RouterShape& shape, float* choice, float* group_score, float* kept) {
   const int group_size = shape.num_experts / shape.num_groups;
   for (int g = 0; g < shape.num_groups; ++g) {
@@ -56,7 +58,7 @@ void mask_groups(const RouterShape& shape, float* choice, float* group_score, fl
   }
   for (int i = 0; i < shape.num_top_groups; ++i) kept[best_untaken(group_score, kept, shape.num_groups)] = 1.0f;
   for (int e = 0; e < shape.num_experts; ++e) {
-    if (kept[e / group_size] == 0.0f) choice[e] = 0.0f;
+    if (kept[e / group_size] == 0.0f) choice[e] = -std::numeric_limits<float>::infinity();
   }
 }
 

@@ -60,7 +60,18 @@ GROUPED = LITE | {
     "routed_scaling_factor": 16.0,
 }
 
+BIASES = LITE | {
+    "num_hidden_layers": 2,
+    "q_lora_rank": 8,
+    "attention_bias": True,
+    "mlp_bias": True,
+    "rope_scaling": {"type": "yarn", "factor": 4.0, "mscale": 1.0, "mscale_all_dim": 1.0},
+    "max_position_embeddings": 64,
+    "tie_word_embeddings": True,
+}
+
 VARIANTS = [
-    Variant("deepseek-v2", GROUPED, layers.deepseek),
+    Variant("deepseek-v2/biases", BIASES, layers.deepseek),
+    Variant("deepseek-v2", GROUPED, layers.deepseek, bf16_golden=True),
     Variant("deepseek-v2/lite", LITE, layers.deepseek),
 ]

@@ -60,8 +60,25 @@ FP8 = BASE | {
 
 FP8_BLOCKS = FP8 | {"quantization_config": FP8["quantization_config"] | {"weight_block_size": [64, 96]}}
 
+OPTIONS = BASE | {
+    "vocab_size": SMALL_VOCABULARY,
+    "hidden_size": 26,
+    "q_lora_rank": 9,
+    "intermediate_size": 40,
+    "n_routed_experts": 6,
+    "n_group": 3,
+    "num_experts_per_tok": 3,
+    "attention_bias": True,
+    "rms_norm_eps": 3e-3,
+    "rope_interleave": False,
+    "rope_scaling": {"rope_type": "linear", "factor": 2.0, "mscale_all_dim": 1.0},
+    "norm_topk_prob": False,
+    "tie_word_embeddings": True,
+}
+
 VARIANTS = [
     Variant("deepseek-v3", BASE, layers.deepseek, bf16_golden=True),
+    Variant("deepseek-v3/options", OPTIONS, layers.deepseek),
     Variant("deepseek-v3/fp8", FP8, layers.deepseek, quantisation="fp8"),
     Variant("deepseek-v3/fp8-blocks", FP8_BLOCKS, layers.deepseek, quantisation="fp8-blocks"),
 ]

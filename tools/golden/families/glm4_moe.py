@@ -48,4 +48,4 @@ def tensors(c: dict) -> Tensors:
             yield from layers.mtp_extras(c, layer)
 
 
-VARIANTS = [Variant("glm4-moe", CONFIG, tensors)]
+VARIANTS = [Variant("glm4-moe", CONFIG, tensors, bf16_golden=True)]

@@ -29,4 +29,4 @@ CONFIG = deepseek_v3.BASE | {
     "max_position_embeddings": 512,
 }
 
-VARIANTS = [Variant("kimi-k2", CONFIG, layers.deepseek)]
+VARIANTS = [Variant("kimi-k2", CONFIG, layers.deepseek, bf16_golden=True)]

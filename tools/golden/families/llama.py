@@ -51,18 +51,14 @@ def tensors(c: dict) -> Tensors:
         prefix = f"model.layers.{layer}."
         yield from layers.norms(c, prefix)
         yield from layers.gqa(c, prefix, bias=c["attention_bias"])
-        yield from layers.ffn(c["hidden_size"], c["intermediate_size"], f"{prefix}mlp.")
+        yield from layers.ffn(c["hidden_size"], c["intermediate_size"], f"{prefix}mlp.", bias=c["mlp_bias"])
         if c["attention_bias"]:
             yield f"{prefix}self_attn.o_proj.bias", (c["hidden_size"],)
-        if c["mlp_bias"]:
-            yield f"{prefix}mlp.gate_proj.bias", (c["intermediate_size"],)
-            yield f"{prefix}mlp.up_proj.bias", (c["intermediate_size"],)
-            yield f"{prefix}mlp.down_proj.bias", (c["hidden_size"],)
 
 
 def rope(name: str, scaling: dict | None, **settings) -> Variant:
     """A small variant of another RoPE; `settings` are further fields of Variant or, if it has no such field, of the config."""
-    own = {k: settings.pop(k) for k in ("same_in_steps", "notes") if k in settings}
+    own = {k: settings.pop(k) for k in ("notes",) if k in settings}
     return Variant(f"llama/rope-{name}", SMALL | {"rope_scaling": scaling} | settings, tensors, **own)
 
 
@@ -72,9 +68,8 @@ VARIANTS = [
     Variant("llama/w8a8", SMALL | {"quantization_config": W8A8_CONFIG}, tensors, quantisation="w8a8"),
     Variant("llama/int8", SMALL | {"quantization_config": W8A8_CONFIG}, tensors, quantisation="int8-rows"),
     rope("linear", {"type": "linear", "factor": 4.0}),
-    rope("dynamic", {"type": "dynamic", "factor": 2.0}, max_position_embeddings=16, same_in_steps=False, notes=[
-        "the full prompt rotates every position by the base of its whole length",
-        "in steps, keys keep the rotation by the base of the length at which they were written",
+    rope("dynamic", {"type": "dynamic", "factor": 4.0}, max_position_embeddings=16, notes=[
+        "fed token by token, so that each is turned by the base of the length that ends with it",
     ]),
     rope("yarn", YARN, max_position_embeddings=64),
     rope("yarn-mscale", YARN | {"beta_fast": 16.0, "beta_slow": 2.0, "attention_factor": 1.3}, max_position_embeddings=64),

@@ -43,4 +43,4 @@ def tensors(c: dict) -> Tensors:
         yield f"{prefix}block_sparse_moe.e_score_correction_bias", (c["num_local_experts"],)
 
 
-VARIANTS = [Variant("minimax-m2", CONFIG, tensors)]
+VARIANTS = [Variant("minimax-m2", CONFIG, tensors, bf16_golden=True)]

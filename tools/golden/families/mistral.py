@@ -30,6 +30,6 @@ def tensors(c: dict):
 FP8 = CONFIG | {"quantization_config": compressed_tensors("float", "tensor")}
 
 VARIANTS = [
-    Variant("mistral", CONFIG, tensors, dtype="float16"),
+    Variant("mistral", CONFIG, tensors, bf16_golden=True, dtype="float16"),
     Variant("mistral/fp8", FP8, tensors, quantisation="fp8-matrix"),
 ]

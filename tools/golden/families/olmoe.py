@@ -37,4 +37,4 @@ def tensors(c: dict) -> Tensors:
         yield from layers.experts(c["num_experts"], c["hidden_size"], c["intermediate_size"], f"{prefix}mlp.")
 
 
-VARIANTS = [Variant("olmoe", CONFIG, tensors)]
+VARIANTS = [Variant("olmoe", CONFIG, tensors, bf16_golden=True)]

@@ -45,5 +45,6 @@ def tensors(c: dict) -> Tensors:
 
 VARIANTS = [
     Variant("qwen2", CONFIG, tensors, bf16_golden=True),
+    Variant("qwen2/layer-types", WINDOW | {"layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}, tensors),
     Variant("qwen2/window", WINDOW, tensors, notes=["layer 0 attends to everything, the others to a window of 10"]),
 ]

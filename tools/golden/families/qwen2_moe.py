@@ -1,6 +1,6 @@
 """Qwen2-MoE: biases of q, k and v, a shared expert behind a sigmoid gate, softmax router without renormalisation. In shards."""
 import layers
-from variant import VOCABULARY, Tensors, Variant
+from variant import SMALL_VOCABULARY, VOCABULARY, Tensors, Variant
 
 CONFIG = {
     "architectures": ["Qwen2MoeForCausalLM"],
@@ -39,7 +39,7 @@ def tensors(c: dict) -> Tensors:
         prefix = f"model.layers.{layer}."
         yield from layers.norms(c, prefix)
         yield from layers.gqa(c, prefix, bias=True)
-        if (layer + 1) % c["decoder_sparse_step"]:
+        if (layer + 1) % c["decoder_sparse_step"] or layer in c["mlp_only_layers"]:
             yield from layers.ffn(hidden, c["intermediate_size"], f"{prefix}mlp.")
             continue
         yield f"{prefix}mlp.gate.weight", (c["num_experts"], hidden)
@@ -48,6 +48,20 @@ def tensors(c: dict) -> Tensors:
         yield from layers.experts(c["num_experts"], hidden, c["moe_intermediate_size"], f"{prefix}mlp.")
 
 
+WINDOW = CONFIG | {
+    "vocab_size": SMALL_VOCABULARY,
+    "hidden_size": 28,
+    "num_hidden_layers": 4,
+    "intermediate_size": 30,
+    "num_experts": 5,
+    "decoder_sparse_step": 1,
+    "mlp_only_layers": [0, 3],
+    "use_sliding_window": True,
+    "sliding_window": 9,
+    "max_window_layers": 3,
+}
+
 VARIANTS = [
-    Variant("qwen2-moe", CONFIG, tensors, num_shards=3, notes=["layers 0 and 2 are dense: decoder_sparse_step 2"]),
+    Variant("qwen2-moe", CONFIG, tensors, bf16_golden=True, num_shards=3, notes=["layers 0 and 2 are dense: decoder_sparse_step 2"]),
+    Variant("qwen2-moe/window", WINDOW, tensors, notes=["layers 0 and 2 have a window: those of even index below max_window_layers"]),
 ]

@@ -45,7 +45,7 @@ def tensors(c: dict) -> Tensors:
 FP8 = CONFIG | {"vocab_size": SMALL_VOCABULARY, "quantization_config": compressed_tensors("float", "channel")}
 
 VARIANTS = [
-    Variant("qwen3", CONFIG, tensors),
+    Variant("qwen3", CONFIG, tensors, bf16_golden=True),
     Variant("qwen3/yarn", YARN, tensors),
     Variant("qwen3/fp8", FP8, tensors, quantisation="fp8-rows"),
 ]

@@ -42,8 +42,9 @@ def tensors(c: dict) -> Tensors:
         if layer in c["mlp_only_layers"]:
             yield from layers.ffn(c["hidden_size"], c["intermediate_size"], f"{prefix}mlp.")
             continue
-        yield f"{prefix}mlp.gate.weight", (c["num_experts"], c["hidden_size"])
-        yield from layers.experts(c["num_experts"], c["hidden_size"], c["moe_intermediate_size"], f"{prefix}mlp.")
+        num_experts = c.get("num_experts") or c["num_local_experts"]
+        yield f"{prefix}mlp.gate.weight", (num_experts, c["hidden_size"])
+        yield from layers.experts(num_experts, c["hidden_size"], c["moe_intermediate_size"], f"{prefix}mlp.")
 
 
 W8A8 = CONFIG | {
@@ -52,7 +53,19 @@ W8A8 = CONFIG | {
     "quantization_config": W8A8_CONFIG,
 }
 
+WINDOW = {name: value for name, value in CONFIG.items() if name != "num_experts"} | {
+    "vocab_size": SMALL_VOCABULARY,
+    "num_local_experts": 7,
+    "mlp_only_layers": [],
+    "use_sliding_window": True,
+    "sliding_window": 12,
+}
+
 VARIANTS = [
+    Variant("qwen3-moe/window", WINDOW, tensors, notes=[
+        "all layers have the window, whatever max_window_layers says",
+        "num_local_experts is what transformers saves num_experts as",
+    ]),
     Variant("qwen3-moe", CONFIG, tensors, bf16_golden=True),
     Variant("qwen3-moe/w8a8", W8A8, tensors, quantisation="w8a8"),
 ]

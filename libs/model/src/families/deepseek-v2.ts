@@ -1,6 +1,7 @@
 // DeepSeek-V2 and V2-Lite: MLA with or without a low-rank query, softmax router, groups chosen by their best expert.
-// Source: transformers, models/deepseek_v2. Normalised weights are left out there and in no published checkpoint.
-import { commonFields, commonOnly, commonOptional, type Family } from '../family.js';
+// Source: transformers, models/deepseek_v2. Normalised weights are left out there and in no published checkpoint; moe_layer_freq,
+// which is left out there too, is as in deepseek-ai/DeepSeek-V2, modeling_deepseek.py.
+import { commonFields, commonOnly, commonOptional, type Family, wholeHeads } from '../family.js';
 import { deepseek2 } from '../gguf/architectures.js';
 
 export const deepseekV2: Family = {
@@ -27,21 +28,22 @@ export const deepseekV2: Family = {
     n_group: 1,
     topk_group: 1,
     topk_method: 'greedy',
+    moe_layer_freq: 1,
+    attention_bias: false,
+    mlp_bias: false,
     routed_scaling_factor: 1,
     rope_theta: undefined,
   },
   only: {
     ...commonOnly,
+    ...wholeHeads,
     scoring_func: ['softmax'],
     norm_topk_prob: [false, null],
-    moe_layer_freq: [1],
-    attention_bias: [false],
-    mlp_bias: [false],
-    tie_word_embeddings: [false],
+    rope_interleave: [null, true],
   },
-  attention: { kind: 'mla' },
+  attention: { kind: 'mla', hasBias: { field: 'attention_bias' }, latentNormEps: 1e-6 },
   ropeInterleaved: true,
-  hasFfnBias: false,
+  hasFfnBias: { field: 'mlp_bias' },
   moe: {
     numExperts: 'n_routed_experts',
     width: 'moe_intermediate_size',

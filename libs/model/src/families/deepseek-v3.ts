@@ -1,6 +1,6 @@
 // DeepSeek-V3 and R1: MLA with a low-rank query, sigmoid router with groups and a bias, an MTP layer.
-// Source: transformers, models/deepseek_v3; the MTP layer as in DeepSeek's own checkpoints.
-import { commonFields, commonOnly, commonOptional, type Family } from '../family.js';
+// Source: transformers, models/deepseek_v3; the MTP layer as in DeepSeek's own checkpoints, moe_layer_freq as in their code.
+import { commonFields, commonOnly, commonOptional, type Family, noFfnBias, wholeHeads } from '../family.js';
 import { deepseek2 } from '../gguf/architectures.js';
 
 export const deepseekV3: Family = {
@@ -30,21 +30,20 @@ export const deepseekV3: Family = {
     num_key_value_heads: null,
     num_nextn_predict_layers: 0,
     num_mtp_layers: 0,
+    moe_layer_freq: 1,
+    attention_bias: false,
+    rope_interleave: true,
     rope_theta: undefined,
   },
   only: {
     ...commonOnly,
+    ...wholeHeads,
+    ...noFfnBias,
     scoring_func: ['sigmoid'],
     topk_method: ['noaux_tc'],
-    moe_layer_freq: [1],
-    attention_bias: [false],
-    mlp_bias: [false],
-    tie_word_embeddings: [false],
-    rope_interleave: [true],
-    sliding_window: [null],
   },
-  attention: { kind: 'mla' },
-  ropeInterleaved: true,
+  attention: { kind: 'mla', hasBias: { field: 'attention_bias' }, latentNormEps: 1e-6 },
+  ropeInterleaved: { field: 'rope_interleave' },
   hasFfnBias: false,
   moe: {
     numExperts: 'n_routed_experts',

@@ -1,6 +1,6 @@
 // GLM-4.5-MoE: GQA with half of each head turned, biases, a norm of query and key heads in some; DeepSeek-V3's router and MTP.
 // Source: transformers, models/glm4_moe; the MTP layer as in the published checkpoints.
-import { commonFields, commonOnly, commonOptional, type Family } from '../family.js';
+import { commonFields, commonOnly, commonOptional, type Family, noFfnBias } from '../family.js';
 import { glm4moe } from '../gguf/architectures.js';
 
 export const glm4Moe: Family = {
@@ -31,13 +31,13 @@ export const glm4Moe: Family = {
     num_mtp_layers: 0,
     rope_theta: 10_000,
   },
-  only: commonOnly,
+  only: { ...commonOnly, ...noFfnBias, scoring_func: ['sigmoid'], topk_method: ['noaux_tc'], moe_layer_freq: [1] },
   attention: {
     kind: 'gqa',
     qkNorm: { headIf: 'use_qk_norm' },
     hasQkvBias: { field: 'attention_bias' },
     hasOutputBias: false,
-    window: 'none',
+    window: null,
   },
   ropeInterleaved: false,
   hasFfnBias: false,

@@ -1,6 +1,6 @@
 // Llama 2 and 3 and the many dense models of their shape.
 // Source: transformers, models/llama.
-import { commonFields, commonOnly, commonOptional, type Family } from '../family.js';
+import { commonFields, commonOnly, commonOptional, type Family, wholeHeads } from '../family.js';
 import { llama as gguf } from '../gguf/architectures.js';
 
 export const llama: Family = {
@@ -16,13 +16,13 @@ export const llama: Family = {
     mlp_bias: false,
     rope_theta: 10_000,
   },
-  only: commonOnly,
+  only: { ...commonOnly, ...wholeHeads },
   attention: {
     kind: 'gqa',
     qkNorm: 'none',
     hasQkvBias: { field: 'attention_bias' },
     hasOutputBias: { field: 'attention_bias' },
-    window: 'none',
+    window: null,
   },
   ropeInterleaved: false,
   hasFfnBias: { field: 'mlp_bias' },

@@ -1,6 +1,15 @@
 // Mixtral: Mistral's attention, softmax router whose chosen weights are normalised, experts in every layer.
 // Source: transformers, models/mixtral.
-import { commonFields, commonOnly, commonOptional, type Family, type TensorNames } from '../family.js';
+import {
+  commonFields,
+  commonOnly,
+  commonOptional,
+  type Family,
+  noAttentionBias,
+  noFfnBias,
+  type TensorNames,
+  wholeHeads,
+} from '../family.js';
 import { llamaMoe } from '../gguf/architectures.js';
 
 const block = 'model.layers.{layer}.block_sparse_moe';
@@ -19,9 +28,15 @@ export const mixtral: Family = {
   architecture: 'MixtralForCausalLM',
   modelType: 'mixtral',
   required: [...commonFields, 'num_key_value_heads', 'intermediate_size', 'num_local_experts', 'num_experts_per_tok'],
-  optional: { ...commonOptional, head_dim: null, sliding_window: null, rope_theta: 1e6 },
-  only: commonOnly,
-  attention: { kind: 'gqa', qkNorm: 'none', hasQkvBias: false, hasOutputBias: false, window: 'sliding_window' },
+  optional: { ...commonOptional, head_dim: null, rope_theta: 1e6 },
+  only: { ...commonOnly, ...wholeHeads, ...noAttentionBias, ...noFfnBias, scoring_func: ['softmax'] },
+  attention: {
+    kind: 'gqa',
+    qkNorm: 'none',
+    hasQkvBias: false,
+    hasOutputBias: false,
+    window: { isOptional: false, layers: 'all' },
+  },
   ropeInterleaved: false,
   hasFfnBias: false,
   moe: {

@@ -1,6 +1,6 @@
 // OLMoE: GQA with a norm over all query and all key heads, softmax router, experts in every layer.
 // Source: transformers, models/olmoe.
-import { commonFields, commonOnly, commonOptional, type Family } from '../family.js';
+import { commonFields, commonOnly, commonOptional, type Family, noFfnBias, wholeHeads } from '../family.js';
 import { olmoe as gguf } from '../gguf/architectures.js';
 
 export const olmoe: Family = {
@@ -11,17 +11,18 @@ export const olmoe: Family = {
   optional: {
     ...commonOptional,
     num_key_value_heads: null,
+    head_dim: null,
     norm_topk_prob: false,
     attention_bias: false,
     rope_theta: 10_000,
   },
-  only: { ...commonOnly, clip_qkv: [null] },
+  only: { ...commonOnly, ...wholeHeads, ...noFfnBias, scoring_func: ['softmax'], clip_qkv: [null] },
   attention: {
     kind: 'gqa',
     qkNorm: 'full',
     hasQkvBias: { field: 'attention_bias' },
     hasOutputBias: { field: 'attention_bias' },
-    window: 'none',
+    window: null,
   },
   ropeInterleaved: false,
   hasFfnBias: false,

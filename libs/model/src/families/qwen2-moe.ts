@@ -1,6 +1,6 @@
 // Qwen2-MoE: GQA with biases of queries, keys and values; softmax router; one shared expert behind a gate.
 // Source: transformers, models/qwen2_moe.
-import { commonFields, commonOnly, commonOptional, type Family } from '../family.js';
+import { commonFields, commonOnly, commonOptional, type Family, noFfnBias, wholeHeads } from '../family.js';
 import { qwen2moe } from '../gguf/architectures.js';
 
 export const qwen2Moe: Family = {
@@ -23,19 +23,18 @@ export const qwen2Moe: Family = {
     qkv_bias: true,
     decoder_sparse_step: 1,
     mlp_only_layers: null,
-    layer_types: null,
-    sliding_window: null,
+    sliding_window: 4096,
     use_sliding_window: false,
-    max_window_layers: 0,
+    max_window_layers: 28,
     rope_theta: 10_000,
   },
-  only: commonOnly,
+  only: { ...commonOnly, ...wholeHeads, ...noFfnBias, scoring_func: ['softmax'] },
   attention: {
     kind: 'gqa',
     qkNorm: 'none',
     hasQkvBias: { field: 'qkv_bias' },
     hasOutputBias: false,
-    window: 'use_sliding_window',
+    window: { isOptional: true, layers: 'even-lower' },
   },
   ropeInterleaved: false,
   hasFfnBias: false,

@@ -1,6 +1,6 @@
 // Qwen2 and Qwen2.5, dense: GQA with biases of queries, keys and values.
 // Source: transformers, models/qwen2.
-import { commonFields, commonOnly, commonOptional, type Family } from '../family.js';
+import { commonFields, commonOnly, commonOptional, type Family, noFfnBias, wholeHeads } from '../family.js';
 import { qwen2 as gguf } from '../gguf/architectures.js';
 
 export const qwen2: Family = {
@@ -11,19 +11,18 @@ export const qwen2: Family = {
   optional: {
     ...commonOptional,
     head_dim: null,
-    layer_types: null,
-    sliding_window: null,
+    sliding_window: 4096,
     use_sliding_window: false,
-    max_window_layers: 0,
+    max_window_layers: 28,
     rope_theta: 10_000,
   },
-  only: commonOnly,
+  only: { ...commonOnly, ...wholeHeads, ...noFfnBias },
   attention: {
     kind: 'gqa',
     qkNorm: 'none',
     hasQkvBias: true,
     hasOutputBias: false,
-    window: 'use_sliding_window',
+    window: { isOptional: true, layers: 'upper' },
   },
   ropeInterleaved: false,
   hasFfnBias: false,

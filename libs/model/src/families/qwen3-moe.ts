@@ -1,6 +1,6 @@
 // Qwen3-MoE: GQA with a norm of each query and key head, softmax router.
 // Source: transformers, models/qwen3_moe.
-import { commonFields, commonOnly, commonOptional, type Family } from '../family.js';
+import { commonFields, commonOnly, commonOptional, type Family, noFfnBias, wholeHeads } from '../family.js';
 import { qwen3moe } from '../gguf/architectures.js';
 
 export const qwen3Moe: Family = {
@@ -22,18 +22,18 @@ export const qwen3Moe: Family = {
     attention_bias: false,
     decoder_sparse_step: 1,
     mlp_only_layers: null,
-    sliding_window: null,
+    sliding_window: 4096,
     use_sliding_window: false,
-    max_window_layers: 0,
-    rope_theta: 1e6,
+    rope_theta: 10_000,
   },
-  only: commonOnly,
+  aliases: { num_local_experts: 'num_experts' },
+  only: { ...commonOnly, ...wholeHeads, ...noFfnBias, scoring_func: ['softmax'] },
   attention: {
     kind: 'gqa',
     qkNorm: 'head',
     hasQkvBias: { field: 'attention_bias' },
     hasOutputBias: { field: 'attention_bias' },
-    window: 'use_sliding_window',
+    window: { isOptional: true, layers: 'all' },
   },
   ropeInterleaved: false,
   hasFfnBias: false,

@@ -1,6 +1,6 @@
 // Qwen3, dense: GQA with a norm of each query and key head.
 // Source: transformers, models/qwen3.
-import { commonFields, commonOnly, commonOptional, type Family } from '../family.js';
+import { commonFields, commonOnly, commonOptional, type Family, noFfnBias, wholeHeads } from '../family.js';
 import { qwen3 as gguf } from '../gguf/architectures.js';
 
 export const qwen3: Family = {
@@ -12,19 +12,18 @@ export const qwen3: Family = {
     ...commonOptional,
     head_dim: 128,
     attention_bias: false,
-    layer_types: null,
-    sliding_window: null,
+    sliding_window: 4096,
     use_sliding_window: false,
-    max_window_layers: 0,
+    max_window_layers: 28,
     rope_theta: 10_000,
   },
-  only: commonOnly,
+  only: { ...commonOnly, ...wholeHeads, ...noFfnBias },
   attention: {
     kind: 'gqa',
     qkNorm: 'head',
     hasQkvBias: { field: 'attention_bias' },
     hasOutputBias: { field: 'attention_bias' },
-    window: 'use_sliding_window',
+    window: { isOptional: true, layers: 'upper' },
   },
   ropeInterleaved: false,
   hasFfnBias: false,
