@@ -42,7 +42,7 @@ describe.each(families)('%s', (family) => {
   describe.each(TOPOLOGIES)('%s', (topology) => {
     const isReference = topology === 'colocated';
     const chunks = isReference ? {} : { 'max-prefill-tokens': 16 };
-    const at = useSystem({ topology, flags: { model, 'model-name': family, ...chunks } });
+    const at = useSystem({ topology, flags: { model, name: family, ...chunks } });
 
     test('alone', async () => {
       const client = inferenceClient(at.system.grpc);

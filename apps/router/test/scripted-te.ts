@@ -211,6 +211,7 @@ export class ScriptedTe {
       id,
       owner: this.id,
       ownerEpoch: this.epoch,
+      model: this.#world.model.name,
       modelDigest: this.#world.model.weights.digest,
       numericClass: 'fp32/test',
       numTokens,
