@@ -104,6 +104,12 @@ test('a taken port is one sentence and exit code 78', async () => {
   await new Promise((resolve) => taken.close(resolve));
 });
 
+test('models of one name are one sentence and exit code 78', async () => {
+  const router = start(['--model', modelDir]);
+  expect(await router.exit).toBe(78);
+  expect(router.output()).toContain(`--name: 'switchyard-tiny' is the name of ${modelDir} and of ${modelDir}`);
+});
+
 test('a model directory that cannot be opened is one sentence and exit code 78', async () => {
   const router = start([], runDir);
   expect(await router.exit).toBe(78);

@@ -20,8 +20,9 @@ import { TeWorld } from './scripted-te.js';
 const log = createLogger({ member: 'router-test', level: 'silent', format: 'json' });
 const modelDir = fileURLToPath(new URL('../../../models/switchyard-tiny', import.meta.url));
 
-export function openTinyModel(): Promise<OpenedModel> {
-  return openModel(modelDir);
+/** The shipped model, under its own name or another: the files and so the digest are the same. */
+export function openTinyModel(name?: string): Promise<OpenedModel> {
+  return openModel(modelDir, name === undefined ? {} : { name });
 }
 
 /** The members that a test says there are. */
@@ -48,6 +49,8 @@ export interface TestRouterOptions {
   maxJobs?: number;
   requestTimeoutMs?: number;
   bodyLimitBytes?: number;
+  /** Models beside the first. */
+  others?: OpenedModel[];
 }
 
 export type TestRouter = Awaited<ReturnType<typeof startTestRouter>>;
@@ -55,7 +58,7 @@ export type TestRouter = Awaited<ReturnType<typeof startTestRouter>>;
 export async function startTestRouter(model: OpenedModel, options: TestRouterOptions = {}) {
   const world = new TeWorld(model);
   const membership = new ListedMembers();
-  const catalog = new ModelCatalog(membership, [toRouterModel(model)]);
+  const catalog = new ModelCatalog(membership, [model, ...(options.others ?? [])].map(toRouterModel));
   const tools = { tracer: trace.getTracer('test'), metrics: new RouterMetrics(metrics.getMeter('test')), log };
   const clients = new TaskClients();
   const runner = new JobRunner({ ...tools, catalog, clients, maxJobs: options.maxJobs ?? 64 });
