@@ -1,6 +1,6 @@
 // Two models in one system: each answers as it does when it is served alone, whatever the other one does or suffers. In colocated
-// they are the shipped model and one of another family; in full two trainings of one shape, which nothing but their names tells
-// apart: a prefill, a link or a plan that went astray would show in the bits of an answer.
+// they are the shipped model and one of another family; in full two trainings of one shape, which the router, since it
+// reads no weights, tells apart by their names alone: a prefill, a link or a plan that went astray would show in the bits of an answer.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -163,7 +163,7 @@ describe('full: two trainings of one shape', () => {
   const flags = { model: [mixtral, retrained], 'attention-ranks': 2, 'expert-ranks': 1 };
   const at = useSystem({ topology: 'full', flags });
 
-  test('their digests are equal, their answers are not', async () => {
+  test('what the router knows of them is equal but for the name, their answers are not', async () => {
     const { models } = await withClient(at.system, (client) => call(client.listModels.bind(client), {}));
     expect(models.map(({ name }) => name)).toEqual(['mixtral', 'retrained']);
     expect(models[0]?.digest).toBe(models[1]?.digest);

@@ -86,7 +86,7 @@ describe('rankSeat', () => {
 describe('whom a rank talks to', () => {
   const { PREFILL, DECODE, ATTENTION, EXPERT } = cluster.MemberKind;
   const kinds = { PREFILL, DECODE, ATTENTION, EXPERT };
-  // One digest: two trainings of one shape, or the same files under two names.
+  // One digest: the same files under two names.
   const members = ['a', 'b'].flatMap((name) => {
     const model = { name, digest: 'd', numericClass: 'n', contextTokens: 64 };
     return Object.entries(kinds).map(([kindName, kind]) => {

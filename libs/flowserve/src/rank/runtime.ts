@@ -182,7 +182,7 @@ export function isExpertOf(te: string, model: string): (member: Member) => boole
   return (member) => serves(member, model) && member.kind === EXPERT && member.te === te;
 }
 
-/** By name and not by digest: two trainings of one shape have one digest, and one model may be served under two names. */
+/** By name and not by digest: the same files may be served under two names, by a group of services each. */
 function serves(member: Member, model: string): boolean {
   return member.model?.name === model;
 }
