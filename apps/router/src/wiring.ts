@@ -11,13 +11,15 @@ import {
   type Wiring,
 } from '@switchyard/kit';
 import { ModelError } from '@switchyard/model';
-import { type NamedModel, namedModels, type OpenedModel, openModel } from '@switchyard/model-files';
+import { type NamedModel, namedModels, openModel } from '@switchyard/model-files';
 import { cluster } from '@switchyard/proto';
 import { joinCluster } from '@switchyard/registry';
+import { TokenizerError } from '@switchyard/tokenizer';
 import type { routerOptions } from './config.js';
 import { type HttpServer, startHttpServer } from './http/server.js';
 import { JobRunner } from './jobs/job-runner.js';
 import { ModelCatalog } from './jobs/model-catalog.js';
+import type { RouterModel } from './jobs/router-model.js';
 import { TaskClients } from './jobs/task-clients.js';
 import { RouterMetrics } from './metrics.js';
 import { toRouterModel } from './model.js';
@@ -29,9 +31,9 @@ export type RouterContext = ServiceContext<ServiceConfig<typeof routerOptions>>;
 
 export async function wire(context: RouterContext): Promise<Wiring> {
   const { config, log, meter, tracer } = context;
-  const opened = await Promise.all(namedModels(config.model, config.name).map((model) => openOffered(model, log)));
+  const models = await Promise.all(namedModels(config.model, config.name).map((model) => openOffered(model, log)));
   const membership = await joinCluster(context, { kind: cluster.MemberKind.ROUTER });
-  const catalog = new ModelCatalog(membership, opened.map(toRouterModel));
+  const catalog = new ModelCatalog(membership, models);
   const metrics = new RouterMetrics(meter);
   const clients = new TaskClients();
   const runner = new JobRunner({ catalog, clients, metrics, tracer, log, maxJobs: config.maxJobs });
@@ -60,15 +62,15 @@ export async function wire(context: RouterContext): Promise<Wiring> {
   };
 }
 
-/** What cannot be opened will not be better after a restart. */
-async function openOffered({ path, name }: NamedModel, log: Logger): Promise<OpenedModel> {
+/** What cannot be opened, files or tokenizer, will not be better after a restart. */
+async function openOffered({ path, name }: NamedModel, log: Logger): Promise<RouterModel> {
   try {
     const opened = await openModel(path, { name });
     for (const warning of opened.warnings) log.warn({ model: name }, warning);
-    return opened;
+    return toRouterModel(opened);
   } catch (cause) {
-    if (cause instanceof ModelError) throw new FatalStartError(`cannot open ${path}: ${cause.message}`);
-    throw cause;
+    if (!(cause instanceof ModelError || cause instanceof TokenizerError)) throw cause;
+    throw new FatalStartError(`cannot open ${path}: ${cause.message}`);
   }
 }
 
