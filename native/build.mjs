@@ -121,8 +121,10 @@ function compileArgs(source, options) {
         d,
       ])
     : [];
+  // An error that finds its environment on the way out has nobody to tell: it ends with it, and not the process.
+  const ofAddon = isAddon ? ['-fexceptions', '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'] : [];
   const isa = isaFlags.filter(([pattern]) => pattern.test(source)).flatMap(([, flags]) => flags);
-  return [...common, ...variants[options.variant], ...(isAddon ? ['-fexceptions'] : []), ...isa, ...includes];
+  return [...common, ...variants[options.variant], ...ofAddon, ...isa, ...includes];
 }
 
 const hashOf = (compiler, args) =>

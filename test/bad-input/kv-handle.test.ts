@@ -62,7 +62,12 @@ test('a handle of an earlier epoch of its owner is stale', async () => {
 
 test('a handle that says another length, model or class than it has is refused', async () => {
   const handle = await prefill();
-  for (const change of [{ numTokens: handle.numTokens + 16 }, { modelDigest: 'beef' }, { numericClass: 'fp32/none' }]) {
+  for (const change of [
+    { numTokens: handle.numTokens + 16 },
+    { model: 'other' },
+    { modelDigest: 'beef' },
+    { numericClass: 'fp32/none' },
+  ]) {
     expect(await errorCodeOf(claim({ ...handle, ...change })), JSON.stringify(change)).toMatch(
       /MISMATCH|HANDLE_FOREIGN|HANDLE_UNKNOWN/,
     );

@@ -7,6 +7,7 @@ import { AppProcess, freePort, waitFor } from '@switchyard/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { greedyChat, streamChat } from '../framework/http-api.js';
 import { readMetrics, type Series, toNumber } from '../framework/metrics.js';
+import { MODEL } from '../framework/use-system.js';
 
 const READY_MS = 60_000; // five processes on a loaded machine
 const STOP_MS = 30_000;
@@ -92,6 +93,13 @@ test.each([
     expect(firstValue(counts.get(link)), link).toBe(numCalls);
     expect(firstValue(sums.get(link)), link).toBe(firstValue(seconds.get(link)));
     expectCumulative(buckets.get(link) ?? [], numCalls);
+  }
+});
+
+test('each process names the model that it runs', async () => {
+  for (const page of pages.values()) {
+    const [info] = (await readMetrics(page)).filter(({ name }) => name === 'switchyard_model_info');
+    expect(info).toMatchObject({ value: 1, labels: { model: MODEL } });
   }
 });
 

@@ -39,7 +39,7 @@ test(
   'answers as transformers does',
   async (context) => {
     if (!existsSync(FILE)) return context.skip('needs: PyPI (npm run fetch-model)');
-    const system = await startSystem(REPO_ROOT, { topology: 'full', flags: { model: FILE, 'model-name': NAME } });
+    const system = await startSystem(REPO_ROOT, { topology: 'full', flags: { model: FILE, name: NAME } });
     try {
       const client = inferenceClient(system.grpc);
       for (const { question, numPromptTokens, tokenIds, text } of ANSWERS) {

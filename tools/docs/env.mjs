@@ -45,8 +45,8 @@ async function readApps() {
 
 /** @param {[string, OptionTable[string]]} entry */
 function row([name, option]) {
-  const isComputed = option.kind === 'list' || option.default === undefined;
-  const fallback = isComputed ? '' : `\`${valueText(option.default).replace(root, '')}\``;
+  const text = valueText(option.default).replace(root, '');
+  const fallback = text === '' ? '' : `\`${text}\``;
   return `| \`--${kebabCase(name)}\` | \`${envName(name)}\` | ${fallback} | ${option.unit ?? ''} | ${option.help} |`;
 }
 

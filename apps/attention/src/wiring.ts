@@ -14,7 +14,8 @@ import {
   openExecutor,
   RankRuntime,
   rankSeat,
-  servesKv,
+  registerModelInfo,
+  servesKvOf,
 } from '@switchyard/flowserve';
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
 import { loadNative, type NativeModule } from '@switchyard/native';
@@ -37,8 +38,9 @@ export async function wire(context: AttentionContext): Promise<Wiring> {
   const native = loadNative();
   const self = { kind: cluster.MemberKind.ATTENTION, te: config.te };
   const { model, membership } = await joinWithModel(context, native, self, true);
+  registerModelInfo(context.meter, model.registration);
   const rank = openRank(context, native, model, membership);
-  const endpoint = new ExecutorEndpoint({ memberId: membership.id, modelDigest: model.registration.digest, log });
+  const endpoint = new ExecutorEndpoint({ memberId: membership.id, model: model.registration, log });
   const executor = serveWhenExpertsJoin({ context, native, model, membership, rank }, endpoint);
   return {
     grpc: [endpoint.grpc],
@@ -53,7 +55,9 @@ export async function wire(context: AttentionContext): Promise<Wiring> {
 function openRank(context: AttentionContext, native: NativeModule, model: LoadedModel, membership: Membership) {
   const { config, log } = context;
   const { spec } = model.opened;
-  const isExpert = isExpertOf(config.te);
+  const { name } = model.registration;
+  const isExpert = isExpertOf(config.te, name);
+  const servesKv = servesKvOf(name);
   return new RankRuntime({
     native,
     membership,

@@ -16,7 +16,7 @@ it('waits for its expert ranks', async () => {
   await expect.poll(() => app.log, { timeout: 30_000 }).toContain('"msg":"started"');
   expect(app.log).toContain('decode-7 has 0 of 3 expert ranks');
   const call = callBidi(connect(executor.ExecutorServiceClient, app.address), 'execute', { timeoutMs: 10_000 });
-  const hello = { master: 'decode-7/attention-0', masterEpoch: 2n, modelDigest: 'any', dpDomain: 0 };
+  const hello = { master: 'decode-7/attention-0', masterEpoch: 2n, model: 'any', modelDigest: 'any', dpDomain: 0 };
   await call.send({ message: { $case: 'hello', value: hello } });
   const first = call.receive[Symbol.asyncIterator]().next();
   await expect(first).rejects.toMatchObject({ code: 'MEMBER_UNAVAILABLE', member: 'attention-0' });

@@ -1,6 +1,6 @@
 // The cluster-manager's options. The shared ones are not its own: it passes them to the services that know them.
 import { fileURLToPath } from 'node:url';
-import { byteCount, defineOptions, int, option, type ServiceConfig } from '@switchyard/kit';
+import { byteCount, defineOptions, int, list, option, type ServiceConfig } from '@switchyard/kit';
 import { z } from 'zod';
 import { providerNames } from './provider/provider.js';
 
@@ -9,16 +9,6 @@ const atRoot = (path: string) => fileURLToPath(new URL(`../../../${path}`, impor
 
 /** Options of the services themselves; each service reads those that it knows from its environment. */
 export const sharedOptions = defineOptions({
-  model: option({
-    schema: z.string().min(1),
-    default: atRoot('models/switchyard-tiny'),
-    unit: 'DIR',
-    help: 'Hugging Face directory or GGUF file of the served model',
-  }),
-  modelName: option({
-    schema: z.string().min(1).optional(),
-    help: 'Name that clients ask for; default is that of DIR',
-  }),
   cacheDir: option({
     schema: z.string().min(1).optional(),
     unit: 'DIR',
@@ -43,6 +33,16 @@ export const sharedOptions = defineOptions({
 });
 
 export const options = defineOptions({
+  model: list({
+    schema: z.string().min(1),
+    default: [atRoot('models/switchyard-tiny')],
+    unit: 'PATH',
+    help: 'Hugging Face directory or GGUF file of a served model; each has a group of services of its own',
+  }),
+  name: list({
+    schema: z.string().min(1),
+    help: 'Name that clients ask for, the n-th that of the n-th model; that of the directory or file by default',
+  }),
   provider: option({
     schema: z.enum(providerNames),
     default: 'local',

@@ -16,6 +16,8 @@ const timeoutMs = 30_000;
 export function configWith(overrides: Partial<ManagerConfig>): ManagerConfig {
   const config: Partial<ManagerConfig> = {
     topology: 'full',
+    model: ['/m/tiny'],
+    name: [],
     httpPort: 8080,
     grpcPort: 8081,
     attentionRanks: 2,

@@ -1,8 +1,10 @@
 // A whole system of small real processes: starting, announcing, restarting, stopping in order, and the manager's death.
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { callServerStream, connect, disconnect } from '@switchyard/kit';
 import { cluster } from '@switchyard/proto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { isAlive, type RunningManager, startManager } from './harness.js';
 
 const announced = (manager: RunningManager) => manager.output().includes('Ctrl-C stops everything');
@@ -88,6 +90,31 @@ describe('the local provider', { timeout: 90_000 }, () => {
     expect(manager.stderr()).toMatch(/^router-0: port 1 is taken$/m);
     expect(manager.stderr()).toMatch(/^cluster-manager-0: router-0 cannot run as it is configured/m);
     expect(existsSync(manager.runDir())).toBe(false);
+  });
+
+  it('starts again what becomes unable to run after all has served, and keeps the rest', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fatal-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'now');
+    const models = ['--model', '/m/a', '--model', '/m/b'];
+    const env = { TEST_FATAL_ID: 'decode-1', TEST_FATAL_FILE: file };
+    const manager = startManager(['--topology', 'colocated', ...models], env);
+    await manager.until('announcement', () => announced(manager));
+    const others = ['decode-0', 'router-0'].map((id) => manager.children().get(id));
+    writeFileSync(file, '');
+    process.kill(manager.children().get('decode-1') ?? 0, 'SIGKILL');
+    const fatal = () => said(manager, 'cluster-manager-0', 'decode-1 died (exit code 78) and is started again');
+    await manager.until('a second try', () => fatal().length >= 2);
+    rmSync(file);
+    await manager.until('second life', () => said(manager, 'decode-1', 'serving').length === 2);
+    expect(['decode-0', 'router-0'].map((id) => manager.children().get(id))).toEqual(others);
+  });
+
+  it('refuses models that it could not tell apart before anything is started', async () => {
+    const manager = startManager(['--model', '/m/a', '--model', '/n/a']);
+    expect(await manager.ended).toBe(78);
+    expect(manager.stderr()).toContain("--name: 'a' is the name of /m/a and of /n/a");
+    expect(manager.output()).toBe('');
   });
 
   it('leaves neither process nor socket when it is killed', async () => {

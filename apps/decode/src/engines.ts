@@ -9,7 +9,7 @@ import {
   PrefillTaskService,
   RemoteGroups,
   servedModel,
-  servesKv,
+  servesKvOf,
   systemClock,
 } from '@switchyard/flowserve';
 import type { GrpcService } from '@switchyard/kit';
@@ -32,8 +32,7 @@ export function openFull({ context, model, membership }: DecodeParts): Engine {
   context.setReady(false, `waits for ${attentionRanks} attention ranks`);
   const groups: RemoteGroups = new RemoteGroups({
     membership,
-    modelDigest: model.registration.digest,
-    numericClass: model.numericClass,
+    model: model.registration,
     clock: systemClock,
     log,
     connectTimeoutMs,
@@ -53,7 +52,8 @@ export function openFull({ context, model, membership }: DecodeParts): Engine {
 export function openPd({ context, native, model, membership }: DecodeParts): Engine {
   const { config, log, meter } = context;
   const onLost = (error: Error) => context.fail(error);
-  const te = openLocalTe({ native, model, membership, config, talksTo: servesKv, meter, log, onLost });
+  const talksTo = servesKvOf(model.registration.name);
+  const te = openLocalTe({ native, model, membership, config, talksTo, meter, log, onLost });
   return { groups: localGroup(te.master), grpc: [], handles: null, close: () => te.close() };
 }
 

@@ -6,6 +6,7 @@ import {
   KvClaimClient,
   type LoadedModel,
   registerMasterMetrics,
+  registerModelInfo,
   servedModel,
 } from '@switchyard/flowserve';
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
@@ -35,6 +36,7 @@ export async function wire(context: DecodeContext): Promise<Wiring> {
   const native = loadNative();
   const self = { kind: cluster.MemberKind.DECODE, colocated: config.mode === 'colocated' };
   const { model, membership } = await joinWithModel(context, native, self, config.mode !== 'full');
+  registerModelInfo(meter, model.registration);
   const engine = engines[config.mode]({ context, native, model, membership });
   const { claimTimeoutMs, startTimeoutMs } = config;
   const claims = new KvClaimClient({ membership, local: engine.handles, claimTimeoutMs, log });

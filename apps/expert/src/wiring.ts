@@ -12,6 +12,7 @@ import {
   numFfnUnits,
   RankRuntime,
   rankSeat,
+  registerModelInfo,
   systemClock,
 } from '@switchyard/flowserve';
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
@@ -36,6 +37,7 @@ export async function wire(context: ExpertContext): Promise<Wiring> {
   const native = loadNative();
   const self = { kind: cluster.MemberKind.EXPERT, te: config.te };
   const { model, membership } = await joinWithModel(context, native, self, true);
+  registerModelInfo(context.meter, model.registration);
   const rank = new RankRuntime({
     native,
     membership,
@@ -44,7 +46,7 @@ export async function wire(context: ExpertContext): Promise<Wiring> {
     appBytes: 0,
     exchange: exchangeShape(model.opened.spec, config.expertRanks),
     seat: rankSeat('expert', membership.id, config),
-    talksTo: isAttentionOf(config.te),
+    talksTo: isAttentionOf(config.te, model.registration.name),
     log,
     meter: context.meter,
     onLost: (error) => context.fail(error),

@@ -5,8 +5,9 @@ import {
   openHandles,
   openLocalTe,
   PrefillTaskService,
-  pullsKv,
+  pullsKvOf,
   registerMasterMetrics,
+  registerModelInfo,
   servedModel,
 } from '@switchyard/flowserve';
 import type { ServiceConfig, ServiceContext, Wiring } from '@switchyard/kit';
@@ -18,8 +19,10 @@ export async function wire(context: ServiceContext<ServiceConfig<typeof options>
   const { config, log, meter } = context;
   const native = loadNative();
   const { model, membership } = await joinWithModel(context, native, { kind: cluster.MemberKind.PREFILL }, true);
+  registerModelInfo(meter, model.registration);
   const onLost = (error: Error) => context.fail(error);
-  const te = openLocalTe({ native, model, membership, config, talksTo: pullsKv, meter, log, onLost });
+  const talksTo = pullsKvOf(model.registration.name);
+  const te = openLocalTe({ native, model, membership, config, talksTo, meter, log, onLost });
   const { handles, close } = openHandles(te, model, membership, config.kvLeaseMs);
   const calls = new ActiveCalls();
   const service = new PrefillTaskService({ model: servedModel(model), master: te.master, handles, calls });

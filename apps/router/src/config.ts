@@ -1,17 +1,17 @@
 // The router's options; those that every service has are the kit's.
-import { byteCount, defineOptions, hostPort, int, option } from '@switchyard/kit';
+import { byteCount, defineOptions, hostPort, int, list, option } from '@switchyard/kit';
 import { z } from 'zod';
 
 export const routerOptions = defineOptions({
-  model: option({
+  model: list({
     schema: z.string().min(1),
-    default: 'models/switchyard-tiny',
-    unit: 'DIR',
-    help: 'Hugging Face directory or GGUF file of the served model; the router reads its tokenizer and configuration',
+    default: ['models/switchyard-tiny'],
+    unit: 'PATH',
+    help: 'Hugging Face directory or GGUF file of a served model; the router reads its tokenizer and configuration',
   }),
-  modelName: option({
-    schema: z.string().min(1).optional(),
-    help: 'Name that clients ask for; the name of the directory by default',
+  name: list({
+    schema: z.string().min(1),
+    help: 'Name that clients ask for, the n-th that of the n-th model; that of the directory or file by default',
   }),
   httpListen: option({
     schema: hostPort,

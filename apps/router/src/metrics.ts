@@ -1,5 +1,6 @@
 // The router's metrics: OpenTelemetry's GenAI server histograms and switchyard_router_*. Made by wiring.ts, fed by jobs/
-// and requests/. Label values are bounded: names of TEs, of the served model, of error codes.
+// and requests/. Label values are bounded: names of TEs, of the served models, of error codes.
+// What has a model carries its name; a request that was refused before its model was known has ''.
 import type { Counter, Histogram, Meter, UpDownCounter } from '@opentelemetry/api';
 
 /** Bucket borders that the GenAI conventions give for durations, in seconds. */
@@ -11,15 +12,15 @@ export class RouterMetrics {
   readonly requestDuration: Histogram;
   readonly timeToFirstToken: Histogram;
   readonly timePerOutputToken: Histogram;
-  /** By api (http, grpc) and code (OK or an error code). */
+  /** By api (http, grpc), code (OK or an error code) and model. */
   readonly requests: Counter;
   readonly activeJobs: UpDownCounter;
   readonly promptTokens: Counter;
   readonly cachedPromptTokens: Counter;
   readonly generatedTokens: Counter;
-  /** By te: tries given up because a TE failed or was full, with another one to follow. */
+  /** By te and model: tries given up because a TE failed or was full, with another one to follow. */
   readonly retries: Counter;
-  /** By te. */
+  /** By te and model. */
   readonly preemptions: Counter;
 
   constructor(meter: Meter) {

@@ -1,13 +1,13 @@
 // The parts that both public APIs stand on. Made by wiring.ts.
 import type { JobRunner } from './jobs/job-runner.js';
-import type { RouterModel } from './jobs/router-model.js';
-import type { TeDirectory } from './jobs/te-directory.js';
+import type { ModelCatalog } from './jobs/model-catalog.js';
+import type { Readiness } from './readiness.js';
 import { ClientRequest, type RequestOptions, type RequestTools } from './requests/client-request.js';
 
 export interface Router {
-  model: RouterModel;
+  catalog: ModelCatalog;
   runner: JobRunner;
-  directory: TeDirectory;
+  readiness: Readiness;
   tools: RequestTools;
   /** Longest time a request may take, ms. */
   requestTimeoutMs: number;

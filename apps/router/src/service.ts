@@ -11,7 +11,7 @@ import { openRequest, type Router } from './router.js';
 export function inferenceService(router: Router): GrpcService {
   const implementation: inference.InferenceServiceServer = {
     generate: serverStream((request: inference.GenerateRequest, call) => generate(router, request, call)),
-    listModels: unary(() => ({ models: [toModelInfo(router.model)] })),
+    listModels: unary(() => ({ models: router.catalog.models.map(toModelInfo) })),
   };
   return grpcService(inference.InferenceServiceService, implementation);
 }
@@ -43,7 +43,8 @@ async function* answer(
   message: inference.GenerateRequest,
   request: ClientRequest,
 ): AsyncGenerator<inference.GenerateResponse> {
-  const job = makeJob(toGenerationRequest(message), router.model);
+  const generation = toGenerationRequest(message);
+  const job = makeJob(generation, router.catalog.find(generation.model));
   request.accepted([job], true);
   const answer = new Answer(job, router.runner.run(job, request.scope, request.trace));
   let started = false;

@@ -4,22 +4,26 @@ import {
   FatalStartError,
   type GrpcServer,
   HealthStatus,
+  type Logger,
   type ServiceConfig,
   type ServiceContext,
   startGrpcServer,
   type Wiring,
 } from '@switchyard/kit';
 import { ModelError } from '@switchyard/model';
-import { type OpenedModel, openModel } from '@switchyard/model-files';
+import { type NamedModel, namedModels, openModel } from '@switchyard/model-files';
 import { cluster } from '@switchyard/proto';
 import { joinCluster } from '@switchyard/registry';
+import { TokenizerError } from '@switchyard/tokenizer';
 import type { routerOptions } from './config.js';
 import { type HttpServer, startHttpServer } from './http/server.js';
 import { JobRunner } from './jobs/job-runner.js';
+import { ModelCatalog } from './jobs/model-catalog.js';
+import type { RouterModel } from './jobs/router-model.js';
 import { TaskClients } from './jobs/task-clients.js';
-import { TeDirectory } from './jobs/te-directory.js';
 import { RouterMetrics } from './metrics.js';
 import { toRouterModel } from './model.js';
+import { Readiness } from './readiness.js';
 import type { Router } from './router.js';
 import { inferenceService } from './service.js';
 
@@ -27,17 +31,17 @@ export type RouterContext = ServiceContext<ServiceConfig<typeof routerOptions>>;
 
 export async function wire(context: RouterContext): Promise<Wiring> {
   const { config, log, meter, tracer } = context;
-  const model = toRouterModel(await openServedModel(context));
+  const models = await Promise.all(namedModels(config.model, config.name).map((model) => openOffered(model, log)));
   const membership = await joinCluster(context, { kind: cluster.MemberKind.ROUTER });
-  const directory = new TeDirectory(membership, model);
+  const catalog = new ModelCatalog(membership, models);
   const metrics = new RouterMetrics(meter);
   const clients = new TaskClients();
-  const runner = new JobRunner({ directory, clients, metrics, tracer, log, maxJobs: config.maxJobs });
+  const runner = new JobRunner({ catalog, clients, metrics, tracer, log, maxJobs: config.maxJobs });
   const { requestTimeoutMs } = config;
   const ports = new PublicPorts(context, {
-    model,
+    catalog,
     runner,
-    directory,
+    readiness: new Readiness(catalog, runner),
     tools: { tracer, metrics, log },
     requestTimeoutMs,
   });
@@ -58,15 +62,15 @@ export async function wire(context: RouterContext): Promise<Wiring> {
   };
 }
 
-/** A directory that cannot be opened will not be better after a restart. */
-async function openServedModel({ config, log }: RouterContext): Promise<OpenedModel> {
+/** What cannot be opened, files or tokenizer, will not be better after a restart. */
+async function openOffered({ path, name }: NamedModel, log: Logger): Promise<RouterModel> {
   try {
-    const opened = await openModel(config.model, config.modelName === undefined ? {} : { name: config.modelName });
-    for (const warning of opened.warnings) log.warn({ model: opened.name }, warning);
-    return opened;
+    const opened = await openModel(path, { name });
+    for (const warning of opened.warnings) log.warn({ model: name }, warning);
+    return toRouterModel(opened);
   } catch (cause) {
-    if (cause instanceof ModelError) throw new FatalStartError(`cannot open ${config.model}: ${cause.message}`);
-    throw cause;
+    if (!(cause instanceof ModelError || cause instanceof TokenizerError)) throw cause;
+    throw new FatalStartError(`cannot open ${path}: ${cause.message}`);
   }
 }
 
@@ -91,10 +95,9 @@ class PublicPorts {
     this.publishHealth();
   }
 
-  /** Healthy means that a request sent now can be answered. */
+  /** Healthy means that requests sent now can be answered; of several models, those of one at least. */
   publishHealth(): void {
-    const missing = this.#router.directory.missing();
-    const ready = missing.length === 0 && !this.#router.runner.draining;
+    const { ready, missing } = this.#router.readiness.look();
     this.#grpc?.health.set(ready ? HealthStatus.serving : HealthStatus.notServing);
     this.#context.setReady(ready, ready ? undefined : `missing ${missing.join(' and ')}`);
   }

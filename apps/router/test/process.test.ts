@@ -1,6 +1,6 @@
 // The router as a process: it starts alone with static peers, says what is wrong in one sentence, and leaves nothing.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -102,6 +102,22 @@ test('a taken port is one sentence and exit code 78', async () => {
     expect(router.output()).toContain(`router-0: ${why}; choose another address with ${flag}\n`);
   }
   await new Promise((resolve) => taken.close(resolve));
+});
+
+test('a tokenizer that cannot be used is one sentence and exit code 78', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'router-model-'));
+  for (const file of ['config.json', 'model.safetensors']) symlinkSync(join(modelDir, file), join(dir, file));
+  writeFileSync(join(dir, 'tokenizer.json'), '{"model":{"type":"WordPiece"}}');
+  const router = start([], dir);
+  expect(await router.exit).toBe(78);
+  expect(router.output()).toMatch(/^router-0: cannot open .*: .*\n$/);
+  rmSync(dir, { recursive: true });
+});
+
+test('models of one name are one sentence and exit code 78', async () => {
+  const router = start(['--model', modelDir]);
+  expect(await router.exit).toBe(78);
+  expect(router.output()).toContain(`--name: 'switchyard-tiny' is the name of ${modelDir} and of ${modelDir}`);
 });
 
 test('a model directory that cannot be opened is one sentence and exit code 78', async () => {

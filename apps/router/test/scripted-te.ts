@@ -39,7 +39,7 @@ interface HeldHandle {
   state: 'held' | 'claimed' | 'released';
 }
 
-/** What all TEs of a test share: the model, the KV handles, and the list of breaches. */
+/** What all TEs of a test share: the model they serve unless they are given another, the KV handles, and the list of breaches. */
 export class TeWorld {
   readonly dir = mkdtempSync(join(tmpdir(), 'router-test-'));
   readonly model: OpenedModel;
@@ -59,9 +59,9 @@ export class TeWorld {
     id: string,
     kind: cluster.MemberKind,
     script: Script,
-    options: { colocated?: boolean } = {},
+    options: { colocated?: boolean; model?: OpenedModel } = {},
   ): Promise<ScriptedTe> {
-    const te = new ScriptedTe(this, id, kind, script, options.colocated ?? false);
+    const te = new ScriptedTe(this, id, kind, script, { colocated: false, model: this.model, ...options });
     this.tes.push(te);
     await te.start();
     return te;
@@ -107,17 +107,25 @@ export class ScriptedTe {
   readonly #world: TeWorld;
   readonly #kind: cluster.MemberKind;
   readonly #colocated: boolean;
+  readonly #model: OpenedModel;
   readonly #answerTokens: number[];
   #server: Server | undefined;
   #proxy: CuttableProxy | undefined;
 
-  constructor(world: TeWorld, id: string, kind: cluster.MemberKind, script: Script, colocated: boolean) {
+  constructor(
+    world: TeWorld,
+    id: string,
+    kind: cluster.MemberKind,
+    script: Script,
+    { colocated, model }: { colocated: boolean; model: OpenedModel },
+  ) {
     this.#world = world;
     this.id = id;
     this.#kind = kind;
     this.script = script;
     this.#colocated = colocated;
-    this.#answerTokens = [...world.model.tokenizer.encode(script.answer), world.model.spec.eosTokenIds[0] as number];
+    this.#model = model;
+    this.#answerTokens = [...model.tokenizer.encode(script.answer), model.spec.eosTokenIds[0] as number];
   }
 
   get address(): string {
@@ -125,7 +133,7 @@ export class ScriptedTe {
   }
 
   get member(): cluster.Member {
-    const { name, weights, contextTokens } = this.#world.model;
+    const { name, weights, contextTokens } = this.#model;
     return cluster.Member.fromPartial({
       id: this.id,
       kind: this.#kind,
@@ -188,6 +196,7 @@ export class ScriptedTe {
     try {
       const identity = world.checkIdentity(request.identity);
       world.requests.prefill.push(request);
+      world.check(request.model === this.#model.name, `${this.id} was sent a prefill of ${request.model}`);
       world.check(request.numPromptTokens >= 1, 'a prefill without a prompt');
       world.check(request.numPromptTokens <= request.tokenIds.length, 'more prompt than tokens');
       world.check(call.deadlineMs !== undefined, 'a prefill without a deadline');
@@ -211,7 +220,8 @@ export class ScriptedTe {
       id,
       owner: this.id,
       ownerEpoch: this.epoch,
-      modelDigest: this.#world.model.weights.digest,
+      model: this.#model.name,
+      modelDigest: this.#model.weights.digest,
       numericClass: 'fp32/test',
       numTokens,
       numPromptTokens: request.numPromptTokens,
@@ -257,6 +267,7 @@ export class ScriptedTe {
     const reserve: task.DecodeReserve = first.value;
     world.checkIdentity(reserve.identity);
     world.requests.reserve.push(reserve);
+    world.check(reserve.model === this.#model.name, `${this.id} was sent a decode of ${reserve.model}`);
     if (this.script.queueFull) throw new ServiceError('QUEUE_FULL', `${this.id} is full`, { retryAfterMs: 250 });
     await send({ message: { $case: 'reserved', value: { numAhead: 0 } } });
     for (;;) {
@@ -300,6 +311,7 @@ export class ScriptedTe {
     const world = this.#world;
     const held = world.handles.get(Buffer.from(handle?.id ?? []).toString('hex'));
     if (!held) throw new ServiceError('HANDLE_UNKNOWN', 'start with a handle that nobody made');
+    world.check(handle?.model === this.#model.name, `${this.id} was sent a handle of ${handle?.model}`);
     world.check(held.state === 'held', `start with a ${held.state} handle`);
     world.check(
       tokenIds.length === held.numTokens + 1,
@@ -315,7 +327,7 @@ export class ScriptedTe {
   }
 
   #output(stop: common.StopConditions | undefined, numPromptTokens: number): OutputState {
-    const { model } = this.#world;
+    const model = this.#model;
     this.#world.check(stop !== undefined, 'no stop conditions');
     return new OutputState({
       tokenizer: model.tokenizer,

@@ -101,7 +101,7 @@ test('says what is missing', () => {
   members.set([member('d-0', DECODE)]);
   expect(directory.missing()).toEqual(['a serving prefill TE of tiny']);
   members.set([member('d-0', DECODE), member('p-0', PREFILL, { numericClass: 'bf16' })]);
-  expect(directory.missing()).toEqual(['a prefill and a decode TE of one numeric class']);
+  expect(directory.missing()).toEqual(['a prefill and a decode TE of tiny of one numeric class']);
   members.set([member('d-0', DECODE), member('p-0', PREFILL)]);
   expect(directory.missing()).toEqual([]);
 });

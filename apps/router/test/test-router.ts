@@ -8,18 +8,21 @@ import { type cluster, inference } from '@switchyard/proto';
 import OpenAI from 'openai';
 import { startHttpServer } from '../src/http/server.js';
 import { JobRunner } from '../src/jobs/job-runner.js';
+import { ModelCatalog } from '../src/jobs/model-catalog.js';
 import { TaskClients } from '../src/jobs/task-clients.js';
-import { type MembershipView, TeDirectory } from '../src/jobs/te-directory.js';
+import type { MembershipView } from '../src/jobs/te-directory.js';
 import { RouterMetrics } from '../src/metrics.js';
 import { toRouterModel } from '../src/model.js';
+import { Readiness } from '../src/readiness.js';
 import { inferenceService } from '../src/service.js';
 import { TeWorld } from './scripted-te.js';
 
 const log = createLogger({ member: 'router-test', level: 'silent', format: 'json' });
 const modelDir = fileURLToPath(new URL('../../../models/switchyard-tiny', import.meta.url));
 
-export function openTinyModel(): Promise<OpenedModel> {
-  return openModel(modelDir);
+/** The shipped model, under its own name or another: the files and so the digest are the same. */
+export function openTinyModel(name?: string): Promise<OpenedModel> {
+  return openModel(modelDir, name === undefined ? {} : { name });
 }
 
 /** The members that a test says there are. */
@@ -46,6 +49,8 @@ export interface TestRouterOptions {
   maxJobs?: number;
   requestTimeoutMs?: number;
   bodyLimitBytes?: number;
+  /** Models beside the first. */
+  others?: OpenedModel[];
 }
 
 export type TestRouter = Awaited<ReturnType<typeof startTestRouter>>;
@@ -53,12 +58,12 @@ export type TestRouter = Awaited<ReturnType<typeof startTestRouter>>;
 export async function startTestRouter(model: OpenedModel, options: TestRouterOptions = {}) {
   const world = new TeWorld(model);
   const membership = new ListedMembers();
-  const routerModel = toRouterModel(model);
-  const directory = new TeDirectory(membership, routerModel);
+  const catalog = new ModelCatalog(membership, [model, ...(options.others ?? [])].map(toRouterModel));
   const tools = { tracer: trace.getTracer('test'), metrics: new RouterMetrics(metrics.getMeter('test')), log };
   const clients = new TaskClients();
-  const runner = new JobRunner({ ...tools, directory, clients, maxJobs: options.maxJobs ?? 64 });
-  const router = { model: routerModel, runner, directory, tools, requestTimeoutMs: options.requestTimeoutMs ?? 20_000 };
+  const runner = new JobRunner({ ...tools, catalog, clients, maxJobs: options.maxJobs ?? 64 });
+  const readiness = new Readiness(catalog, runner);
+  const router = { catalog, runner, readiness, tools, requestTimeoutMs: options.requestTimeoutMs ?? 20_000 };
   const credentials = ServerCredentials.createInsecure();
   const grpc = await startGrpcServer([inferenceService(router)], '127.0.0.1:0', { credentials });
   const bodyLimitBytes = options.bodyLimitBytes ?? 4 * 2 ** 20;

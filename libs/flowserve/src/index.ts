@@ -26,9 +26,9 @@ export {
   isAttentionOf,
   isExpertOf,
   memberOfRank,
-  pullsKv,
+  pullsKvOf,
   RankRuntime,
-  servesKv,
+  servesKvOf,
 } from './rank/runtime.js';
 export { rankSeat } from './rank/seat.js';
 export { exchangeShape, type KvPoolShape, kvPoolShape, numFfnUnits } from './rank/sizes.js';
@@ -43,5 +43,6 @@ export { openExecutor } from './te/open-executor.js';
 export { batchOptions, exchangeOptions, kvOptions, leaseOptions, modelOptions, queueOptions } from './te/options.js';
 export { ExpertSpans } from './telemetry/expert-spans.js';
 export { registerMasterMetrics } from './telemetry/master-metrics.js';
+export { registerModelInfo } from './telemetry/model-info.js';
 export { type PreparedWeights, prepareWeights } from './weights/prepare-weights.js';
 export { WeightsCache } from './weights/weights-cache.js';

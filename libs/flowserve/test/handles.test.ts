@@ -65,7 +65,8 @@ describe('KvHandles', () => {
     ['another tenant', { identity: { ...identity, tenant: 'other' } }, 'HANDLE_FOREIGN'],
     ['another cache salt', { identity: { ...identity, cacheSalt: 'salt' } }, 'HANDLE_FOREIGN'],
     ['no identity', { identity: undefined }, 'HANDLE_FOREIGN'],
-    ['another model', { modelDigest: 'other' }, 'MISMATCH'],
+    ['a model of another name', { model: 'other' }, 'MISMATCH'],
+    ['a model of other files', { modelDigest: 'other' }, 'MISMATCH'],
     ['another numeric class', { numericClass: 'other' }, 'MISMATCH'],
     ['more tokens than are held', { numTokens: 11 }, 'MISMATCH'],
   ])('refuses %s and keeps the blocks', async (_, forged, expected) => {

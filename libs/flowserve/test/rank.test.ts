@@ -6,7 +6,17 @@ import { cluster } from '@switchyard/proto';
 import type { Member } from '@switchyard/registry';
 import { describe, expect, it } from 'vitest';
 import { idleEpoch, masterEpoch } from '../src/executor/epochs.js';
-import { ExpertWatch, exchangeShape, expertPlacement, kvPoolShape, rankSeat } from '../src/index.js';
+import {
+  ExpertWatch,
+  exchangeShape,
+  expertPlacement,
+  isAttentionOf,
+  isExpertOf,
+  kvPoolShape,
+  pullsKvOf,
+  rankSeat,
+  servesKvOf,
+} from '../src/index.js';
 
 const configFile = new URL('../../../models/switchyard-tiny/config.json', import.meta.url);
 const spec = parseModelConfig(JSON.parse(readFileSync(configFile, 'utf8')));
@@ -70,6 +80,32 @@ describe('rankSeat', () => {
     expect(rankSeat('attention', 'attention-5', counts).idx).toBe(1);
     expect(rankSeat('attention', 'left', counts).idx).toBe(0);
     expect(rankSeat('expert', `expert-${'9'.repeat(40)}`, counts).idx).toBeLessThan(11);
+  });
+});
+
+describe('whom a rank talks to', () => {
+  const { PREFILL, DECODE, ATTENTION, EXPERT } = cluster.MemberKind;
+  const kinds = { PREFILL, DECODE, ATTENTION, EXPERT };
+  // One digest: the same files under two names.
+  const members = ['a', 'b'].flatMap((name) => {
+    const model = { name, digest: 'd', numericClass: 'n', contextTokens: 64 };
+    return Object.entries(kinds).map(([kindName, kind]) => {
+      return cluster.Member.fromPartial({ id: `${kindName}-${name}`, kind, te: 'decode-0', model });
+    });
+  });
+  const idsOf = (talksTo: (member: Member) => boolean) => members.filter(talksTo).map(({ id }) => id);
+
+  it('is of its own model, even where another one has the same digest and names the same TE', () => {
+    expect(idsOf(pullsKvOf('a'))).toEqual(['DECODE-a', 'ATTENTION-a']);
+    expect(idsOf(servesKvOf('b'))).toEqual(['PREFILL-b']);
+    expect(idsOf(isAttentionOf('decode-0', 'a'))).toEqual(['ATTENTION-a']);
+    expect(idsOf(isExpertOf('decode-0', 'b'))).toEqual(['EXPERT-b']);
+    expect(idsOf(isExpertOf('decode-1', 'b'))).toEqual([]);
+  });
+
+  it('is nobody who does not say what he serves yet', () => {
+    const silent = cluster.Member.fromPartial({ id: 'p', kind: PREFILL });
+    expect(servesKvOf('a')(silent)).toBe(false);
   });
 });
 

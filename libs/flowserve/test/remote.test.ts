@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectExecutor, type DpGroupMaster, ExecutorEndpoint, RemoteGroups, systemClock } from '../src/index.js';
 import { ModelRank } from './model-rank.js';
 import { SimRequest } from './sim-request.js';
-import { makeMaster } from './te-fixture.js';
+import { makeMaster, model } from './te-fixture.js';
 import { makeMember, WrittenMembership } from './written-membership.js';
 
 const log = createLogger({ member: 'test', level: 'silent', format: 'json' });
@@ -39,7 +39,7 @@ interface RankProcess {
 
 async function openRank(name = 'rank', numBlocks = 64): Promise<RankProcess> {
   const rank = new ModelRank(numBlocks, 4);
-  const endpoint = new ExecutorEndpoint({ memberId: 'rank-0', modelDigest: 'digest', log });
+  const endpoint = new ExecutorEndpoint({ memberId: 'rank-0', model, log });
   endpoint.attach(rank);
   const address = `unix:${runDir}/${name}.sock`;
   const server: GrpcServer = await startGrpcServer([endpoint.grpc], address);
@@ -56,7 +56,7 @@ const hello = {
   memberId: 'rank-0',
   memberEpoch: 1n,
   master: 'test/dp0',
-  modelDigest: 'digest',
+  model,
   connectTimeoutMs: 2000,
 };
 
@@ -151,9 +151,12 @@ describe('a remote executor', () => {
   it('is refused for another model, another start of the member, or while it has no executor', async () => {
     const { address } = await openRank();
     const options = { ...hello, address, masterEpoch: 2n };
-    await expect(connectExecutor({ ...options, modelDigest: 'other' })).rejects.toEqual(code('MISMATCH'));
+    for (const change of [{ digest: 'other' }, { name: 'other' }]) {
+      const other = { ...model, ...change };
+      await expect(connectExecutor({ ...options, model: other })).rejects.toEqual(code('MISMATCH'));
+    }
     await expect(connectExecutor({ ...options, memberEpoch: 2n })).rejects.toEqual(code('STALE'));
-    const bare = new ExecutorEndpoint({ memberId: 'rank-0', modelDigest: 'digest', log });
+    const bare = new ExecutorEndpoint({ memberId: 'rank-0', model, log });
     const server = await startGrpcServer([bare.grpc], `unix:${runDir}/bare.sock`);
     closers.push(() => server.close());
     const toBare = connectExecutor({ ...options, address: `unix:${runDir}/bare.sock` });
@@ -167,8 +170,7 @@ describe('RemoteGroups', () => {
     const membership = new WrittenMembership('decode-0', 3n);
     const groups = new RemoteGroups({
       membership,
-      modelDigest: 'digest',
-      numericClass: 'model',
+      model,
       clock: systemClock,
       log,
       connectTimeoutMs: 2000,

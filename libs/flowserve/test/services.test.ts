@@ -211,6 +211,7 @@ describe.each(['colocated', 'pd'] as const)('task services, %s', (mode) => {
     };
     await expect(start({ identity: { ...identity, tenant: 'other' } })).rejects.toEqual(code('HANDLE_FOREIGN'));
     await expect(start({ id: Buffer.alloc(16, 1) })).rejects.toEqual(code('HANDLE_UNKNOWN'));
+    await expect(start({ model: 'other' })).rejects.toEqual(code('MISMATCH'));
     await expect(start({ numericClass: 'other' })).rejects.toEqual(code('MISMATCH'));
     await expect(start({ numTokens: 3 })).rejects.toEqual(code('MISMATCH'));
     expect((await start({}))?.$case).toBe('delta');

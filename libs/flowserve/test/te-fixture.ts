@@ -65,8 +65,7 @@ export function makeTe(options: TestTeOptions = {}): TestTe {
   const handles = new KvHandles({
     owner: id,
     ownerEpoch: 5n,
-    modelDigest: model.digest,
-    numericClass: model.numericClass,
+    model,
     layoutVersion: rank.info.layoutVersion,
     leaseMs: 30_000,
     clock,

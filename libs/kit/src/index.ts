@@ -10,6 +10,7 @@ export {
   type OptionTable,
   option,
 } from './config/option.js';
+export type { ConfigCheck } from './config/parse.js';
 export { valueText } from './config/render.js';
 export { byteCount, grpcAddress, hostPort, int } from './config/schemas.js';
 export { exitCodeFatal, FatalStartError } from './errors/fatal.js';

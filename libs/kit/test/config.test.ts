@@ -11,6 +11,7 @@ const options = defineOptions({
   verbose: flag({ help: 'More words' }),
   eager: flag({ default: true, help: 'On by default' }),
   peer: list({ schema: hostPort, help: 'Peers' }),
+  zone: list({ schema: hostPort, default: ['z:1', 'z:2'], help: 'Zones' }),
 });
 
 function parse(argv: string[], env: Record<string, string> = {}, knownVariables: string[] = []) {
@@ -42,6 +43,20 @@ describe('parseConfig', () => {
     };
     expect(parse([], env).values).toMatchObject({ verbose: true, eager: false, peer: ['c:3', 'd:4'] });
     expect(parse(['--peer', 'a:1', '--model=h:1'], env).values).toMatchObject({ peer: ['a:1'] });
+  });
+
+  it('refuses an empty entry of a list, which would shift those after it', () => {
+    const { problems } = parse(['--model=h:1'], { SWITCHYARD_PEER: 'c:3,,d:4' });
+    expect(problems).toEqual([expect.stringMatching(/^SWITCHYARD_PEER: '' is wrong/)]);
+    expect(parse(['--model=h:1'], { SWITCHYARD_PEER: '' }).values).toMatchObject({ peer: [] });
+  });
+
+  it('asks whether values go together when each is right', () => {
+    const check = ({ queueDepth }: { queueDepth: number }) => (queueDepth > 8 ? ['too deep for one peer'] : []);
+    const sources = (argv: string[]) => ({ argv, env: {}, knownVariables: new Set<string>() });
+    expect(parseConfig(options, sources(['--model=h:1']), check).problems).toEqual(['too deep for one peer']);
+    expect(parseConfig(options, sources(['--model=h:1', '--queue-depth=8']), check).problems).toEqual([]);
+    expect(parseConfig(options, sources([]), check).problems).toEqual(['--model is required: Required here']);
   });
 
   it('lists everything that is wrong at once', () => {
@@ -98,6 +113,7 @@ describe('texts', () => {
     expect(help).toMatch(/^tiny: does little\n/);
     expect(help).toMatch(/--queue-depth tasks +Tasks that may wait \[16\]\n/);
     expect(help).toMatch(/--peer VALUE +Peers; may be repeated\n/);
+    expect(help).toMatch(/--zone VALUE +Zones; may be repeated \[z:1,z:2\]\n/);
     expect(help).toMatch(/--verbose +More words\n/);
   });
 

@@ -1,1 +1,2 @@
+export { type NamedModel, namedModels, namedModelsProblems } from './named-models.js';
 export * from './open-model.js';

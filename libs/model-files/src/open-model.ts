@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto';
 import { basename, join, resolve } from 'node:path';
 import {
   type ExecutorSpec,
-  ggufModelName,
   ModelError,
   type ModelSpec,
   makeWeightPlan,
@@ -19,12 +18,11 @@ import { Tokenizer, type TokenizerFiles } from '@switchyard/tokenizer';
 import { readGgufFile } from './gguf-file.js';
 import { tokenizerFilesOf } from './gguf-tokenizer.js';
 import { readJson, readJsonIfThere, readTextIfThere } from './json-file.js';
+import { GGUF_ENDING, modelNameOf } from './named-models.js';
 import { readWeightFiles, type WeightFile } from './weight-files.js';
 
-const GGUF_ENDING = '.gguf';
-
 export interface OpenModelOptions {
-  /** The name clients ask for; the directory's own name where absent. */
+  /** The name clients ask for; that of the directory or file where absent. */
   name?: string;
 }
 
@@ -75,7 +73,7 @@ export async function readModel(dir: string, options: OpenModelOptions = {}): Pr
 function readGguf(path: string, options: OpenModelOptions): ReadModel {
   const { spec, plan, unused, described, tokenizer } = readGgufFile(path);
   const parts = {
-    name: options.name ?? ggufModelName(basename(path)),
+    name: options.name ?? modelNameOf(path),
     dir: path,
     spec,
     weights: plan,
@@ -103,7 +101,7 @@ async function readDirectory(root: string, options: OpenModelOptions): Promise<R
   const digest = digestOf(config.bytes, tokenizerFile.bytes, weightFiles);
   const { plan, spec, unused } = makeWeightPlan(described, absoluteTensors(root, weightFiles), digest);
   const parts = {
-    name: options.name ?? basename(root),
+    name: options.name ?? modelNameOf(root),
     dir: root,
     spec,
     weights: plan,

@@ -40,6 +40,11 @@ test('KvHandle keeps 64-bit epochs exact', () => {
   expect(task.KvHandle.decode(Buffer.from(encoded, 'hex'))).toEqual(handle);
 });
 
+test('a handle and a master name their model', () => {
+  expect(hex(task.KvHandle.encode(task.KvHandle.create({ model: 'm' })))).toBe('5a016d');
+  expect(hex(executor.Hello.encode(executor.Hello.create({ model: 'm' })))).toBe('2a016d');
+});
+
 test('Plan keeps the order of its deltas', () => {
   const plan = executor.Plan.create({
     masterEpoch: 1n,

@@ -3,4 +3,4 @@
 export { clusterService } from './cluster-service.js';
 export { Directory, type DirectoryOptions, type Registration } from './directory.js';
 export { joinCluster } from './join.js';
-export type { Member, MemberPatch, Membership, SelfDescription } from './membership.js';
+export { type Member, type MemberPatch, type Membership, maxRanks, type SelfDescription } from './membership.js';

@@ -3,6 +3,9 @@ import type { cluster } from '@switchyard/proto';
 
 export type Member = cluster.Member;
 
+/** Ranks of one communicator at most, and so members of a system that has one; equal in all of them. */
+export const maxRanks = 64;
+
 /** What a service says of itself when it joins; id and address come from its context. */
 export interface SelfDescription {
   kind: cluster.MemberKind;

@@ -14,8 +14,8 @@ export const TOPOLOGIES: readonly Topology[] = ['colocated', 'pd', 'full'];
 
 export interface SystemOptions {
   topology: Topology;
-  /** More options of `npm start`: { 'kv-bytes': 500_000 } becomes --kv-bytes 500000. */
-  flags?: Record<string, string | number>;
+  /** More options of `npm start`: { 'kv-bytes': 500_000 } becomes --kv-bytes 500000, and a list an option for each entry. */
+  flags?: Record<string, string | number | readonly string[]>;
   /** More environment, for every process. */
   env?: Record<string, string>;
   /** Start by `npm start`, as a user does, and not the cluster-manager's program alone. */
@@ -66,7 +66,9 @@ export class System {
     this.#tmpDir = mkdtempSync(join(tmpdir(), 'sy-'));
     this.#cacheDir = mkdtempSync(join(tmpdir(), 'sy-cache-'));
     const flags = { topology: options.topology, 'http-port': httpPort, 'grpc-port': grpcPort, ...options.flags };
-    const argv = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const argv = Object.entries(flags).flatMap(([name, value]) => {
+      return [value].flat().flatMap((text) => [`--${name}`, String(text)]);
+    });
     this.#byNpm = options.byNpm ?? false;
     const command = this.#byNpm ? ['npm', 'start', '--'] : [process.execPath, join(repoRoot, MANAGER_PROGRAM)];
     const [program = '', ...args] = [...command, ...argv];

@@ -68,10 +68,11 @@ function makeJobs(
   request: FastifyRequest,
 ): [Job, ...Job[]] {
   const origin = originOf(request);
+  const model = router.catalog.find(input.model);
   const { inputs, ...settings } = input;
   const jobs = inputs.map((prompt, idx) => {
     const inputField = format.inputField(idx, inputs.length);
-    return makeJob({ ...settings, origin, input: prompt, inputField }, router.model);
+    return makeJob({ ...settings, origin, input: prompt, inputField }, model);
   });
   const [first, ...rest] = jobs;
   if (!first) throw new Error('assertion failed: a request without inputs');

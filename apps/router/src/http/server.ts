@@ -108,23 +108,25 @@ function addAnswerRoutes(app: FastifyInstance, router: Router): void {
 }
 
 function addInfoRoutes(app: FastifyInstance, router: Router): void {
-  const { model } = router;
-  const entry = { name: model.name, created: Math.floor(Date.now() / 1_000), contextTokens: model.contextTokens };
+  const created = Math.floor(Date.now() / 1_000);
+  const entries = router.catalog.models.map(({ name, contextTokens }) => ({ name, created, contextTokens }));
   const get = (path: string, handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>) => {
     app.get(path, handler);
     refuseOtherMethods(app, path, 'GET');
   };
-  get('/v1/models', async () => modelList([entry]));
+  get('/v1/models', async () => modelList(entries));
   // A wildcard, since model names may hold slashes.
   get('/v1/models/*', async ({ params }) => {
     const name = (params as { '*': string })['*'];
-    if (name === model.name) return modelBody(entry);
-    throw modelNotFound(name, [model.name]);
+    const entry = entries.find((offered) => offered.name === name);
+    if (entry) return modelBody(entry);
+    const names = entries.map((offered) => offered.name);
+    throw modelNotFound(name, names);
   });
   get('/healthz', async (_request, reply) => {
-    const missing = router.runner.draining ? ['the router is shutting down'] : router.directory.missing();
-    if (missing.length === 0) return { status: 'ok' };
-    return reply.code(503).send({ status: 'unavailable', missing });
+    const { ready, missing } = router.readiness.look();
+    if (!ready) return reply.code(503).send({ status: 'unavailable', missing });
+    return missing.length === 0 ? { status: 'ok' } : { status: 'degraded', missing };
   });
   get('/metrics', async (_request, reply) => {
     return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await renderMetrics());

@@ -25,13 +25,13 @@ export class SpanObserver implements JobObserver {
   }
 
   retried(te: string, error: ServiceError): void {
-    this.#metrics.retries.add(1, { te });
+    this.#metrics.retries.add(1, { te, model: this.#job.model });
     this.#span?.addEvent('retried', { 'switchyard.te': te, 'error.type': error.code });
     this.#log.warn({ requestId: this.#job.origin.requestId, te, code: error.code }, `retry after: ${error.message}`);
   }
 
   preempted(te: string): void {
-    this.#metrics.preemptions.add(1, { te });
+    this.#metrics.preemptions.add(1, { te, model: this.#job.model });
     this.#span?.addEvent('preempted', { 'switchyard.te': te });
   }
 

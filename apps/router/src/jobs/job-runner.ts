@@ -7,12 +7,12 @@ import type { RouterMetrics } from '../metrics.js';
 import type { Job } from './job.js';
 import { SpanObserver } from './job-observer.js';
 import type { JobScope } from './job-scope.js';
+import type { ModelCatalog } from './model-catalog.js';
 import { runJob } from './run-job.js';
 import type { TaskClients } from './task-clients.js';
-import type { TeDirectory } from './te-directory.js';
 
 export interface JobRunnerTools {
-  directory: TeDirectory;
+  catalog: ModelCatalog;
   clients: TaskClients;
   metrics: RouterMetrics;
   tracer: Tracer;
@@ -91,9 +91,10 @@ export class JobRunner {
     this.#admit();
     const span = this.#startSpan(job, parent);
     observer.span = span;
-    this.#enter(scope);
+    this.#enter(job, scope);
     try {
-      const { directory, clients } = this.#tools;
+      const { catalog, clients } = this.#tools;
+      const directory = catalog.directoryOf(job.model);
       yield* runJob(job, scope, { directory, clients, observer, trace: trace.setSpan(parent, span) });
     } catch (error) {
       const failure = toServiceError(error);
@@ -102,31 +103,32 @@ export class JobRunner {
       throw failure;
     } finally {
       span.end();
-      this.#leave(scope);
+      this.#leave(job, scope);
     }
   }
 
   #startSpan(job: Job, parent: Context): Span {
     const attributes = {
       'switchyard.job.id': job.id,
+      'gen_ai.request.model': job.model,
       'switchyard.job.prompt_tokens': job.promptTokenIds.length,
       'switchyard.job.max_tokens': job.stop.maxTokens,
     };
     return this.#tools.tracer.startSpan('job', { attributes }, parent);
   }
 
-  #enter(scope: JobScope): void {
+  #enter(job: Job, scope: JobScope): void {
     this.#numActive++;
     this.#active.set(scope, (this.#active.get(scope) ?? 0) + 1);
-    this.#tools.metrics.activeJobs.add(1);
+    this.#tools.metrics.activeJobs.add(1, { model: job.model });
   }
 
-  #leave(scope: JobScope): void {
+  #leave(job: Job, scope: JobScope): void {
     this.#numActive--;
     const left = (this.#active.get(scope) ?? 1) - 1;
     if (left > 0) this.#active.set(scope, left);
     else this.#active.delete(scope);
-    this.#tools.metrics.activeJobs.add(-1);
+    this.#tools.metrics.activeJobs.add(-1, { model: job.model });
     if (this.#numActive === 0) this.#onIdle?.();
   }
 

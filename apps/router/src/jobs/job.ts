@@ -1,5 +1,5 @@
 // A job is one answer being made: a request whose prompt is tokenised and whose settings are all decided.
-// Made here from a GenerationRequest and the served model; job-runner.ts splits it into a prefill and a decode task.
+// Made here from a GenerationRequest and the model it names; job-runner.ts splits it into a prefill and a decode task.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { ServiceError } from '@switchyard/kit';
 import type { PromptInput } from '@switchyard/openai';
@@ -19,19 +19,10 @@ export interface Job {
 }
 
 /**
- * Tokenises and fills in the model's defaults; without a seed one is drawn, so that the answer can be had again.
- * Throws ServiceError: MODEL_NOT_FOUND, INVALID_ARGUMENT, CONTEXT_LENGTH_EXCEEDED.
+ * Tokenises and fills in the defaults of the model that the request names; without a seed one is drawn, so that the answer can
+ * be had again. Throws ServiceError: INVALID_ARGUMENT, CONTEXT_LENGTH_EXCEEDED.
  */
 export function makeJob(request: GenerationRequest, model: RouterModel): Job {
-  if (request.model !== model.name) {
-    throw new ServiceError(
-      'MODEL_NOT_FOUND',
-      `the model '${request.model}' does not exist; this service has '${model.name}'`,
-      {
-        field: 'model',
-      },
-    );
-  }
   const promptTokenIds = promptTokens(request.input, request.inputField, model);
   return {
     id: randomUUID(),

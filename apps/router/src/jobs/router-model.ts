@@ -1,4 +1,4 @@
-// What the router knows of the model it offers: names, limits, tokenisation. Made by wiring.ts from the opened model
+// What the router knows of a model it offers: names, limits, tokenisation. Made by wiring.ts from the opened model
 // directory; the router never touches weights.
 import type { ChatTurn } from '@switchyard/openai';
 

@@ -1,5 +1,6 @@
-// Which task executors there are and which one a job goes to. Reads the membership, keeps the account of outstanding
-// tokens, and tells a running job when its TE is gone. Called by run-job.ts; opens no connection.
+// Which task executors of one model there are and which one a job goes to. Reads the membership, keeps the account of outstanding
+// tokens, and tells a running job when its TE is gone. Made by model-catalog.ts for each model,
+// called by run-job.ts; opens no connection.
 
 import { cluster } from '@switchyard/proto';
 import type { Membership } from '@switchyard/registry';
@@ -85,7 +86,7 @@ export class TeDirectory {
     return stop;
   }
 
-  /** What keeps the router from serving, in words; empty when it can serve. */
+  /** What keeps the model from being served, in words; empty when it can be. */
   missing(): string[] {
     if (this.pickDecode(new Set()) !== undefined) return [];
     const missing: string[] = [];
@@ -95,7 +96,7 @@ export class TeDirectory {
     if (prefills.length === 0 && !decodes.some((te) => te.colocated)) {
       missing.push(`a serving prefill TE of ${this.#model.name}`);
     }
-    if (missing.length === 0) missing.push('a prefill and a decode TE of one numeric class');
+    if (missing.length === 0) missing.push(`a prefill and a decode TE of ${this.#model.name} of one numeric class`);
     return missing;
   }
 

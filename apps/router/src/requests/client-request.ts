@@ -130,9 +130,10 @@ export class ClientRequest {
 
   #recordUsage(usage: AnswerUsage): void {
     const { metrics } = this.#tools;
-    metrics.promptTokens.add(usage.promptTokens);
-    metrics.cachedPromptTokens.add(usage.cachedPromptTokens);
-    metrics.generatedTokens.add(usage.completionTokens);
+    const labels = { model: this.#model };
+    metrics.promptTokens.add(usage.promptTokens, labels);
+    metrics.cachedPromptTokens.add(usage.cachedPromptTokens, labels);
+    metrics.generatedTokens.add(usage.completionTokens, labels);
     if (this.#firstTokenAt === undefined || usage.completionTokens < 2) return;
     const seconds = (performance.now() - this.#firstTokenAt) / 1_000;
     metrics.timePerOutputToken.record(seconds / (usage.completionTokens - 1), this.#labels());
@@ -143,7 +144,7 @@ export class ClientRequest {
     this.#ended = true;
     const labels = error ? { ...this.#labels(), 'error.type': error.code } : this.#labels();
     this.#tools.metrics.requestDuration.record((performance.now() - this.#startedAt) / 1_000, labels);
-    this.#tools.metrics.requests.add(1, { api: this.#options.api, code: error?.code ?? 'OK' });
+    this.#tools.metrics.requests.add(1, { api: this.#options.api, code: error?.code ?? 'OK', model: this.#model });
     this.#span.end();
     this.scope.close();
   }

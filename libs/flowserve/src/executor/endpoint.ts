@@ -2,7 +2,7 @@
 // higher epoch replaces the one before it; when the stream is lost the sequences are dropped. The attention app serves it.
 import { bidi, type CallContext, type GrpcService, grpcService, type Logger, ServiceError } from '@switchyard/kit';
 import type { StepEvent } from '@switchyard/native';
-import { executor } from '@switchyard/proto';
+import { type cluster, executor } from '@switchyard/proto';
 import { idleEpoch } from './epochs.js';
 import type { Executor, Readiness } from './executor.js';
 import { Outbox } from './outbox.js';
@@ -10,7 +10,7 @@ import { planFromProto, stepToProto } from './wire.js';
 
 export interface EndpointOptions {
   memberId: string;
-  modelDigest: string;
+  model: Pick<cluster.ServedModel, 'name' | 'digest'>;
   log: Logger;
 }
 
@@ -73,14 +73,16 @@ export class ExecutorEndpoint {
   }
 
   #open(hello: executor.Hello): { local: Executor; session: Session } {
-    const { memberId, modelDigest, log } = this.#options;
+    const { memberId, model, log } = this.#options;
     const local = this.#executor;
     if (local === null) {
       const detail = { member: memberId, retryAfterMs: 200 };
       throw new ServiceError('MEMBER_UNAVAILABLE', `${memberId} is starting`, detail);
     }
-    if (hello.modelDigest !== modelDigest) {
-      throw new ServiceError('MISMATCH', `${memberId} has another model than ${hello.master}`);
+    if (hello.model !== model.name || hello.modelDigest !== model.digest) {
+      const theirs = `${hello.model} (${hello.modelDigest})`;
+      const text = `${memberId} has ${model.name} (${model.digest}), another model than ${hello.master}, which has ${theirs}`;
+      throw new ServiceError('MISMATCH', text);
     }
     const { masterEpoch } = hello;
     if (masterEpoch <= this.#highestEpoch) {

@@ -1,7 +1,7 @@
 // The executor behind one Execute stream to an attention rank. One object is one connection under one master epoch: when the
 // stream is lost the object is, and with it the rank's sequences (D3); the group's supervisor opens the next one.
 import { type BidiCall, callBidi, connect, ServiceError, toServiceError } from '@switchyard/kit';
-import { executor } from '@switchyard/proto';
+import { type cluster, executor } from '@switchyard/proto';
 import type { Executor, ExecutorInfo, ExecutorListener, ExecutorPlan } from './executor.js';
 import { planToProto, stepFromProto } from './wire.js';
 
@@ -13,7 +13,7 @@ export interface RemoteOptions {
   /** Name of the group, for the rank's log. */
   master: string;
   masterEpoch: bigint;
-  modelDigest: string;
+  model: Pick<cluster.ServedModel, 'name' | 'digest'>;
   connectTimeoutMs: number;
 }
 
@@ -28,7 +28,7 @@ const streamTimeoutMs = 20 * 24 * 3600 * 1000;
  * @throws MEMBER_UNAVAILABLE or TIMEOUT when it does not answer, STALE when it runs under a higher epoch, MISMATCH for another model.
  */
 export async function connectExecutor(options: RemoteOptions): Promise<RemoteExecutor> {
-  const { address, master, masterEpoch, modelDigest, memberId, memberEpoch, connectTimeoutMs } = options;
+  const { address, master, masterEpoch, model, memberId, memberEpoch, connectTimeoutMs } = options;
   const client = connect(executor.ExecutorServiceClient, address);
   const call = callBidi(client, 'execute', { timeoutMs: streamTimeoutMs, member: memberId });
   const late = new ServiceError('TIMEOUT', `${memberId} did not answer for ${connectTimeoutMs} ms`, {
@@ -38,7 +38,9 @@ export async function connectExecutor(options: RemoteOptions): Promise<RemoteExe
   const messages = call.receive[Symbol.asyncIterator]();
   const startMs = performance.now();
   try {
-    await call.send({ message: { $case: 'hello', value: { master, masterEpoch, modelDigest, dpDomain: 0 } } });
+    const { name, digest: modelDigest } = model;
+    const hello = { master, masterEpoch, model: name, modelDigest, dpDomain: 0 };
+    await call.send({ message: { $case: 'hello', value: hello } });
     const first = await messages.next();
     const message = first.done === true ? undefined : first.value.message;
     if (message?.$case !== 'welcome')

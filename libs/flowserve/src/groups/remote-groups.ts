@@ -12,8 +12,7 @@ import type { DpGroups } from '../tasks/decode-service.js';
 
 export interface RemoteGroupsOptions {
   membership: Pick<Membership, 'id' | 'epoch' | 'members' | 'onChange' | 'connectTo'>;
-  modelDigest: string;
-  numericClass: string;
+  model: Pick<cluster.ServedModel, 'name' | 'digest' | 'numericClass'>;
   clock: Clock;
   log: Logger;
   connectTimeoutMs: number;
@@ -87,13 +86,13 @@ export class RemoteGroups implements DpGroups {
   }
 
   async #open(member: Member, group: Group): Promise<void> {
-    const { membership, modelDigest, connectTimeoutMs, log } = this.#options;
+    const { membership, model, connectTimeoutMs, log } = this.#options;
     try {
       const address = membership.connectTo(member.id, member.epoch);
       const epoch = masterEpoch(membership.epoch, this.#numConnections);
       this.#numConnections += 1;
       const names = { memberId: member.id, memberEpoch: member.epoch, master: `${membership.id}/${member.id}` };
-      const executor = await connectExecutor({ address, ...names, masterEpoch: epoch, modelDigest, connectTimeoutMs });
+      const executor = await connectExecutor({ address, ...names, masterEpoch: epoch, model, connectTimeoutMs });
       if (this.#isClosed || this.#groups.get(member.id) !== group) {
         executor.close();
         return;
@@ -111,8 +110,9 @@ export class RemoteGroups implements DpGroups {
   }
 
   #checkClass(member: Member, numericClass: string): void {
-    if (numericClass === this.#options.numericClass) return;
-    const text = `${member.id} has numeric class ${numericClass}, not ${this.#options.numericClass}`;
+    const { model } = this.#options;
+    if (numericClass === model.numericClass) return;
+    const text = `${member.id} has numeric class ${numericClass}, not ${model.numericClass}`;
     throw new ServiceError('MISMATCH', text, { member: member.id });
   }
 

@@ -1,7 +1,7 @@
 // The KV handles that a prefill TE has given out (D1): opaque ids, claims that can be repeated, leases for what nobody claims.
 // The prefill service makes and answers them; a claim pins the blocks until it is released or its claimant's death is reported.
 import { ServiceError } from '@switchyard/kit';
-import { task } from '@switchyard/proto';
+import { type cluster, task } from '@switchyard/proto';
 import type { Clock } from '../clock.js';
 import type { HeldKv, KvRegionAddress } from './held-kv.js';
 import { type EndReason, Tombstones } from './tombstones.js';
@@ -10,8 +10,7 @@ export interface KvHandlesOptions {
   /** Registry id and epoch of this TE. */
   owner: string;
   ownerEpoch: bigint;
-  modelDigest: string;
-  numericClass: string;
+  model: Pick<cluster.ServedModel, 'name' | 'digest' | 'numericClass'>;
   layoutVersion: number;
   /** How long an unclaimed handle is kept, in ms. */
   leaseMs: number;
@@ -58,14 +57,15 @@ export class KvHandles {
 
   /** Names a held prefill; its lease begins. */
   create(held: HeldKv): task.KvHandle {
-    const { owner, ownerEpoch, modelDigest, numericClass, layoutVersion, leaseMs, clock } = this.#options;
+    const { owner, ownerEpoch, model, layoutVersion, leaseMs, clock } = this.#options;
     const id = this.#options.randomBytes(16);
     const handle: task.KvHandle = {
       id: Buffer.from(id),
       owner,
       ownerEpoch,
-      modelDigest,
-      numericClass,
+      model: model.name,
+      modelDigest: model.digest,
+      numericClass: model.numericClass,
       layoutVersion,
       numTokens: held.numTokens,
       numPromptTokens: held.numPromptTokens,
@@ -175,7 +175,8 @@ export class KvHandles {
     const isSameOwner =
       handle.identity?.tenant === mine.identity?.tenant && handle.identity?.cacheSalt === mine.identity?.cacheSalt;
     if (!isSameOwner) throw new ServiceError('HANDLE_FOREIGN', 'the KV handle is of another tenant or cache salt');
-    for (const field of ['modelDigest', 'numericClass', 'layoutVersion', 'numTokens', 'numPromptTokens'] as const) {
+    const fields = ['model', 'modelDigest', 'numericClass', 'layoutVersion', 'numTokens', 'numPromptTokens'] as const;
+    for (const field of fields) {
       if (handle[field] === mine[field]) continue;
       throw new ServiceError('MISMATCH', `the KV handle has another ${field} than was given out`, {
         field: `handle.${field}`,

@@ -11,9 +11,8 @@ import type {
   RankSeat,
 } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
-import type { Member, Membership } from '@switchyard/registry';
+import { type Member, type Membership, maxRanks } from '@switchyard/registry';
 import { registerDataPlaneMetrics } from '../telemetry/data-plane-metrics.js';
-import { maxRanks } from './sizes.js';
 
 export interface RankRuntimeOptions {
   native: Pick<NativeModule, 'createCommunicator'>;
@@ -166,19 +165,24 @@ export function memberOfRank(members: readonly Member[], rank: number): string {
 
 const { PREFILL, DECODE, ATTENTION, EXPERT } = cluster.MemberKind;
 
-/** Who pulls KV from a prefill rank: attention ranks, and decode TEs that hold the KV themselves. */
-export function pullsKv(member: Member): boolean {
-  return member.kind === ATTENTION || member.kind === DECODE;
+/** Who pulls KV of a model from its prefill ranks: attention ranks, and decode TEs that hold the KV themselves. */
+export function pullsKvOf(model: string): (member: Member) => boolean {
+  return (member) => serves(member, model) && (member.kind === ATTENTION || member.kind === DECODE);
 }
 
-export function servesKv(member: Member): boolean {
-  return member.kind === PREFILL;
+export function servesKvOf(model: string): (member: Member) => boolean {
+  return (member) => serves(member, model) && member.kind === PREFILL;
 }
 
-export function isAttentionOf(te: string): (member: Member) => boolean {
-  return (member) => member.kind === ATTENTION && member.te === te;
+export function isAttentionOf(te: string, model: string): (member: Member) => boolean {
+  return (member) => serves(member, model) && member.kind === ATTENTION && member.te === te;
 }
 
-export function isExpertOf(te: string): (member: Member) => boolean {
-  return (member) => member.kind === EXPERT && member.te === te;
+export function isExpertOf(te: string, model: string): (member: Member) => boolean {
+  return (member) => serves(member, model) && member.kind === EXPERT && member.te === te;
+}
+
+/** By name and not by digest: the same files may be served under two names, by a group of services each. */
+function serves(member: Member, model: string): boolean {
+  return member.model?.name === model;
 }

@@ -47,6 +47,3 @@ export function exchangeShape(spec: ModelSpec, numExpertRanks: number): Exchange
     maxLocalExperts: Math.ceil(numFfnUnits(spec) / numExpertRanks),
   };
 }
-
-/** Ranks of one communicator at most; equal in all members. */
-export const maxRanks = 64;

@@ -68,6 +68,7 @@ export function checkStart(
 
 function checkCompatible(handle: task.KvHandle, rank: ExecutorInfo, model: ServedModel): void {
   const pairs = [
+    ['model', handle.model, model.name],
     ['model_digest', handle.modelDigest, model.digest],
     ['numeric_class', handle.numericClass, rank.numericClass],
     ['layout_version', handle.layoutVersion, rank.layoutVersion],

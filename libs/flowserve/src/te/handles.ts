@@ -15,8 +15,7 @@ export function openHandles(te: LocalTe, model: LoadedModel, membership: Members
   const handles = new KvHandles({
     owner: membership.id,
     ownerEpoch: membership.epoch,
-    modelDigest: model.registration.digest,
-    numericClass: model.numericClass,
+    model: model.registration,
     layoutVersion: te.master.info.layoutVersion,
     leaseMs,
     clock: systemClock,

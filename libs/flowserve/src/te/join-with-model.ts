@@ -25,7 +25,7 @@ export interface LoadedModel {
 
 export interface ModelConfig {
   model: string;
-  modelName: string | undefined;
+  name: string | undefined;
   cacheDir: string | undefined;
 }
 
@@ -57,9 +57,9 @@ export async function joinWithModel(
   return { model: { opened, numericClass, registration, arena }, membership };
 }
 
-async function openDescription({ model, modelName }: ModelConfig): Promise<OpenedModel> {
+async function openDescription({ model, name }: ModelConfig): Promise<OpenedModel> {
   try {
-    return await openModel(model, modelName === undefined ? {} : { name: modelName });
+    return await openModel(model, name === undefined ? {} : { name });
   } catch (cause) {
     throw asFatal(cause, model);
   }

@@ -6,12 +6,12 @@ export const modelOptions = defineOptions({
   model: option({
     schema: z.string().min(1),
     default: 'models/switchyard-tiny',
-    unit: 'DIR',
+    unit: 'PATH',
     help: 'Hugging Face directory or GGUF file of the served model',
   }),
-  modelName: option({
+  name: option({
     schema: z.string().min(1).optional(),
-    help: 'Name that clients ask for; the name of the directory by default',
+    help: 'Name that clients ask for; that of the directory or file by default',
   }),
   cacheDir: option({
     schema: z.string().min(1).optional(),

@@ -99,6 +99,7 @@ async function pack(options: PrepareOptions, arena: ArenaFile): Promise<void> {
   if (signal.aborted) cancel();
   try {
     await reported(options, PACKING, run.progress, () => run.done);
+    signal.throwIfAborted();
   } finally {
     signal.removeEventListener('abort', cancel);
   }

@@ -1,6 +1,6 @@
 // Reads flags and environment into the values of an option table. Pure: it is given argv and env and returns every
 // problem it finds, so that the user sees the whole list at once. Flags win over variables, variables over defaults.
-import { envName, kebabCase, type Option, type OptionTable } from './option.js';
+import { type ConfigOf, envName, kebabCase, type Option, type OptionTable } from './option.js';
 
 export type Origin = 'flag' | 'environment' | 'default';
 
@@ -20,6 +20,9 @@ export interface ConfigSources {
   knownVariables: ReadonlySet<string>;
 }
 
+/** What is wrong with values that are each right, a sentence each; asked only when they all are. */
+export type ConfigCheck<O extends OptionTable> = (values: ConfigOf<O>) => readonly string[];
+
 interface Raw {
   texts: string[];
   origin: Origin;
@@ -29,7 +32,11 @@ interface Raw {
 
 const builtIn = new Set(['help', 'print-config']);
 
-export function parseConfig(options: OptionTable, sources: ConfigSources): ParsedConfig {
+export function parseConfig<O extends OptionTable>(
+  options: O,
+  sources: ConfigSources,
+  check: ConfigCheck<O> = () => [],
+): ParsedConfig {
   const problems: string[] = [];
   const flags = readFlags(options, sources.argv, problems);
   const variables = readVariables(options, sources, problems);
@@ -45,6 +52,7 @@ export function parseConfig(options: OptionTable, sources: ConfigSources): Parse
     parsed.origins[name] = raw?.origin ?? 'default';
     parsed.values[name] = raw ? convert(option, raw, problems) : defaultOf(name, option, problems);
   }
+  if (problems.length === 0) problems.push(...check(parsed.values as ConfigOf<O>));
   return parsed;
 }
 
@@ -92,13 +100,18 @@ function readVariables(options: OptionTable, sources: ConfigSources, problems: s
     if (!variable.startsWith('SWITCHYARD_') || text === undefined) continue;
     const name = byVariable.get(variable);
     if (name) {
-      const texts = options[name]?.kind === 'list' ? text.split(',').filter(Boolean) : [text];
+      const texts = options[name]?.kind === 'list' ? listOf(text) : [text];
       found.set(name, { texts, origin: 'environment', source: variable });
     } else if (!sources.knownVariables.has(variable)) {
       problems.push(`unknown variable ${variable}${suggestion(variable, [...byVariable.keys()])}`);
     }
   }
   return found;
+}
+
+/** An entry may be empty, so that its schema can refuse it: left out, it would shift those after it. */
+function listOf(text: string): string[] {
+  return text === '' ? [] : text.split(',');
 }
 
 function convert(option: Option, raw: Raw, problems: string[]): unknown {

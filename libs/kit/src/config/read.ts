@@ -3,12 +3,17 @@
 import { exitCodeFatal } from '../errors/fatal.js';
 import { knownVariables } from './known-variables.js';
 import type { ConfigOf, OptionTable } from './option.js';
-import { parseConfig } from './parse.js';
+import { type ConfigCheck, parseConfig } from './parse.js';
 import { renderConfig, renderHelp } from './render.js';
 
-export function readConfig<O extends OptionTable>(program: { name: string; summary: string; options: O }): ConfigOf<O> {
-  const { name, summary, options } = program;
-  const parsed = parseConfig(options, { argv: process.argv.slice(2), env: process.env, knownVariables });
+export function readConfig<O extends OptionTable>(program: {
+  name: string;
+  summary: string;
+  options: O;
+  check?: ConfigCheck<O> | undefined;
+}): ConfigOf<O> {
+  const { name, summary, options, check } = program;
+  const parsed = parseConfig(options, { argv: process.argv.slice(2), env: process.env, knownVariables }, check);
   if (parsed.help) {
     process.stdout.write(renderHelp(name, summary, options));
     process.exit(0);

@@ -36,8 +36,8 @@ function usage(key: string, option: Option): string {
 
 function explanation(option: Option): string {
   const repeated = option.kind === 'list' ? '; may be repeated' : '';
-  const fallback = option.kind === 'value' && option.default !== undefined ? ` [${valueText(option.default)}]` : '';
-  return `${option.help}${repeated}${fallback}`;
+  const fallback = option.kind === 'flag' ? '' : valueText(option.default);
+  return `${option.help}${repeated}${fallback === '' ? '' : ` [${fallback}]`}`;
 }
 
 /** Name, value and origin of every option; secrets are not shown. */

@@ -64,8 +64,8 @@ export async function runService<O extends OptionTable>(definition: ServiceDefin
 }
 
 function configOf<O extends OptionTable>(definition: ServiceDefinition<O>): ServiceConfig<O> {
-  const { name, summary } = definition;
-  const values = readConfig({ name, summary, options: { ...definition.options, ...serviceOptions } });
+  const { name, summary, check } = definition;
+  const values = readConfig({ name, summary, options: { ...definition.options, ...serviceOptions }, check });
   const runDir = values.runDir ?? (definition.privateRunDir ? makePrivateRunDir() : sharedRunDir());
   return { ...values, id: values.id ?? `${name}-0`, runDir } as ServiceConfig<O>;
 }

@@ -53,6 +53,8 @@ export interface ServiceDefinition<O extends OptionTable> {
   /** One sentence for --help. */
   summary: string;
   options: O;
+  /** What is wrong with the service's own options taken together; a sentence each. */
+  check?: (config: ConfigOf<O>) => readonly string[];
   /** Whether the run directory, where none is given, is a fresh one that goes away with this process. */
   privateRunDir?: boolean;
   /** Whether the service calls renderMetrics() itself; --metrics-listen works without. */

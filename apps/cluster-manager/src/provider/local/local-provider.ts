@@ -5,7 +5,7 @@ import { exitCodeFatal, FatalStartError, prettyLine } from '@switchyard/kit';
 import type { Provider, ProviderDeps } from '../provider.js';
 import { announcement, missingOf } from './announcement.js';
 import { Child, type Death } from './child.js';
-import { childArgs, childEnv } from './child-config.js';
+import { childArgs, childEnv, refusePinning } from './child-config.js';
 import { barText, Terminal } from './terminal.js';
 import { type ProcessSpec, processesOf } from './topology.js';
 
@@ -20,11 +20,15 @@ export class LocalProvider implements Provider {
   readonly #specs: ProcessSpec[];
   readonly #children = new Map<ProcessSpec, Child>();
   readonly #terminal = new Terminal(process.stdout);
+  /** All of it has served once, so the configuration was right. */
+  #hasServed = false;
   #stopped: Promise<void> | undefined;
 
   constructor(deps: ProviderDeps) {
     this.#deps = deps;
-    this.#specs = processesOf(deps.context.config);
+    const { config } = deps.context;
+    refusePinning(config.model.length, process.env);
+    this.#specs = processesOf(config);
   }
 
   async start(): Promise<void> {
@@ -61,7 +65,8 @@ export class LocalProvider implements Provider {
     directory.remove(spec.id);
     if (this.#stopped) return false;
     const { how, restartInMs } = death;
-    if (death.exitCode === exitCodeFatal) {
+    // Later on, a model whose files have gone must not take the other models with it.
+    if (death.exitCode === exitCodeFatal && !this.#hasServed) {
       const message = `${spec.id} cannot run as it is configured (its message is above), so nothing is started`;
       context.fail(new FatalStartError(message, 1));
       return false;
@@ -88,7 +93,8 @@ export class LocalProvider implements Provider {
       try {
         const allServe = () => (missingOf(this.#specs, directory.view.members()).length === 0 ? true : undefined);
         await directory.view.waitFor(allServe, servingTimeoutMs, signal);
-        this.#terminal.write(announcement(config, this.#specs, directory.view.members()));
+        this.#hasServed = true;
+        this.#terminal.write(announcement(config, this.#specs));
         return;
       } catch {
         if (signal.aborted) return;

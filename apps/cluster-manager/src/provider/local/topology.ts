@@ -1,4 +1,6 @@
-// Which processes make up a topology, and with which arguments. Pure.
+// Which processes make up a system: for each model a group of them, as the topology says, and one router before all. Pure.
+import { type NamedModel, namedModels } from '@switchyard/model-files';
+import { maxRanks } from '@switchyard/registry';
 import type { ManagerConfig } from '../../config.js';
 
 export interface ProcessSpec {
@@ -6,31 +8,59 @@ export interface ProcessSpec {
   id: string;
   /** Folder under apps/. */
   app: string;
+  /** Name of the model whose group it is in; null for the router. */
+  model: string | null;
   args: string[];
   /** Lower ones are stopped first: nobody loses a service that it still needs. */
   stopStage: number;
 }
 
-type TopologyConfig = Pick<ManagerConfig, 'topology' | 'httpPort' | 'grpcPort' | 'attentionRanks' | 'expertRanks'>;
-
-const decodeId = 'decode-0';
+export type TopologyConfig = Pick<
+  ManagerConfig,
+  'topology' | 'model' | 'name' | 'httpPort' | 'grpcPort' | 'attentionRanks' | 'expertRanks'
+>;
 
 /** The processes in the order they are started: those that take longest first. */
 export function processesOf(config: TopologyConfig): ProcessSpec[] {
-  const decode = { id: decodeId, app: 'decode', args: ['--mode', config.topology], stopStage: 1 };
-  const prefill = { id: 'prefill-0', app: 'prefill', args: [], stopStage: 1 };
-  const router = { id: 'router-0', app: 'router', args: routerArgs(config), stopStage: 0 };
-  if (config.topology === 'colocated') return [decode, router];
-  if (config.topology === 'pd') return [prefill, decode, router];
-  const attention = ranks('attention', config.attentionRanks, ['--te', decodeId]);
-  const expert = ranks('expert', config.expertRanks, ['--te', decodeId]);
-  return [prefill, ...attention, ...expert, decode, router];
+  const models = namedModels(config.model, config.name);
+  const groups = models.flatMap((model, modelIdx) => groupOf(config, model, modelIdx));
+  return [...groups, { id: 'router-0', app: 'router', model: null, args: routerArgs(config, models), stopStage: 0 }];
 }
 
-function ranks(app: string, numRanks: number, args: string[]): ProcessSpec[] {
-  return Array.from({ length: numRanks }, (_, rankIdx) => ({ id: `${app}-${rankIdx}`, app, args, stopStage: 2 }));
+/** What a system cannot have, a sentence each. */
+export function topologyProblems(config: TopologyConfig): string[] {
+  const numProcesses = processesOf(config).length;
+  // Every member is given a rank, though in a colocated system none is used.
+  if (config.topology === 'colocated' || numProcesses <= maxRanks) return [];
+  return [
+    `${numProcesses} processes are too many for one system in topology ${config.topology}: it has at most ${maxRanks}`,
+  ];
 }
 
-function routerArgs({ httpPort, grpcPort }: TopologyConfig): string[] {
-  return ['--http-listen', `127.0.0.1:${httpPort}`, '--grpc-listen', `127.0.0.1:${grpcPort}`];
+/**
+ * Ids are a kind and a number, and numbers go on from one model to the next (docs/decisions/0015-several-models.md):
+ * with two attention ranks each, the second model's are attention-2 and attention-3.
+ */
+function groupOf(config: TopologyConfig, { path, name }: NamedModel, modelIdx: number): ProcessSpec[] {
+  const process = (app: string, number: number, stopStage: number, args: string[] = []): ProcessSpec => {
+    return { id: `${app}-${number}`, app, model: name, args: ['--model', path, '--name', name, ...args], stopStage };
+  };
+  const decode = process('decode', modelIdx, 1, ['--mode', config.topology]);
+  if (config.topology === 'colocated') return [decode];
+  const prefill = process('prefill', modelIdx, 1);
+  if (config.topology === 'pd') return [prefill, decode];
+  const ranks = (app: string, numRanks: number) => {
+    const numbers = Array.from({ length: numRanks }, (_, rankIdx) => modelIdx * numRanks + rankIdx);
+    return numbers.map((number) => process(app, number, 2, ['--te', decode.id]));
+  };
+  return [prefill, ...ranks('attention', config.attentionRanks), ...ranks('expert', config.expertRanks), decode];
+}
+
+function routerArgs({ httpPort, grpcPort }: TopologyConfig, models: readonly NamedModel[]): string[] {
+  return [
+    ...models.flatMap(({ path }) => ['--model', path]),
+    ...models.flatMap(({ name }) => ['--name', name]),
+    ...['--http-listen', `127.0.0.1:${httpPort}`],
+    ...['--grpc-listen', `127.0.0.1:${grpcPort}`],
+  ];
 }
