@@ -24,11 +24,10 @@ const WHITE_SPACE = /\p{White_Space}/u;
 export class AddedTokenFinder {
   readonly #root: TrieNode = { next: new Map(), token: null };
 
-  /** @param texts What to look for, and the token that it is; none empty. */
-  constructor(texts: readonly (readonly [text: string, token: AddedToken])[]) {
-    for (const [text, token] of texts) {
+  constructor(tokens: readonly AddedToken[]) {
+    for (const token of tokens) {
       let node = this.#root;
-      for (let i = 0; i < text.length; i++) node = childOf(node, text.charCodeAt(i));
+      for (let i = 0; i < token.text.length; i++) node = childOf(node, token.text.charCodeAt(i));
       node.token = token;
     }
   }

@@ -4,7 +4,7 @@ import { AddedTokenFinder } from './added-token-finder.js';
 import { Bpe } from './bpe.js';
 import { TokenizerError } from './error.js';
 import { requireObject, typeOf } from './json.js';
-import { makeNormalizer, type Normalizer } from './normalizer.js';
+import type { Normalizer } from './normalizer.js';
 import { readPostProcessor, type Surroundings } from './post-processor.js';
 import { makePreTokenizer, type PreTokenizer } from './pre-tokenizer.js';
 import type { AddedToken, Vocabulary } from './vocabulary.js';
@@ -25,6 +25,7 @@ interface Part {
 export interface EncoderSettings {
   vocabulary: Vocabulary;
   addedTokens: readonly AddedToken[];
+  normalizer: Normalizer;
 }
 
 /** Encoder of one model. */
@@ -40,16 +41,13 @@ export class Encoder {
   readonly keepsLength: boolean;
 
   /** @param json Parsed tokenizer.json. @throws TokenizerError naming what is not supported. */
-  constructor(json: Record<string, unknown>, { vocabulary, addedTokens }: EncoderSettings) {
-    this.#normalizer = makeNormalizer(json.normalizer);
+  constructor(json: Record<string, unknown>, { vocabulary, addedTokens, normalizer }: EncoderSettings) {
+    this.#normalizer = normalizer;
     this.#preTokenizer = makePreTokenizer(json.pre_tokenizer);
     this.#model = makeModel(json.model, vocabulary, this.#preTokenizer.isByteLevel);
     this.#surroundings = readPostProcessor(json.post_processor);
-    this.#finders = makeFinders(addedTokens, this.#normalizer);
-    this.#plainFinders = makeFinders(
-      addedTokens.filter((token) => !token.special),
-      this.#normalizer,
-    );
+    this.#finders = makeFinders(addedTokens);
+    this.#plainFinders = makeFinders(addedTokens.filter((token) => !token.special));
     this.keepsLength =
       this.#normalizer.keepsLength &&
       this.#preTokenizer.keepsLength &&
@@ -94,12 +92,11 @@ function makeModel(json: unknown, vocabulary: Vocabulary, isByteLevel: boolean):
   return new Bpe(model, { vocabulary, isByteLevel });
 }
 
-function makeFinders(addedTokens: readonly AddedToken[], normalizer: Normalizer): Finders {
-  const raw = addedTokens.filter((token) => !token.normalized).map((token) => [token.content, token] as const);
-  const normalized = addedTokens
-    .filter((token) => token.normalized)
-    .map((token) => [normalizer.apply(token.content), token] as const);
-  return { raw: new AddedTokenFinder(raw), normalized: new AddedTokenFinder(normalized) };
+function makeFinders(tokens: readonly AddedToken[]): Finders {
+  return {
+    raw: new AddedTokenFinder(tokens.filter((token) => !token.normalized)),
+    normalized: new AddedTokenFinder(tokens.filter((token) => token.normalized)),
+  };
 }
 
 function cut(part: Part, finder: AddedTokenFinder): Part[] {

@@ -18,17 +18,17 @@ export class TokenTable {
   readonly #ends: Uint32Array;
 
   constructor(vocabulary: Vocabulary, addedTokens: readonly AddedToken[], text: TokenText) {
-    const added = new Map(addedTokens.map(({ id, content }) => [id, content]));
+    const added = new Map(addedTokens.map((token) => [token.id, token.text]));
     this.numIds = addedTokens.reduce((numIds, { id }) => Math.max(numIds, id + 1), vocabulary.tokens.length);
     this.#ends = new Uint32Array(this.numIds);
     const room = new Uint8Array(BYTES_MAX_PER_UNIT * numUnits(vocabulary.tokens, added));
     let end = 0;
     let tokenBytesMax = 0;
     for (let id = 0; id < this.numIds; id++) {
-      const content = added.get(id);
+      const addedText = added.get(id);
       const token = vocabulary.tokens[id];
       let numBytes = 0;
-      if (content !== undefined) numBytes = text.writeAdded(content, room.subarray(end));
+      if (addedText !== undefined) numBytes = text.writeAdded(addedText, room.subarray(end));
       else if (token !== undefined) numBytes = text.write(token, room.subarray(end));
       tokenBytesMax = Math.max(tokenBytesMax, numBytes);
       this.#ends[id] = end += numBytes;
@@ -54,6 +54,6 @@ export class TokenTable {
 function numUnits(tokens: readonly string[], added: ReadonlyMap<number, string>): number {
   let units = 0;
   for (const token of tokens) units += token?.length ?? 0;
-  for (const content of added.values()) units += content.length;
+  for (const text of added.values()) units += text.length;
   return units;
 }

@@ -16,7 +16,7 @@ export interface TokenText {
    */
   write(token: string, place: Uint8Array): number;
   /** The same for an added token, which stands as text. */
-  writeAdded(content: string, place: Uint8Array): number;
+  writeAdded(text: string, place: Uint8Array): number;
   /** Whether a whole text loses a space at its start, which encoding put there. */
   stripsSpace: boolean;
 }

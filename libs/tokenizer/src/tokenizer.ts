@@ -4,6 +4,7 @@ import { type ChatMessage, type ChatOptions, ChatTemplate, findChatTemplate } fr
 import { Encoder } from './encoder.js';
 import { TokenizerError } from './error.js';
 import { isObject } from './json.js';
+import { makeNormalizer } from './normalizer.js';
 import { TokenTable } from './token-table.js';
 import { readTokenText } from './token-text.js';
 import { readAddedTokens, readVocabulary } from './vocabulary.js';
@@ -41,9 +42,10 @@ export class Tokenizer {
     this.#config = requireFile(files.config, 'tokenizer_config.json');
     const text = readTokenText(json.decoder);
     const vocabulary = readVocabulary(isObject(json.model) ? json.model.vocab : undefined);
-    const addedTokens = readAddedTokens(json.added_tokens);
+    const normalizer = makeNormalizer(json.normalizer);
+    const addedTokens = readAddedTokens(json.added_tokens, normalizer.apply);
     this.#table = new TokenTable(vocabulary, addedTokens, text);
-    this.#encoder = new Encoder(json, { vocabulary, addedTokens });
+    this.#encoder = new Encoder(json, { vocabulary, addedTokens, normalizer });
     this.#stripsSpace = text.stripsSpace;
     this.#templateSource = files.chatTemplate ?? findChatTemplate(this.#config);
   }

@@ -13,6 +13,8 @@ export interface Vocabulary {
 export interface AddedToken {
   id: number;
   content: string;
+  /** What it is looked for and decoded as: the content, normalised where the text is. */
+  text: string;
   /** A mark, which answers leave out. */
   special: boolean;
   /** Found only where no word goes on at its ends. */
@@ -54,21 +56,27 @@ function fromArray(value: readonly unknown[]): Vocabulary {
   return { tokens: value as readonly string[], ids };
 }
 
-/** @param value `added_tokens`. @throws TokenizerError naming the entry that is none. */
-export function readAddedTokens(value: unknown): AddedToken[] {
+/**
+ * @param value `added_tokens`.
+ * @param normalize The tokenizer's normaliser.
+ * @throws TokenizerError naming the entry that is none.
+ */
+export function readAddedTokens(value: unknown, normalize: (text: string) => string): AddedToken[] {
   return optionalArray(value, 'tokenizer.json:added_tokens').map((entry, i) => {
     if (!isObject(entry) || !isId(entry.id) || typeof entry.content !== 'string' || entry.content === '') {
       throw new TokenizerError(`tokenizer.json:added_tokens.${i}`, 'must have an id and a content');
     }
     const special = entry.special === true;
+    const normalized = entry.normalized === undefined ? !special : entry.normalized === true;
     return {
       id: entry.id,
       content: entry.content,
+      text: normalized ? normalize(entry.content) : entry.content,
       special,
       singleWord: entry.single_word === true,
       lstrip: entry.lstrip === true,
       rstrip: entry.rstrip === true,
-      normalized: entry.normalized === undefined ? !special : entry.normalized === true,
+      normalized,
     };
   });
 }

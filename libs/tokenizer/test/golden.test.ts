@@ -39,12 +39,15 @@ describe.each(goldenNames)('%s', (name) => {
 });
 
 function testChats(tokenizer: Tokenizer, chats: readonly GoldenChat[]): void {
-  test.each(chats)('renders chat %# as transformers does', ({ messages, tools, add_generation_prompt, text, error }) => {
-    const options = { ...(tools && { tools }), addGenerationPrompt: add_generation_prompt };
-    const render = () => tokenizer.renderChat(messages, options);
-    if (error === undefined) expect(render()).toBe(text);
-    else expect(render).toThrow(error);
-  });
+  test.each(chats)(
+    'renders chat %# as transformers does',
+    ({ messages, tools, add_generation_prompt, text, error }) => {
+      const options = { ...(tools && { tools }), addGenerationPrompt: add_generation_prompt };
+      const render = () => tokenizer.renderChat(messages, options);
+      if (error === undefined) expect(render()).toBe(text);
+      else expect(render).toThrow(error);
+    },
+  );
 }
 
 function streamOf(tokenizer: Tokenizer, ids: readonly number[]): string {
