@@ -6,6 +6,9 @@ import type { Vocabulary } from './vocabulary.js';
 /** Bounds the table, and keeps rank and position of a candidate exact in one number (merge-queue.ts). */
 const NUM_MERGES_MAX = 1 << 22;
 
+/** Bounds the ways to make a token of two; SentencePiece's own bound is 16 by default. */
+const SCORED_LENGTH_MAX = 512;
+
 const NONE = -1;
 
 /** Pair of token ids -> rank and result. Lower ranks go first; two pairs may have the same. */
@@ -107,9 +110,14 @@ function readPair(merge: unknown, rank: number): readonly [string, string] {
  * The merges of SentencePiece's BPE, which gives tokens scores instead: any two tokens that make a third are merged, the one of highest
  * score first. Source: https://github.com/google/sentencepiece, src/bpe_model.cc.
  *
- * @param scores By token id; null for tokens that no merge makes.
+ * @param value By token id; null for tokens that no merge makes.
+ * @throws TokenizerError naming the score that is none, or the token that is too long.
  */
-export function mergesByScore(scores: readonly (number | null)[], vocabulary: Vocabulary): MergeTable {
+export function mergesByScore(value: readonly unknown[], vocabulary: Vocabulary): MergeTable {
+  const scores = value.map((score, id) => {
+    if (score === null || (typeof score === 'number' && !Number.isNaN(score))) return score;
+    throw new TokenizerError(`tokenizer.json:model.scores.${id}`, `is ${String(score)}, which is no score`);
+  });
   const merges = scores.flatMap((score, id) => (score === null ? [] : splitsOf(id, vocabulary)));
   checkNumMerges(merges.length);
   const ranks = ranksOf(scores);
@@ -127,7 +135,13 @@ function ranksOf(scores: readonly (number | null)[]): Map<number, number> {
 
 /** Every way to make a token of two others. */
 function splitsOf(id: number, { tokens, ids }: Vocabulary): [left: number, right: number, result: number][] {
-  const token = tokens[id] as string;
+  const token = tokens[id] ?? '';
+  if (token.length > SCORED_LENGTH_MAX) {
+    throw new TokenizerError(
+      `tokenizer.json:model.vocab.${id}`,
+      `has ${token.length} characters, supported are ${SCORED_LENGTH_MAX}`,
+    );
+  }
   const splits: [number, number, number][] = [];
   for (let at = 1; at < token.length; at++) {
     const left = ids.get(token.slice(0, at));
