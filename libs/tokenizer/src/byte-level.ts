@@ -1,5 +1,5 @@
 // The byte-level alphabet: how vocabularies of GPT-2's kind write arbitrary bytes as printable characters.
-// Used by bpe.ts and token-text.ts. Source: bytes_to_unicode in openai/gpt-2, encoder.py.
+// Used by bpe.ts and token-spelling.ts. Source: bytes_to_unicode in openai/gpt-2, encoder.py.
 
 /** byteToChar[byte] = the character that stands for it. */
 export const byteToChar: readonly string[] = makeByteToChar();

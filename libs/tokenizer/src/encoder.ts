@@ -46,6 +46,7 @@ export class Encoder {
     this.#preTokenizer = makePreTokenizer(json.pre_tokenizer);
     this.#model = makeModel(json.model, vocabulary, this.#preTokenizer.isByteLevel);
     this.#surroundings = readPostProcessor(json.post_processor);
+    checkKnown([...this.#surroundings.before, ...this.#surroundings.after], vocabulary, addedTokens);
     this.#finders = makeFinders(addedTokens);
     this.#plainFinders = makeFinders(addedTokens.filter((token) => !token.special));
     this.keepsLength =
@@ -90,6 +91,12 @@ function makeModel(json: unknown, vocabulary: Vocabulary, isByteLevel: boolean):
   const model = requireObject(json, field);
   if (model.type !== 'BPE') throw new TokenizerError(`${field}.type`, `is ${typeOf(json)}, supported is BPE`);
   return new Bpe(model, { vocabulary, isByteLevel });
+}
+
+function checkKnown(ids: readonly number[], { tokens }: Vocabulary, addedTokens: readonly AddedToken[]): void {
+  const unknown = ids.find((id) => tokens[id] === undefined && addedTokens.every((token) => token.id !== id));
+  if (unknown === undefined) return;
+  throw new TokenizerError('tokenizer.json:post_processor', `has the id ${unknown}, which no token has`);
 }
 
 function makeFinders(tokens: readonly AddedToken[]): Finders {

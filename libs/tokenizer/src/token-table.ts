@@ -1,5 +1,5 @@
 // Token id to bytes. Made by Tokenizer; the output path reads it once a token.
-import type { TokenText } from './token-text.js';
+import type { TokenSpelling } from './token-spelling.js';
 import type { AddedToken, Vocabulary } from './vocabulary.js';
 
 /** UTF-8 needs three bytes for a UTF-16 unit at most. */
@@ -17,7 +17,7 @@ export class TokenTable {
   readonly #bytes: Uint8Array;
   readonly #ends: Uint32Array;
 
-  constructor(vocabulary: Vocabulary, addedTokens: readonly AddedToken[], text: TokenText) {
+  constructor(vocabulary: Vocabulary, addedTokens: readonly AddedToken[], spelling: TokenSpelling) {
     const added = new Map(addedTokens.map((token) => [token.id, token.text]));
     this.numIds = addedTokens.reduce((numIds, { id }) => Math.max(numIds, id + 1), vocabulary.tokens.length);
     this.#ends = new Uint32Array(this.numIds);
@@ -28,8 +28,8 @@ export class TokenTable {
       const addedText = added.get(id);
       const token = vocabulary.tokens[id];
       let numBytes = 0;
-      if (addedText !== undefined) numBytes = text.writeAdded(addedText, room.subarray(end));
-      else if (token !== undefined) numBytes = text.write(token, room.subarray(end));
+      if (addedText !== undefined) numBytes = spelling.writeAdded(addedText, room.subarray(end));
+      else if (token !== undefined) numBytes = spelling.write(token, room.subarray(end));
       tokenBytesMax = Math.max(tokenBytesMax, numBytes);
       this.#ends[id] = end += numBytes;
     }

@@ -5,8 +5,8 @@ import { Encoder } from './encoder.js';
 import { TokenizerError } from './error.js';
 import { isObject } from './json.js';
 import { makeNormalizer } from './normalizer.js';
+import { readTokenSpelling } from './token-spelling.js';
 import { TokenTable } from './token-table.js';
-import { readTokenText } from './token-text.js';
 import { readAddedTokens, readVocabulary } from './vocabulary.js';
 
 /** Parsed files of a model directory. */
@@ -40,13 +40,13 @@ export class Tokenizer {
   constructor(files: TokenizerFiles) {
     const json = requireFile(files.tokenizer, 'tokenizer.json');
     this.#config = requireFile(files.config, 'tokenizer_config.json');
-    const text = readTokenText(json.decoder);
+    const spelling = readTokenSpelling(json.decoder);
     const vocabulary = readVocabulary(isObject(json.model) ? json.model.vocab : undefined);
     const normalizer = makeNormalizer(json.normalizer);
     const addedTokens = readAddedTokens(json.added_tokens, normalizer.apply);
-    this.#table = new TokenTable(vocabulary, addedTokens, text);
+    this.#table = new TokenTable(vocabulary, addedTokens, spelling);
     this.#encoder = new Encoder(json, { vocabulary, addedTokens, normalizer });
-    this.#stripsSpace = text.stripsSpace;
+    this.#stripsSpace = spelling.stripsSpace;
     this.#templateSource = files.chatTemplate ?? findChatTemplate(this.#config);
   }
 

@@ -12,6 +12,10 @@ describe.each(goldenNames)('%s', (name) => {
     expect(ids).toEqual(golden.texts.map((row) => ({ text: row.text, ids: row.ids })));
   });
 
+  test('bounds the number of tokens from below', () => {
+    for (const { text, ids } of golden.texts) expect(tokenizer.numTokensMin(text)).toBeLessThanOrEqual(ids.length);
+  });
+
   test('puts around a text what the model wants there', () => {
     for (const { text, ids } of golden.with_bos) expect(tokenizer.encode(text, { addSpecial: true })).toEqual(ids);
   });

@@ -179,6 +179,24 @@ describe('files that are refused', () => {
       },
     ],
     [
+      'tokenizer.json:post_processor',
+      {
+        ...tokenizer,
+        post_processor: {
+          type: 'TemplateProcessing',
+          single: [{ Sequence: { id: 'A' } }, { SpecialToken: { id: 'x' } }],
+          special_tokens: { x: { id: 'x', ids: [99_999], tokens: ['x'] } },
+        },
+      },
+    ],
+    [
+      'tokenizer.json:decoder.decoders.0',
+      {
+        ...tokenizer,
+        decoder: { type: 'Sequence', decoders: [{ type: 'Replace', pattern: { String: '' }, content: 'x' }] },
+      },
+    ],
+    [
       'tokenizer.json:decoder.decoders.1.type',
       { ...tokenizer, decoder: { type: 'Sequence', decoders: [{ type: 'Fuse' }, { type: 'ByteFallback' }] } },
     ],

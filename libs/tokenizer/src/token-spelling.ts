@@ -4,10 +4,9 @@
 import { charCodeToByte } from './byte-level.js';
 import { TokenizerError } from './error.js';
 import { isObject, optionalArray, requireText, typeOf } from './json.js';
-import { makePattern } from './pattern.js';
 
 /** How tokens are written. */
-export interface TokenText {
+export interface TokenSpelling {
   /**
    * Writes the bytes of a token of the model's vocabulary to the beginning of a place that has three for each of its UTF-16 units.
    *
@@ -25,7 +24,7 @@ const utf8 = new TextEncoder();
 
 const writeText = (text: string, place: Uint8Array) => utf8.encodeInto(text, place).written;
 
-const byteLevel: TokenText = {
+const byteLevel: TokenSpelling = {
   write(token, place) {
     for (let i = 0; i < token.length; i++) {
       const byte = charCodeToByte(token.charCodeAt(i));
@@ -42,7 +41,7 @@ const byteLevel: TokenText = {
 const BYTE_TOKEN = /^<0x([0-9A-Fa-f]{2})>$/;
 
 /** @param json The `decoder` of a tokenizer.json. @throws TokenizerError naming what is not supported. */
-export function readTokenText(json: unknown): TokenText {
+export function readTokenSpelling(json: unknown): TokenSpelling {
   const field = 'tokenizer.json:decoder';
   const isSequence = typeOf(json) === 'Sequence' && isObject(json);
   const steps = isSequence ? optionalArray(json.decoders, `${field}.decoders`) : [json];
@@ -52,7 +51,7 @@ export function readTokenText(json: unknown): TokenText {
 }
 
 /** Replace, ByteFallback, Fuse and Strip in this order, as SentencePiece's models have them; each may be missing. */
-function readSentencePiece(steps: readonly unknown[], field: string): TokenText {
+function readSentencePiece(steps: readonly unknown[], field: string): TokenSpelling {
   const rest = steps.map((step, i) => ({ step, field: `${field}.${i}` }));
   const take = (type: string) => (typeOf(rest[0]?.step) === type ? rest.shift() : undefined);
   const replace = take('Replace');
@@ -76,13 +75,14 @@ function readSentencePiece(steps: readonly unknown[], field: string): TokenText 
   return { write, writeAdded: write, stripsSpace };
 }
 
+/** Only from a text to at most one character, so that nothing becomes longer and a token's place holds its bytes. */
 function readReplace(json: Record<string, unknown>, field: string): (token: string) => string {
-  const pattern = makePattern(json.pattern, `${field}.pattern`);
+  const from = isObject(json.pattern) ? json.pattern.String : undefined;
   const content = requireText(json.content, `${field}.content`);
-  // Nothing becomes longer, so that a token's place holds its bytes.
-  if (content.length > 1)
-    throw new TokenizerError(`${field}.content`, 'has more than one character, which is not supported');
-  return (token) => token.replace(pattern, () => content);
+  if (typeof from !== 'string' || from === '' || content.length > 1) {
+    throw new TokenizerError(field, 'must replace a text by at most one character');
+  }
+  return (token) => token.replaceAll(from, content);
 }
 
 /** Whether it takes a space away; nothing else is supported. */
