@@ -30,7 +30,8 @@ DEEPSEEK = (
 class Kind:
     """A tokenizer: bos, eos and extra are special, `plain` tokens are added but not special, `add_bos` puts bos before every text.
 
-    digits: every digit is a piece. flagged: added tokens with flags of their own. texts: what it is checked with beside the common texts.
+    digits: every digit is a piece. flagged: added tokens with flags of their own. texts: what it is checked with beside every `common`-th of
+    the common texts.
     metaspace: how the pre-tokeniser writes spaces; without it the normaliser does. byte_fallback, fuse_unk: as in the model.
     """
 
@@ -46,6 +47,7 @@ class Kind:
     digits: bool = False
     flagged: tuple[AddedToken, ...] = ()
     texts: tuple[str, ...] = ()
+    common: int = 1
     metaspace: pre_tokenizers.Metaspace | None = None
     byte_fallback: bool = True
     fuse_unk: bool = True
@@ -172,13 +174,13 @@ KINDS = {
     "llama": Kind(sentencepiece, "<s>", "</s>", "<pad>", add_bos=True),
     "mistral": Kind(sentencepiece, "<s>", "</s>", "[INST]", ("[/INST]",), add_bos=True, metaspace=FIRST),
     "flags-bytes": Kind(
-        byte_level, "<s>", "</s>", "<pad>", patterns=(QWEN2,), nfc=True, flagged=FLAGGED, texts=FLAGGED_TEXTS
+        byte_level, "<s>", "</s>", "<pad>", patterns=(QWEN2,), nfc=True, flagged=FLAGGED, texts=FLAGGED_TEXTS, common=4
     ),
-    "flags-prepend": Kind(sentencepiece, "<s>", "</s>", "<pad>", flagged=FLAGGED, texts=FLAGGED_TEXTS),
-    "flags-first": Kind(sentencepiece, "<s>", "</s>", "<pad>", metaspace=FIRST, flagged=FLAGGED, texts=FLAGGED_TEXTS),
-    "unknown": Kind(sentencepiece, "<s>", "</s>", "<pad>", byte_fallback=False),
+    "flags-prepend": Kind(sentencepiece, "<s>", "</s>", "<pad>", flagged=FLAGGED, texts=FLAGGED_TEXTS, common=4),
+    "flags-first": Kind(sentencepiece, "<s>", "</s>", "<pad>", metaspace=FIRST, flagged=FLAGGED, texts=FLAGGED_TEXTS, common=4),
+    "unknown": Kind(sentencepiece, "<s>", "</s>", "<pad>", byte_fallback=False, common=3),
     "unknown-split": Kind(
-        sentencepiece, "<s>", "</s>", "<pad>", byte_fallback=False, fuse_unk=False,
+        sentencepiece, "<s>", "</s>", "<pad>", byte_fallback=False, fuse_unk=False, common=3,
         metaspace=pre_tokenizers.Metaspace(SPACE, prepend_scheme="always", split=True),
     ),
 }
