@@ -16,9 +16,11 @@ import torch
 import transformers
 
 import families
+from chat_fixtures import make_chats
 from gguf_blocks import make_gguf_blocks
 from gguf_kinds import KINDS as GGUF_FILES
 from gguf_models import make_gguf
+from gguf_splits import make_gguf_splits
 from golden import make_golden
 from tokenizer_fixtures import make_tokenizer
 from tokenizer_kinds import KINDS as TOKENIZERS
@@ -37,6 +39,8 @@ def all_jobs(out: str) -> dict[str, Callable[[], str]]:
     jobs = {v.name: partial(make_golden, v, f"{out}/{v.name}") for v in all_variants()}
     jobs |= {f"tokenizers/{name}": partial(make_tokenizer, name, f"{out}/tokenizers/{name}") for name in TOKENIZERS}
     jobs |= {f"gguf/{name}": partial(make_gguf, name, f"{out}/gguf/{name}", f"{out}/tokenizers") for name in GGUF_FILES}
+    jobs["chats"] = partial(make_chats, f"{out}/chats")
+    jobs["gguf-tokenizers"] = partial(make_gguf_splits, f"{out}/gguf-tokenizers")
     jobs["gguf-blocks"] = partial(make_gguf_blocks, f"{out}/gguf-blocks")
     return jobs
 

@@ -77,7 +77,7 @@ def make_tokenizer(name: str, directory: str) -> str:
     tokenizer = kind.build(kind)
     tokenizer.save(f"{directory}/tokenizer.json", pretty=False)
     write_config(directory, name, kind)
-    texts = texts_for(kind.bos, kind.eos, kind.extra)
+    texts = [*texts_for(kind.bos, kind.eos, kind.extra)[:: kind.common], *kind.texts]
     golden = {
         "format": "switchyard-tokenizer-golden",
         "version": 1,

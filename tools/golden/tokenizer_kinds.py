@@ -28,7 +28,12 @@ DEEPSEEK = (
 
 @dataclass(frozen=True)
 class Kind:
-    """A tokenizer: bos, eos and extra are special, `plain` tokens are added but not special, `add_bos` puts bos before every text."""
+    """A tokenizer: bos, eos and extra are special, `plain` tokens are added but not special, `add_bos` puts bos before every text.
+
+    digits: every digit is a piece. flagged: added tokens with flags of their own. texts: what it is checked with beside every `common`-th of
+    the common texts.
+    metaspace: how the pre-tokeniser writes spaces; without it the normaliser does. byte_fallback, fuse_unk: as in the model.
+    """
 
     build: Callable[["Kind"], Tokenizer]
     bos: str
@@ -39,6 +44,13 @@ class Kind:
     patterns: tuple[str, ...] = ()
     nfc: bool = False
     ignore_merges: bool = False
+    digits: bool = False
+    flagged: tuple[AddedToken, ...] = ()
+    texts: tuple[str, ...] = ()
+    common: int = 1
+    metaspace: pre_tokenizers.Metaspace | None = None
+    byte_fallback: bool = True
+    fuse_unk: bool = True
 
     def special(self) -> list[str]:
         return list(dict.fromkeys((self.bos, self.eos, self.extra)))
@@ -47,6 +59,8 @@ class Kind:
 def add_tokens(tokenizer: Tokenizer, kind: Kind) -> None:
     tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in kind.special()])
     tokenizer.add_tokens([AddedToken(t, normalized=False, special=False) for t in kind.plain])
+    tokenizer.add_tokens([t for t in kind.flagged if not t.special])
+    tokenizer.add_special_tokens([t for t in kind.flagged if t.special])
 
 
 def bos_template(tokenizer: Tokenizer, kind: Kind) -> processors.TemplateProcessing:
@@ -61,8 +75,9 @@ def byte_level(kind: Kind) -> Tokenizer:
     if kind.nfc:
         tokenizer.normalizer = normalizers.NFC()
     cuts = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in kind.patterns]
+    digits = [pre_tokenizers.Digits(individual_digits=True)] if kind.digits else []
     last = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not cuts)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*cuts, last]) if cuts else last
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*cuts, *digits, last]) if cuts or digits else last
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(vocab_size=256 + NUM_LEARNED, initial_alphabet=alphabet, show_progress=False)
@@ -101,14 +116,15 @@ def all_merges(pieces: list[str]) -> list[tuple[str, str]]:
     return merges
 
 
-def sentencepiece(kind: Kind, metaspace: bool) -> Tokenizer:
-    """SentencePiece-style BPE with byte fallback. Spaces become '▁' in the normaliser (Llama) or in the pre-tokeniser (Mistral)."""
+def sentencepiece(kind: Kind) -> Tokenizer:
+    """SentencePiece-style BPE. Spaces become '▁' in the normaliser (Llama) or in the pre-tokeniser (Mistral)."""
     pieces = learned_pieces()
-    first = ["<unk>", kind.bos, kind.eos, *(f"<0x{byte:02X}>" for byte in range(256))]
-    vocabulary = {piece: idx for idx, piece in enumerate([*first, *pieces])}
-    tokenizer = Tokenizer(models.BPE(vocabulary, all_merges(pieces), unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    if metaspace:
-        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(SPACE, prepend_scheme="first", split=False)
+    in_bytes = [f"<0x{byte:02X}>" for byte in range(256)] if kind.byte_fallback else []
+    vocabulary = {piece: idx for idx, piece in enumerate(["<unk>", kind.bos, kind.eos, *in_bytes, *pieces])}
+    model = models.BPE(vocabulary, all_merges(pieces), unk_token="<unk>", fuse_unk=kind.fuse_unk, byte_fallback=kind.byte_fallback)
+    tokenizer = Tokenizer(model)
+    if kind.metaspace:
+        tokenizer.pre_tokenizer = kind.metaspace
     else:
         tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(SPACE), normalizers.Replace(" ", SPACE)])
     tokenizer.decoder = decoders.Sequence(
@@ -120,6 +136,31 @@ def sentencepiece(kind: Kind, metaspace: bool) -> Tokenizer:
     return tokenizer
 
 
+FLAGGED = (
+    AddedToken("<mask>", lstrip=True, normalized=False, special=True),
+    AddedToken("<sep>", rstrip=True, normalized=False, special=True),
+    AddedToken("<both>", lstrip=True, rstrip=True, normalized=False, special=False),
+    AddedToken("cat", single_word=True, normalized=False, special=False),
+    AddedToken("catalog", normalized=False, special=False),
+    AddedToken("an\u0303o \u5e74", normalized=True, special=False),
+    AddedToken("two words", normalized=True, lstrip=True, special=False),
+)
+FLAGGED_TEXTS = (
+    "a <mask> b <sep> c <both> d",
+    "a\u00a0\t<mask><mask>  <sep>  <sep>\u3000<mask>\n",
+    "  <mask>  <both>  <both>  ",
+    "cat cats, cat! concat cat_ cat\u0301 \u4f60cat\u597d catalog catalogs",
+    "cat",
+    "<mask>cat<sep>cat<both>",
+    "an\u0303o \u5e74 a\u00f1o \u5e74 ano \u5e74",
+    "say two words and  two words <sep> two words",
+    "<s>first word",
+    "two words first",
+    "<sep>after",
+)
+
+FIRST = pre_tokenizers.Metaspace(SPACE, prepend_scheme="first", split=False)
+
 KINDS = {
     "gpt2": Kind(byte_level, "<|endoftext|>", "<|endoftext|>", "<|endoftext|>"),
     "qwen2": Kind(byte_level, "<|im_start|>", "<|im_end|>", "<|endoftext|>", ("<tool_call>", "</tool_call>"), patterns=(QWEN2,), nfc=True),
@@ -129,6 +170,17 @@ KINDS = {
     "deepseek-v3": Kind(
         byte_level, "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", ("<think>", "</think>"), add_bos=True, patterns=DEEPSEEK
     ),
-    "llama": Kind(lambda kind: sentencepiece(kind, metaspace=False), "<s>", "</s>", "<pad>", add_bos=True),
-    "mistral": Kind(lambda kind: sentencepiece(kind, metaspace=True), "<s>", "</s>", "[INST]", ("[/INST]",), add_bos=True),
+    "smollm": Kind(byte_level, "<|im_start|>", "<|im_end|>", "<|endoftext|>", digits=True),
+    "llama": Kind(sentencepiece, "<s>", "</s>", "<pad>", add_bos=True),
+    "mistral": Kind(sentencepiece, "<s>", "</s>", "[INST]", ("[/INST]",), add_bos=True, metaspace=FIRST),
+    "flags-bytes": Kind(
+        byte_level, "<s>", "</s>", "<pad>", patterns=(QWEN2,), nfc=True, flagged=FLAGGED, texts=FLAGGED_TEXTS, common=4
+    ),
+    "flags-prepend": Kind(sentencepiece, "<s>", "</s>", "<pad>", flagged=FLAGGED, texts=FLAGGED_TEXTS, common=4),
+    "flags-first": Kind(sentencepiece, "<s>", "</s>", "<pad>", metaspace=FIRST, flagged=FLAGGED, texts=FLAGGED_TEXTS, common=4),
+    "unknown": Kind(sentencepiece, "<s>", "</s>", "<pad>", byte_fallback=False, common=3),
+    "unknown-split": Kind(
+        sentencepiece, "<s>", "</s>", "<pad>", byte_fallback=False, fuse_unk=False, common=3,
+        metaspace=pre_tokenizers.Metaspace(SPACE, prepend_scheme="always", split=True),
+    ),
 }

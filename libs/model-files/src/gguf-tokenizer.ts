@@ -1,102 +1,111 @@
 // The tokenizer of a GGUF file in the form of a Hugging Face tokenizer.json, which libs/tokenizer reads. Used by open-model.ts.
-// Byte-level BPE only. llama.cpp names the splitting of texts before BPE; what a name means stands here, as data.
+// "gpt2" is byte-level BPE, "llama" SentencePiece's BPE. Source: https://github.com/ggml-org/llama.cpp, src/llama-vocab.cpp.
 import { type GgufTokenizer, ModelError } from '@switchyard/model';
 import type { TokenizerFiles } from '@switchyard/tokenizer';
+import { type Splitting, splittings } from './gguf-splitting.js';
 
-/** The parts of a tokenizer.json that `tokenizer.ggml.pre` stands for. */
-interface Splitting {
+/** Parts of a tokenizer.json that depend on the kind of tokenizer. */
+interface KindParts {
   normalizer: unknown;
-  preTokenizer: unknown;
-  /** A piece that is a token as a whole is not merged. */
-  ignoreMerges: boolean;
+  pre_tokenizer: unknown;
+  decoder: unknown;
+  model: Record<string, unknown>;
+  /** Whether a begin-of-sequence token goes before a text where the file does not say. */
+  addBosToken: boolean;
 }
 
-const byteLevel = (useRegex: boolean) => ({
-  type: 'ByteLevel',
-  add_prefix_space: false,
-  trim_offsets: true,
-  use_regex: useRegex,
-});
-const sequence = (...pretokenizers: unknown[]) => ({ type: 'Sequence', pretokenizers });
-const split = (regex: string) => ({
-  type: 'Split',
-  pattern: { Regex: regex },
-  behavior: 'Isolated',
-  invert: false,
-});
-const words = (digits: string) =>
-  `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
+type Kind = (tokenizer: GgufTokenizer, file: string) => KindParts;
 
-const plain = { normalizer: null, ignoreMerges: false };
+/** How SentencePiece writes a space. */
+const SPACE = '\u2581';
 
-/** Source: tokenizer.json of GPT-2, SmolLM2, Llama 3 and Qwen2. */
-const splittings: Readonly<Record<string, Splitting>> = {
-  'gpt-2': { ...plain, preTokenizer: byteLevel(true) },
-  smollm: { ...plain, preTokenizer: sequence({ type: 'Digits', individual_digits: true }, byteLevel(true)) },
-  'llama-bpe': {
-    normalizer: null,
-    ignoreMerges: true,
-    preTokenizer: sequence(split(words('\\p{N}{1,3}')), byteLevel(false)),
-  },
-  qwen2: {
-    normalizer: { type: 'NFC' },
-    ignoreMerges: false,
-    preTokenizer: sequence(split(words('\\p{N}')), byteLevel(false)),
-  },
-};
+/** By `tokenizer.ggml.model`. */
+const kinds: Readonly<Record<string, Kind>> = { gpt2: byteLevelParts, llama: sentencePieceParts };
 
 /** @throws ModelError naming the kind of tokenizer that is not supported. */
 export function tokenizerFilesOf(tokenizer: GgufTokenizer, file: string): TokenizerFiles {
-  if (tokenizer.model !== 'gpt2') {
-    throw new ModelError(`${file}:tokenizer.ggml.model`, `is ${tokenizer.model}, supported is gpt2 (byte-level BPE)`);
+  const kind = Object.hasOwn(kinds, tokenizer.model) ? kinds[tokenizer.model] : undefined;
+  if (!kind) {
+    const known = Object.keys(kinds).join(', ');
+    throw new ModelError(`${file}:tokenizer.ggml.model`, `is ${tokenizer.model}, supported is one of ${known}`);
   }
-  const splitting = Object.hasOwn(splittings, tokenizer.pre) ? splittings[tokenizer.pre] : undefined;
-  if (!splitting) {
-    const known = Object.keys(splittings).join(', ');
-    throw new ModelError(`${file}:tokenizer.ggml.pre`, `is ${tokenizer.pre}, supported is one of ${known}`);
-  }
-  if (!tokenizer.merges) throw new ModelError(`${file}:tokenizer.ggml.merges`, 'is missing');
+  const { addBosToken, ...parts } = kind(tokenizer, file);
   return {
-    tokenizer: tokenizerJson(tokenizer, splitting, tokenizer.merges),
+    tokenizer: {
+      version: '1.0',
+      added_tokens: addedTokens(tokenizer),
+      post_processor: postProcessor(tokenizer, addBosToken),
+      ...parts,
+    },
     config: configJson(tokenizer),
     ...(tokenizer.chatTemplate !== null && { chatTemplate: tokenizer.chatTemplate }),
   };
 }
 
-function tokenizerJson(tokenizer: GgufTokenizer, splitting: Splitting, merges: readonly string[]): unknown {
-  const { tokens, types } = tokenizer;
-  const added = tokens.flatMap((content, id) => {
-    const isSpecial = types[id] === 'control' || types[id] === 'unknown';
-    if (!isSpecial && types[id] !== 'user-defined') return [];
-    return [{ id, content, special: isSpecial, single_word: false, lstrip: false, rstrip: false, normalized: false }];
-  });
+function byteLevelParts(tokenizer: GgufTokenizer, file: string): KindParts {
+  const { normalizer, preTokenizer, ignoreMerges, addBosToken } = findSplitting(tokenizer.pre, file);
+  const { tokens, merges } = tokenizer;
+  if (!merges) throw new ModelError(`${file}:tokenizer.ggml.merges`, 'is missing');
   return {
-    version: '1.0',
-    added_tokens: added,
-    normalizer: splitting.normalizer,
-    pre_tokenizer: splitting.preTokenizer,
-    post_processor: postProcessor(tokenizer),
-    decoder: byteLevel(true),
-    model: {
-      type: 'BPE',
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-      merges,
-      unk_token: null,
-      ignore_merges: splitting.ignoreMerges,
-    },
+    normalizer,
+    pre_tokenizer: preTokenizer,
+    decoder: { type: 'ByteLevel' },
+    model: { type: 'BPE', vocab: tokens, merges, ignore_merges: ignoreMerges },
+    addBosToken,
   };
 }
 
-/** Puts the tokens around a text that the file says belong there. */
-function postProcessor({ tokens, addBosToken, addEosToken, bosTokenId, eosTokenId }: GgufTokenizer): unknown {
-  const bos = addBosToken === true && bosTokenId !== null ? (tokens[bosTokenId] as string) : undefined;
-  const eos = addEosToken === true && eosTokenId !== null ? (tokens[eosTokenId] as string) : undefined;
-  const marks = [bos, eos].filter((mark) => mark !== undefined);
-  if (marks.length === 0) return null;
-  const special = (id: string | undefined) => (id === undefined ? [] : [{ SpecialToken: { id, type_id: 0 } }]);
-  const single = [...special(bos), { Sequence: { id: 'A', type_id: 0 } }, ...special(eos)];
-  const entries = marks.map((id) => [id, { id, ids: [tokens.indexOf(id)], tokens: [id] }]);
-  return { type: 'TemplateProcessing', single, pair: single, special_tokens: Object.fromEntries(entries) };
+function findSplitting(name: string, file: string): Splitting {
+  const splitting = Object.hasOwn(splittings, name) ? splittings[name] : undefined;
+  if (splitting) return splitting;
+  const known = Object.keys(splittings).join(', ');
+  throw new ModelError(`${file}:tokenizer.ggml.pre`, `is ${name}, supported is one of ${known}`);
+}
+
+/** The whole text is one piece; every stretch between special tokens gets a space before it, unless the file says otherwise. */
+function sentencePieceParts(tokenizer: GgufTokenizer, file: string): KindParts {
+  const { tokens, types, scores, unknownTokenId, addSpacePrefix } = tokenizer;
+  if (!scores) throw new ModelError(`${file}:tokenizer.ggml.scores`, 'is missing');
+  const hasPrefix = addSpacePrefix ?? true;
+  const replace = (from: string, content: string) => ({ type: 'Replace', pattern: { String: from }, content });
+  const prepend = hasPrefix ? [{ type: 'Prepend', prepend: SPACE }] : [];
+  const strip = { type: 'Strip', content: ' ', start: hasPrefix ? 1 : 0, stop: 0 };
+  return {
+    normalizer: { type: 'Sequence', normalizers: [...prepend, replace(' ', SPACE)] },
+    pre_tokenizer: null,
+    decoder: { type: 'Sequence', decoders: [replace(SPACE, ' '), { type: 'ByteFallback' }, { type: 'Fuse' }, strip] },
+    model: {
+      type: 'BPE',
+      vocab: tokens,
+      scores: scores.map((score, id) => (types[id] === 'normal' ? score : null)),
+      byte_fallback: true,
+      fuse_unk: true,
+      unk_token: unknownTokenId === null ? null : tokens[unknownTokenId],
+    },
+    addBosToken: true,
+  };
+}
+
+function addedTokens({ tokens, types }: GgufTokenizer): unknown[] {
+  return tokens.flatMap((content, id) => {
+    const special = types[id] === 'control' || types[id] === 'unknown';
+    return special || types[id] === 'user-defined' ? [{ id, content, special, normalized: false }] : [];
+  });
+}
+
+/** Puts the tokens around a text that belong there. */
+function postProcessor(tokenizer: GgufTokenizer, addBosByDefault: boolean): unknown {
+  const { tokens, addBosToken, addEosToken, bosTokenId, eosTokenId } = tokenizer;
+  const bosId = (addBosToken ?? addBosByDefault) ? bosTokenId : null;
+  const eosId = addEosToken === true ? eosTokenId : null;
+  const ids = [bosId, eosId].filter((id) => id !== null);
+  if (ids.length === 0) return null;
+  const special = (id: number | null) => (id === null ? [] : [{ SpecialToken: { id: String(id), type_id: 0 } }]);
+  return {
+    type: 'TemplateProcessing',
+    single: [...special(bosId), { Sequence: { id: 'A', type_id: 0 } }, ...special(eosId)],
+    special_tokens: Object.fromEntries(ids.map((id) => [id, { id: String(id), ids: [id], tokens: [tokens[id]] }])),
+  };
 }
 
 /** Names of special tokens, which chat templates use. */

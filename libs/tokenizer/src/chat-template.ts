@@ -2,12 +2,22 @@
 // Templates come with the model and are trusted as its weights are; messages are data and never parsed as a template.
 import { Template } from '@huggingface/jinja';
 import { TokenizerError } from './error.js';
+import { redirectStripCalls, stripFunctions } from './strip-calls.js';
 
 /** One turn of a conversation. */
 export interface ChatMessage {
   /** "system", "user", "assistant" or "tool". */
   role: string;
-  content: string;
+  /** Parts ({type: "text", text}) and null only for templates that know them. */
+  content: string | readonly Record<string, unknown>[] | null;
+  /** Calls of an assistant, in OpenAI's form. Most templates take `arguments` as an object, some as a text. */
+  tool_calls?: readonly Record<string, unknown>[];
+  /** Of a tool: the call that it answers. */
+  tool_call_id?: string;
+  /** Of a tool or another speaker. */
+  name?: string;
+  /** What an assistant thought before it answered. */
+  reasoning_content?: string;
 }
 
 /** What a template may be given besides the messages. */
@@ -16,6 +26,8 @@ export interface ChatOptions {
   tools?: readonly Record<string, unknown>[];
   /** Ends with the opening of the assistant's turn; true by default. */
   addGenerationPrompt?: boolean;
+  /** Variables of the template's own, such as `enable_thinking`. */
+  variables?: Record<string, unknown>;
 }
 
 /** A parsed template with the names of the model's special tokens. */
@@ -27,6 +39,7 @@ export class ChatTemplate {
   constructor(source: string, config: Record<string, unknown>) {
     try {
       this.#template = new Template(source);
+      redirectStripCalls(this.#template.parsed);
     } catch (error) {
       throw new TokenizerError('chat_template', `cannot be parsed (${(error as Error).message})`);
     }
@@ -35,12 +48,16 @@ export class ChatTemplate {
 
   /** @throws TokenizerError when the template refuses the conversation. */
   render(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
-    const { tools, addGenerationPrompt = true } = options;
+    const { tools, addGenerationPrompt = true, variables } = options;
     try {
       return this.#template.render({
+        ...stripFunctions,
         ...this.#tokens,
+        ...variables,
         messages,
-        ...(tools && { tools }),
+        // As transformers has them: defined, and none where there are none.
+        tools: tools ?? null,
+        documents: null,
         add_generation_prompt: addGenerationPrompt,
       });
     } catch (error) {
@@ -59,13 +76,12 @@ export function findChatTemplate(config: Record<string, unknown>): string | unde
   return typeof source === 'string' ? source : undefined;
 }
 
-/** Tokens stand as text or as {content}. */
+/** Every field that names a token, such as "bos_token". Tokens stand as text or as {content}. */
 function specialTokenTexts(config: Record<string, unknown>): Record<string, string> {
   const texts: Record<string, string> = {};
-  for (const name of ['bos_token', 'eos_token', 'pad_token', 'unk_token']) {
-    const value = config[name];
+  for (const [name, value] of Object.entries(config)) {
     const text = typeof value === 'string' ? value : (value as { content?: unknown } | null | undefined)?.content;
-    if (typeof text === 'string') texts[name] = text;
+    if (name.endsWith('_token') && typeof text === 'string') texts[name] = text;
   }
   return texts;
 }

@@ -1,10 +1,13 @@
 // Text to token ids and back, and the model's chat template. Made by libs/model-files from a model's files; the router
-// encodes with it, prefill and decode turn ids into text. Encoding is by the Hugging Face package, the way back is our own
-// table (token-table.ts), because a stream needs the bytes of a single token.
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+// encodes with it, prefill and decode turn ids into text.
 import { type ChatMessage, type ChatOptions, ChatTemplate, findChatTemplate } from './chat-template.js';
+import { Encoder } from './encoder.js';
 import { TokenizerError } from './error.js';
+import { isObject } from './json.js';
+import { makeNormalizer } from './normalizer.js';
+import { readTokenSpelling } from './token-spelling.js';
 import { TokenTable } from './token-table.js';
+import { readAddedTokens, readVocabulary } from './vocabulary.js';
 
 /** Parsed files of a model directory. */
 export interface TokenizerFiles {
@@ -23,25 +26,27 @@ export interface EncodeOptions {
   addSpecial?: boolean;
 }
 
-/** Tokenizer of one model: byte-level BPE only. */
+/** Tokenizer of one model: BPE, byte-level or in SentencePiece's manner. */
 export class Tokenizer {
-  readonly #files: Record<string, unknown>;
   readonly #config: Record<string, unknown>;
-  readonly #encoder: HuggingFaceTokenizer;
+  readonly #encoder: Encoder;
   readonly #table: TokenTable;
-  readonly #keepsLength: boolean;
+  /** Whether a whole text has a space less at its start than its tokens. */
+  readonly #stripsSpace: boolean;
   readonly #templateSource: string | undefined;
   #template: ChatTemplate | undefined;
-  #plainEncoder: HuggingFaceTokenizer | undefined;
 
-  /** @throws TokenizerError for files that are not those of a byte-level BPE tokenizer. */
+  /** @throws TokenizerError for files that are not those of a supported tokenizer. */
   constructor(files: TokenizerFiles) {
-    this.#files = requireObject(files.tokenizer, 'tokenizer.json');
-    this.#config = requireObject(files.config, 'tokenizer_config.json');
-    checkByteLevel(this.#files);
-    this.#table = new TokenTable(this.#files);
-    this.#encoder = makeEncoder(this.#files, this.#config);
-    this.#keepsLength = keepsLength(this.#files);
+    const json = requireFile(files.tokenizer, 'tokenizer.json');
+    this.#config = requireFile(files.config, 'tokenizer_config.json');
+    const spelling = readTokenSpelling(json.decoder);
+    const vocabulary = readVocabulary(isObject(json.model) ? json.model.vocab : undefined);
+    const normalizer = makeNormalizer(json.normalizer);
+    const addedTokens = readAddedTokens(json.added_tokens, normalizer.apply);
+    this.#table = new TokenTable(vocabulary, addedTokens, spelling);
+    this.#encoder = new Encoder(json, { vocabulary, addedTokens, normalizer });
+    this.#stripsSpace = spelling.stripsSpace;
     this.#templateSource = files.chatTemplate ?? findChatTemplate(this.#config);
   }
 
@@ -53,9 +58,7 @@ export class Tokenizer {
   /** Token ids of a text. Lone surrogates count as U+FFFD. */
   encode(text: string, options: EncodeOptions = {}): number[] {
     const { parseSpecial = true, addSpecial = false } = options;
-    if (text === '' && !addSpecial) return [];
-    const encoder = parseSpecial ? this.#encoder : this.#makePlainEncoder();
-    return encoder.encode(text, { add_special_tokens: addSpecial }).ids;
+    return this.#encoder.encode(text, parseSpecial, addSpecial);
   }
 
   /** The conversation as the model reads it. @throws TokenizerError without a template, or when it refuses the messages. */
@@ -80,16 +83,20 @@ export class Tokenizer {
    * may shorten a text.
    */
   numTokensMin(text: string): number {
-    return this.#keepsLength ? Math.ceil(text.length / this.#table.tokenBytesMax) : 0;
+    return this.#encoder.keepsLength ? Math.ceil(text.length / this.#table.tokenBytesMax) : 0;
   }
 
-  /** Text of a sequence; special tokens have none. Invalid UTF-8 becomes U+FFFD. */
+  /**
+   * Text of a whole sequence; special tokens have none. Invalid UTF-8 becomes U+FFFD. The space that SentencePiece puts before a text is
+   * taken away again; OutputState, whose tokens go on with a prompt, leaves it.
+   */
   decode(ids: readonly number[]): string {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     const parts = ids
       .filter((id) => !this.isSpecial(id))
       .map((id) => decoder.decode(this.tokenBytes(id), { stream: true }));
-    return parts.join('') + decoder.decode();
+    const text = parts.join('') + decoder.decode();
+    return this.#stripsSpace && text.startsWith(' ') ? text.slice(1) : text;
   }
 
   /** Bytes of one token, which may be a part of a character; special tokens give their name. Not to be changed. */
@@ -106,43 +113,9 @@ export class Tokenizer {
   addedTokenId(content: string): number | undefined {
     return this.#table.contentToId.get(content);
   }
-
-  #makePlainEncoder(): HuggingFaceTokenizer {
-    const added = (this.#files.added_tokens ?? []) as { special?: unknown }[];
-    const files = { ...this.#files, added_tokens: added.filter((token) => token.special !== true) };
-    this.#plainEncoder ??= makeEncoder(files, this.#config);
-    return this.#plainEncoder;
-  }
 }
 
-function makeEncoder(files: Record<string, unknown>, config: Record<string, unknown>): HuggingFaceTokenizer {
-  try {
-    return new HuggingFaceTokenizer({ added_tokens: [], ...files }, config);
-  } catch (error) {
-    throw new TokenizerError('tokenizer.json', `is not supported (${(error as Error).message})`);
-  }
-}
-
-function checkByteLevel(files: Record<string, unknown>): void {
-  const modelType = typeOf(files.model);
-  if (modelType !== 'BPE') throw new TokenizerError('tokenizer.json:model.type', `is ${modelType}, supported is BPE`);
-  const decoderType = typeOf(files.decoder);
-  if (decoderType !== 'ByteLevel') {
-    throw new TokenizerError('tokenizer.json:decoder.type', `is ${decoderType}, supported is ByteLevel`);
-  }
-}
-
-/** Whether no text has fewer bytes in its tokens than it has itself: no normaliser, and no token that eats spaces around it. */
-function keepsLength(files: Record<string, unknown>): boolean {
-  const added = (files.added_tokens ?? []) as { lstrip?: unknown; rstrip?: unknown }[];
-  return files.normalizer == null && added.every((token) => token.lstrip !== true && token.rstrip !== true);
-}
-
-function typeOf(value: unknown): string {
-  return String((value as { type?: unknown } | null | undefined)?.type);
-}
-
-function requireObject(value: unknown, file: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+function requireFile(value: unknown, file: string): Record<string, unknown> {
+  if (isObject(value)) return value;
   throw new TokenizerError(file, 'must hold a JSON object');
 }

@@ -121,15 +121,85 @@ describe('the chat template', () => {
 describe('files that are refused', () => {
   const { tokenizer, config } = tinyFiles();
   const model = tokenizer.model as Record<string, unknown>;
+  const sequence = (...pretokenizers: unknown[]) => ({ type: 'Sequence', pretokenizers });
   test.each<[string, unknown]>([
     ['tokenizer.json', null],
     ['tokenizer.json:model.type', { ...tokenizer, model: { ...model, type: 'Unigram' } }],
     ['tokenizer.json:decoder.type', { ...tokenizer, decoder: { type: 'Metaspace' } }],
-    ['tokenizer.json:model.vocab', { ...tokenizer, model: { ...model, vocab: [] } }],
+    ['tokenizer.json:model.vocab', { ...tokenizer, model: { ...model, vocab: 'a' } }],
     ['tokenizer.json:model.vocab.a', { ...tokenizer, model: { ...model, vocab: { a: 2 ** 31 } } }],
     ['tokenizer.json:model.vocab.天', { ...tokenizer, model: { ...model, vocab: { 天: 7 } } }],
     ['tokenizer.json:added_tokens.0', { ...tokenizer, added_tokens: [{ content: 'x' }] }],
-    ['tokenizer.json', { ...tokenizer, pre_tokenizer: { type: 'Unheard' } }],
+    ['tokenizer.json:model.vocab.1', { ...tokenizer, model: { ...model, vocab: ['a', 7] } }],
+    ['tokenizer.json:model.merges', { ...tokenizer, model: { ...model, merges: undefined } }],
+    ['tokenizer.json:model.merges.0', { ...tokenizer, model: { ...model, merges: ['a'] } }],
+    ['tokenizer.json:model.merges.0', { ...tokenizer, model: { ...model, merges: ['a b c'] } }],
+    ['tokenizer.json:model.merges.0', { ...tokenizer, model: { ...model, merges: [['a', '天']] } }],
+    ['tokenizer.json:model.dropout', { ...tokenizer, model: { ...model, dropout: 0.1 } }],
+    ['tokenizer.json:model.end_of_word_suffix', { ...tokenizer, model: { ...model, end_of_word_suffix: '</w>' } }],
+    [
+      'tokenizer.json:model.unk_token',
+      { ...tokenizer, model: { ...model, vocab: { a: 0 }, merges: [], unk_token: 'b' } },
+    ],
+    ['tokenizer.json:normalizer.type', { ...tokenizer, normalizer: { type: 'Precompiled' } }],
+    ['tokenizer.json:normalizer.pattern', { ...tokenizer, normalizer: { type: 'Replace', pattern: ' ', content: '' } }],
+    ['tokenizer.json:pre_tokenizer.type', { ...tokenizer, pre_tokenizer: { type: 'constructor' } }],
+    [
+      'tokenizer.json:pre_tokenizer',
+      { ...tokenizer, pre_tokenizer: sequence({ type: 'ByteLevel' }, { type: 'Digits' }) },
+    ],
+    [
+      'tokenizer.json:pre_tokenizer.pattern',
+      { ...tokenizer, pre_tokenizer: { type: 'Split', pattern: { Regex: '[' } } },
+    ],
+    [
+      'tokenizer.json:pre_tokenizer.pretokenizers.0.behavior',
+      {
+        ...tokenizer,
+        pre_tokenizer: sequence({ type: 'Split', pattern: { String: ' ' }, behavior: 'MergedWithNext' }),
+      },
+    ],
+    [
+      'tokenizer.json:pre_tokenizer.replacement',
+      { ...tokenizer, pre_tokenizer: { type: 'Metaspace', replacement: '' } },
+    ],
+    ['tokenizer.json:post_processor.type', { ...tokenizer, post_processor: { type: 'BertProcessing' } }],
+    [
+      'tokenizer.json:post_processor.single',
+      { ...tokenizer, post_processor: { type: 'TemplateProcessing', single: [] } },
+    ],
+    [
+      'tokenizer.json:post_processor.single.0',
+      {
+        ...tokenizer,
+        post_processor: {
+          type: 'TemplateProcessing',
+          single: [{ SpecialToken: { id: 'x' } }, { Sequence: { id: 'A' } }],
+        },
+      },
+    ],
+    [
+      'tokenizer.json:post_processor',
+      {
+        ...tokenizer,
+        post_processor: {
+          type: 'TemplateProcessing',
+          single: [{ Sequence: { id: 'A' } }, { SpecialToken: { id: 'x' } }],
+          special_tokens: { x: { id: 'x', ids: [99_999], tokens: ['x'] } },
+        },
+      },
+    ],
+    [
+      'tokenizer.json:decoder.decoders.0',
+      {
+        ...tokenizer,
+        decoder: { type: 'Sequence', decoders: [{ type: 'Replace', pattern: { String: '' }, content: 'x' }] },
+      },
+    ],
+    [
+      'tokenizer.json:decoder.decoders.1.type',
+      { ...tokenizer, decoder: { type: 'Sequence', decoders: [{ type: 'Fuse' }, { type: 'ByteFallback' }] } },
+    ],
   ])('%s', (field, files) => {
     try {
       new Tokenizer({ tokenizer: files, config });
