@@ -1,5 +1,6 @@
 // Reads the small files of a model directory, bounded in size, with errors that name the file. Used by open-model.ts.
-import { readFile, stat } from 'node:fs/promises';
+// At once: whoever opens a model has nothing else to do yet, and each wait for a thread would cost a millisecond.
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModelError } from '@switchyard/model';
 
@@ -13,15 +14,15 @@ export interface JsonFile {
 }
 
 /** Reads and parses a file that must be there. */
-export async function readJson(dir: string, file: string): Promise<JsonFile> {
-  const found = await readJsonIfThere(dir, file);
+export function readJson(dir: string, file: string): JsonFile {
+  const found = readJsonIfThere(dir, file);
   if (!found) throw new ModelError(file, `is missing in ${dir}`);
   return found;
 }
 
 /** Reads and parses a file that a model may leave out. */
-export async function readJsonIfThere(dir: string, file: string): Promise<JsonFile | undefined> {
-  const bytes = await readIfThere(dir, file);
+export function readJsonIfThere(dir: string, file: string): JsonFile | undefined {
+  const bytes = readIfThere(dir, file);
   if (!bytes) return undefined;
   try {
     return { bytes, json: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) };
@@ -31,18 +32,18 @@ export async function readJsonIfThere(dir: string, file: string): Promise<JsonFi
 }
 
 /** Reads a text file that a model may leave out. */
-export async function readTextIfThere(dir: string, file: string): Promise<string | undefined> {
-  const bytes = await readIfThere(dir, file);
+export function readTextIfThere(dir: string, file: string): string | undefined {
+  const bytes = readIfThere(dir, file);
   return bytes?.toString('utf8');
 }
 
 /** The bytes of a file, undefined where it does not exist. Other failures are ModelErrors. */
-async function readIfThere(dir: string, file: string): Promise<Buffer | undefined> {
+function readIfThere(dir: string, file: string): Buffer | undefined {
   const path = join(dir, file);
   try {
-    const { size } = await stat(path);
+    const { size } = statSync(path);
     if (size > FILE_BYTES_MAX) throw new ModelError(file, `has ${size} bytes, at most ${FILE_BYTES_MAX} are allowed`);
-    return await readFile(path);
+    return readFileSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw fileError(file, error);

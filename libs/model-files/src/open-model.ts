@@ -84,20 +84,20 @@ function readGguf(path: string, options: OpenModelOptions): ReadModel {
   return withTokenizer(parts, () => tokenizerFilesOf(tokenizer, basename(path)));
 }
 
-async function readDirectory(root: string, options: OpenModelOptions): Promise<ReadModel> {
-  const config = await readJson(root, 'config.json');
-  const generation = await readJsonIfThere(root, 'generation_config.json');
+function readDirectory(root: string, options: OpenModelOptions): ReadModel {
+  const config = readJson(root, 'config.json');
+  const generation = readJsonIfThere(root, 'generation_config.json');
   const described = parseModelConfig(config.json, generation?.json);
   const defaults = parseGenerationDefaults(generation?.json);
-  const tokenizerFile = await readJson(root, 'tokenizer.json');
-  const tokenizerConfig = await readJsonIfThere(root, 'tokenizer_config.json');
-  const chatTemplate = await readTextIfThere(root, 'chat_template.jinja');
+  const tokenizerFile = readJson(root, 'tokenizer.json');
+  const tokenizerConfig = readJsonIfThere(root, 'tokenizer_config.json');
+  const chatTemplate = readTextIfThere(root, 'chat_template.jinja');
   const tokenizerFiles: TokenizerFiles = {
     tokenizer: tokenizerFile.json,
     config: tokenizerConfig?.json ?? {},
     ...(chatTemplate !== undefined && { chatTemplate }),
   };
-  const weightFiles = await readWeightFiles(root);
+  const weightFiles = readWeightFiles(root);
   const digest = digestOf(config.bytes, tokenizerFile.bytes, weightFiles);
   const { plan, spec, unused } = makeWeightPlan(described, absoluteTensors(root, weightFiles), digest);
   const parts = {

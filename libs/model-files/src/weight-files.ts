@@ -1,5 +1,5 @@
 // Reads the headers of a model's safetensors files, never their tensors. Used by open-model.ts.
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   checkSafetensorsIndex,
@@ -28,12 +28,12 @@ export interface WeightFile {
  * Reads all headers of a model: those of the files in its index, or of model.safetensors where there is no index.
  * Files are in alphabetical order.
  */
-export async function readWeightFiles(dir: string): Promise<WeightFile[]> {
-  const indexFile = await readJsonIfThere(dir, INDEX_FILE);
-  if (!indexFile) return [await readWeightFile(dir, SINGLE_FILE)];
+export function readWeightFiles(dir: string): WeightFile[] {
+  const indexFile = readJsonIfThere(dir, INDEX_FILE);
+  if (!indexFile) return [readWeightFile(dir, SINGLE_FILE)];
   const index = parseSafetensorsIndex(indexFile.json);
   const weightFiles: WeightFile[] = [];
-  for (const file of index.files) weightFiles.push(await readWeightFile(dir, file));
+  for (const file of index.files) weightFiles.push(readWeightFile(dir, file));
   checkSafetensorsIndex(
     index,
     weightFiles.flatMap(({ tensors }) => tensors),
@@ -41,29 +41,30 @@ export async function readWeightFiles(dir: string): Promise<WeightFile[]> {
   return weightFiles;
 }
 
-async function readWeightFile(dir: string, file: string): Promise<WeightFile> {
-  let handle: FileHandle | undefined;
+function readWeightFile(dir: string, file: string): WeightFile {
+  let descriptor: number | undefined;
   try {
-    handle = await open(join(dir, file));
-    return await readHeader(handle, file);
+    descriptor = openSync(join(dir, file), 'r');
+    return readHeader(descriptor, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new ModelError(file, `is missing in ${dir}`);
     throw fileError(file, error);
   } finally {
-    await handle?.close();
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 
-async function readHeader(handle: FileHandle, file: string): Promise<WeightFile> {
-  const { size: fileBytes } = await handle.stat();
-  const prefix = await readStart(handle, Math.min(fileBytes, SAFETENSORS_PREFIX_BYTES), file);
-  const header = await readStart(handle, safetensorsHeaderBytes(prefix, fileBytes, file), file);
+function readHeader(descriptor: number, file: string): WeightFile {
+  const { size: fileBytes } = fstatSync(descriptor);
+  const prefix = readStart(descriptor, Math.min(fileBytes, SAFETENSORS_PREFIX_BYTES), file);
+  const header = readStart(descriptor, safetensorsHeaderBytes(prefix, fileBytes, file), file);
   return { file, fileBytes, header, tensors: parseSafetensorsHeader(header, fileBytes, file) };
 }
 
 /** The first `numBytes` of a file. */
-async function readStart(handle: FileHandle, numBytes: number, file: string): Promise<Uint8Array> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(numBytes), 0, numBytes, 0);
+function readStart(descriptor: number, numBytes: number, file: string): Uint8Array {
+  const bytes = Buffer.alloc(numBytes);
+  const bytesRead = readSync(descriptor, bytes, 0, numBytes, 0);
   if (bytesRead < numBytes) throw new ModelError(file, `is truncated: read ${bytesRead} of ${numBytes} bytes`);
-  return buffer;
+  return bytes;
 }
