@@ -113,7 +113,25 @@ function listSources(options) {
     .sort();
 }
 
-function compileArgs(source, options) {
+/** Sources whose flags are those of the precompiled headers of their variant. */
+const usesPrecompiled = (source, { variant }) =>
+  variant !== 'release' && roleOf(source) !== 'addon' && !isaFlags.some(([pattern]) => pattern.test(source));
+
+const precompiledPath = (buildDir) => join(buildDir, 'usual_headers.h');
+
+/** Compiles the usual headers of a variant where that is stale. The name is without the ending, as -include takes it. */
+async function precompile(compiler, buildDir, options) {
+  const header = join(root, 'test', 'usual_headers.h');
+  const object = `${precompiledPath(buildDir)}.gch`;
+  const flags = [...common, ...variants[options.variant]];
+  const args = [...flags, '-MMD', '-MF', `${object}.d`, '-x', 'c++-header', header, '-o', object];
+  const hash = hashOf(compiler, args);
+  if (!isStale(object, hash)) return;
+  await run(compiler, args);
+  writeFileSync(`${object}.cmd`, hash);
+}
+
+function compileArgs(source, buildDir, options) {
   const isAddon = roleOf(source) === 'addon';
   const includes = isAddon
     ? [dirname(require.resolve('node-addon-api/napi.h')), require('node-api-headers').include_dir].flatMap((d) => [
@@ -124,7 +142,8 @@ function compileArgs(source, options) {
   // An error that finds its environment on the way out has nobody to tell: it ends with it, and not the process.
   const ofAddon = isAddon ? ['-fexceptions', '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'] : [];
   const isa = isaFlags.filter(([pattern]) => pattern.test(source)).flatMap(([, flags]) => flags);
-  return [...common, ...variants[options.variant], ...ofAddon, ...isa, ...includes];
+  const usual = usesPrecompiled(source, options) ? ['-include', precompiledPath(buildDir)] : [];
+  return [...common, ...variants[options.variant], ...ofAddon, ...isa, ...includes, ...usual];
 }
 
 const hashOf = (compiler, args) =>
@@ -161,9 +180,10 @@ function run(command, args) {
 async function compileAll(compiler, sources, buildDir, options) {
   const jobs = sources.map((source) => {
     const object = join(buildDir, 'obj', `${relative(root, source).replaceAll('/', '__')}.o`);
-    const args = [...compileArgs(source, options), '-MMD', '-MF', `${object}.d`, '-c', source, '-o', object];
+    const args = [...compileArgs(source, buildDir, options), '-MMD', '-MF', `${object}.d`, '-c', source, '-o', object];
     return { source, object, args, hash: hashOf(compiler, args) };
   });
+  if (sources.some((source) => usesPrecompiled(source, options))) await precompile(compiler, buildDir, options);
   const stale = jobs.filter((job) => isStale(job.object, job.hash));
   const queue = [...stale];
   const worker = async () => {
