@@ -28,8 +28,8 @@ std::vector<char> whole_arena() {
     ArenaWriter writer;
     const std::vector<float> values(16 * 3, 1.5f);
     FUZZ_CHECK(writer.open(path).ok());
-    FUZZ_CHECK(writer.add("a", {ArenaForm::kRows, false, 1, 2, 3}, {values.data()}).ok());
-    FUZZ_CHECK(writer.add("b", {ArenaForm::kPacked, true, 2, 5, 3}, {values.data(), values.data()}).ok());
+    FUZZ_CHECK(writer.add("a", {ArenaForm::kRows, PackedType::kF32, 1, 2, 3}, {values.data()}).ok());
+    FUZZ_CHECK(writer.add("b", {ArenaForm::kPacked, PackedType::kBf16, 2, 5, 3}, {values.data(), values.data()}).ok());
     FUZZ_CHECK(writer.finish(kKey).ok());
   }
   std::ifstream file(path, std::ios::binary);

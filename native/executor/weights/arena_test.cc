@@ -60,8 +60,8 @@ std::vector<char> small_arena(const std::string& path) {
   ArenaWriter writer;
   CHECK(writer.open(path).ok());
   const std::vector<float> values(16 * 3, 1.5f);
-  CHECK(writer.add("a", {ArenaForm::kRows, false, 1, 2, 3}, {values.data()}).ok());
-  CHECK(writer.add("b", {ArenaForm::kPacked, true, 2, 5, 3}, {values.data(), values.data()}).ok());
+  CHECK(writer.add("a", {ArenaForm::kRows, PackedType::kF32, 1, 2, 3}, {values.data()}).ok());
+  CHECK(writer.add("b", {ArenaForm::kPacked, PackedType::kBf16, 2, 5, 3}, {values.data(), values.data()}).ok());
   CHECK(writer.finish(kKey).ok());
   return read_file(path);
 }
@@ -73,7 +73,7 @@ TEST(an_arena_gives_the_bits_of_the_files) {
     const TestFolder folder;
     const TestWeights weights(spec);
     PackProgress progress;
-    const Status packed = pack_model(spec, weights.plan(), folder.file("a"), kKey, &progress);
+    const Status packed = pack_model(spec, weights.plan(), WeightPolicy::kFp32, folder.file("a"), kKey, &progress);
     if (!packed.ok()) std::printf("%s\n", packed.message().c_str());
     REQUIRE(packed.ok());
     CHECK(progress.total_bytes > 0 && progress.done_bytes == progress.total_bytes);
@@ -98,14 +98,17 @@ TEST(a_pack_that_fails_or_is_cancelled_leaves_no_file) {
   const TestWeights weights(spec);
   PackProgress cancelled;
   cancelled.is_cancelled = true;
-  CHECK(pack_model(spec, weights.plan(), folder.file("a"), kKey, &cancelled).code() == Code::kClosed);
+  CHECK(pack_model(spec, weights.plan(), WeightPolicy::kFp32, folder.file("a"), kKey, &cancelled).code() ==
+        Code::kClosed);
   CHECK(folder.num_files() == 0);
   WeightPlan plan = weights.plan();
   plan.tensors.pop_back();
   PackProgress progress;
-  CHECK(pack_model(spec, plan, folder.file("a"), kKey, &progress).code() == Code::kInvalidArgument);
+  CHECK(pack_model(spec, plan, WeightPolicy::kFp32, folder.file("a"), kKey, &progress).code() ==
+        Code::kInvalidArgument);
   CHECK(folder.num_files() == 0);
-  CHECK(pack_model(spec, weights.plan(), folder.file("none/a"), kKey, &progress).code() == Code::kIo);
+  CHECK(pack_model(spec, weights.plan(), WeightPolicy::kFp32, folder.file("none/a"), kKey, &progress).code() ==
+        Code::kIo);
 }
 
 TEST(an_arena_with_another_key_or_layout_is_refused) {
@@ -126,7 +129,7 @@ TEST(an_arena_gives_no_entry_of_another_size) {
   REQUIRE(Arena::open(folder.file("a"), kKey, &arena).ok());
   ArenaEntry entry;
   CHECK(arena->find("a", ArenaForm::kRows, 1, 2, 3, &entry).ok());
-  CHECK(arena->find("b", ArenaForm::kPacked, 2, 5, 3, &entry).ok() && entry.shape.is_bf16);
+  CHECK(arena->find("b", ArenaForm::kPacked, 2, 5, 3, &entry).ok() && entry.shape.type == PackedType::kBf16);
   CHECK(entry.matrix(1).get() - entry.data.get() == 128);
   CHECK(arena->find("c", ArenaForm::kRows, 1, 2, 3, &entry).code() == Code::kCorrupt);
   CHECK(arena->find("a", ArenaForm::kPacked, 1, 2, 3, &entry).code() == Code::kCorrupt);
@@ -165,8 +168,8 @@ TEST(a_name_is_packed_once) {
   ArenaWriter writer;
   REQUIRE(writer.open(folder.file("a")).ok());
   const float value = 1.0f;
-  CHECK(writer.add("a", {ArenaForm::kRows, false, 1, 1, 1}, {&value}).ok());
-  CHECK(writer.add("a", {ArenaForm::kRows, false, 1, 1, 1}, {&value}).code() == Code::kInvalidArgument);
-  CHECK(writer.add("b", {ArenaForm::kRows, false, 2, 1, 1}, {&value}).code() == Code::kInvalidArgument);
-  CHECK(writer.add("b", {ArenaForm::kRows, false, 1, 0, 1}, {&value}).code() == Code::kInvalidArgument);
+  CHECK(writer.add("a", {ArenaForm::kRows, PackedType::kF32, 1, 1, 1}, {&value}).ok());
+  CHECK(writer.add("a", {ArenaForm::kRows, PackedType::kF32, 1, 1, 1}, {&value}).code() == Code::kInvalidArgument);
+  CHECK(writer.add("b", {ArenaForm::kRows, PackedType::kF32, 2, 1, 1}, {&value}).code() == Code::kInvalidArgument);
+  CHECK(writer.add("b", {ArenaForm::kRows, PackedType::kF32, 1, 0, 1}, {&value}).code() == Code::kInvalidArgument);
 }
