@@ -1,6 +1,13 @@
 // Checkpoints with 8-bit matrices: scales by block, row or matrix; what fits the configuration and what contradicts it.
 import { describe, expect, test } from 'vitest';
-import { type ModelSpec, makeWeightPlan, numericPolicyOf, parseModelConfig, toExecutorSpec, type WeightTensor } from '../src/index.js';
+import {
+  type ModelSpec,
+  makeWeightPlan,
+  numericPolicyOf,
+  parseModelConfig,
+  toExecutorSpec,
+  type WeightTensor,
+} from '../src/index.js';
 import type { TensorDtype } from '../src/spec.js';
 import { fillTemplate, listTensors } from '../src/tensor-list.js';
 import { configs } from './families.js';
