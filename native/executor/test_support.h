@@ -108,6 +108,8 @@ class TestWeights {
 
   std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
   const WeightPlan& plan() const { return plan_; }
+  /// The one that its model is served in.
+  WeightPolicy policy() const { return is_int8_ ? WeightPolicy::kW8a8 : WeightPolicy::kFp32; }
   int fd() const { return fd_; }
   size_t num_bytes() const { return bytes_.size(); }
 
@@ -208,7 +210,7 @@ struct RankOptions {
 inline CoreConfig make_config(const ModelSpec& spec, const TestWeights& weights, const RankOptions& options = {}) {
   CoreConfig config;
   WeightStore store;
-  CHECK(store.open(weights.plan()).ok());
+  CHECK(store.open(weights.plan(), weights.policy()).ok());
   const Status loaded = Model::load(spec, store, false, &config.model);
   if (!loaded.ok()) std::printf("%s\n", loaded.message().c_str());
   CHECK(loaded.ok());

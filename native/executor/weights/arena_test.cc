@@ -73,12 +73,10 @@ TEST(an_arena_gives_the_bits_of_the_files) {
   const ModelSpec specs[] = {small_spec(), small_gqa_spec(), small_dense_spec()};
   for (int i = 0; i < 6; ++i) {
     const ModelSpec& spec = specs[i % 3];
-    const bool is_int8 = i >= 3;
-    const WeightPolicy policy = is_int8 ? WeightPolicy::kW8a8 : WeightPolicy::kFp32;
     const TestFolder folder;
-    const TestWeights weights(spec, 1, is_int8);
+    const TestWeights weights(spec, 1, i >= 3);
     PackProgress progress;
-    const Status packed = pack_model(spec, weights.plan(), policy, folder.file("a"), kKey, &progress);
+    const Status packed = pack_model(spec, weights.plan(), weights.policy(), folder.file("a"), kKey, &progress);
     if (!packed.ok()) std::printf("%s\n", packed.message().c_str());
     REQUIRE(packed.ok());
     CHECK(progress.total_bytes > 0 && progress.done_bytes == progress.total_bytes);
@@ -86,7 +84,7 @@ TEST(an_arena_gives_the_bits_of_the_files) {
     REQUIRE(Arena::open(folder.file("a"), kKey, &arena).ok());
     WeightStore from_files;
     WeightStore from_arena;
-    REQUIRE(from_files.open(weights.plan(), policy).ok());
+    REQUIRE(from_files.open(weights.plan(), weights.policy()).ok());
     from_arena.open(arena);
     arena.reset();
     CHECK(logits_of(spec, from_files) == logits_of(spec, from_arena));
@@ -102,7 +100,7 @@ TEST(int8_weights_give_the_same_bits_in_chunks_and_others_than_widened_ones) {
     const TestWeights weights(spec, 1, true);
     WeightStore store;
     WeightStore widened;
-    REQUIRE(store.open(weights.plan(), WeightPolicy::kW8a8).ok());
+    REQUIRE(store.open(weights.plan(), weights.policy()).ok());
     REQUIRE(widened.open(weights.plan()).ok());
     const std::vector<float> logits = logits_of(spec, store);
     for (const int chunk_tokens : {1, 2, 7}) CHECK(logits_of(spec, store, chunk_tokens) == logits);
