@@ -2,7 +2,7 @@
 // Called by `npm run build -w native` (nx target build). Output: build/<variant>/{switchyard.node,native_tests}.
 // Usage: node build.mjs [--variant release|asan|tsan|fuzz] [--tests-only] [--bench] [--soak] [--layers base,xccl]
 //
-// A file's role and flags follow from its name: *_avx2.cc and *_avx512.cc get that instruction set (and nothing else does),
+// A file's role and flags follow from its name: *_avx2.cc, *_avx512.cc and *_avx512vnni.cc get that instruction set (and nothing else does),
 // *_test.cc goes into native_tests, *_bench.cc into native_bench (only with --bench), *_soak.cc into native_soak (only with
 // --soak), addon/*.cc into switchyard.node, everything else into all of them. --layers takes some layers, or folders of them, and
 // leaves out the others and the addon: quicker while working on one. --variant fuzz needs clang and makes one program of each
@@ -47,16 +47,16 @@ const common = [
   '-DNAPI_VERSION=9',
 ];
 
+const avx512Flags = [
+  ...['-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mfma'],
+  // gcc warns of its own headers; clang does not know the last of these.
+  ...['-Wno-unknown-warning-option', '-Wno-uninitialized', '-Wno-maybe-uninitialized'],
+];
+
 const isaFlags = [
   [/_avx2\.cc$/, ['-mavx2', '-mfma', '-mf16c']],
-  [
-    /_avx512\.cc$/,
-    [
-      ...['-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mfma'],
-      // gcc warns of its own headers; clang does not know the last of these.
-      ...['-Wno-unknown-warning-option', '-Wno-uninitialized', '-Wno-maybe-uninitialized'],
-    ],
-  ],
+  [/_avx512\.cc$/, avx512Flags],
+  [/_avx512vnni\.cc$/, [...avx512Flags, '-mavx512vnni']],
 ];
 
 function parseArgs(argv) {

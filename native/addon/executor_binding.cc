@@ -91,7 +91,9 @@ std::unique_ptr<ExpertBackend> load_experts(const Fields& options, const ModelSp
 /// From the arena, or from the files where there is none.
 void open_weights(const Fields& options, WeightStore* store) {
   const Napi::Env env = options.env();
-  if (options.is_null("arena")) return throw_if_error(env, store->open(read_weight_plan(options.object("weights"))));
+  const WeightPolicy policy = parse_policy(env, options.string("policy"));
+  if (options.is_null("arena"))
+    return throw_if_error(env, store->open(read_weight_plan(options.object("weights")), policy));
   const Fields file = options.object("arena");
   std::shared_ptr<const Arena> arena;
   throw_if_error(env, Arena::open(file.string("path"), file.string("key"), &arena));
@@ -101,7 +103,6 @@ void open_weights(const Fields& options, WeightStore* store) {
 CoreConfig load_core(const Fields& options) {
   const Napi::Env env = options.env();
   const ModelSpec spec = read_model_spec(options.object("model"));
-  check_policy(env, options.string("policy"));
   const std::shared_ptr<xccl::Communicator> communicator = communicator_of(options);
   CoreConfig config;
   config.max_batch_tokens = int_field(options, "maxBatchTokens", 1, 65536);
@@ -175,7 +176,6 @@ ExpertServerConfig load_server(const Fields& options) {
   const Napi::Env env = options.env();
   ExpertServerConfig config;
   config.spec = read_model_spec(options.object("model"));
-  check_policy(env, options.string("policy"));
   throw_if_error(env, check_model_spec(config.spec));
   config.communicator = unwrap_communicator(options.value("communicator"), options.path_of("communicator"));
   config.placement = read_placement(options.object("placement"));
@@ -222,6 +222,7 @@ Napi::Value create_expert_server(const Napi::CallbackInfo& info) {
 struct PackJob {
   ModelSpec spec;
   WeightPlan weights;
+  WeightPolicy policy = WeightPolicy::kFp32;
   std::string path;
   std::string key;
   PackProgress progress;
@@ -238,7 +239,9 @@ class PackWorker final : public Napi::AsyncWorker {
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  private:
-  void Execute() override { status_ = pack_model(job_->spec, job_->weights, job_->path, job_->key, &job_->progress); }
+  void Execute() override {
+    status_ = pack_model(job_->spec, job_->weights, job_->policy, job_->path, job_->key, &job_->progress);
+  }
 
   void OnOK() override {
     OpenHandles::of(Env()).remove(open_id_);
@@ -264,7 +267,7 @@ Napi::Value pack(const Napi::CallbackInfo& info) {
   job->weights = read_weight_plan(options.object("weights"));
   job->path = arena.string("path");
   job->key = arena.string("key");
-  check_policy(env, options.string("policy"));
+  job->policy = parse_policy(env, options.string("policy"));
   auto* worker = new PackWorker(env, job);
   Napi::Object result = Napi::Object::New(env);
   result.Set("done", worker->promise());
@@ -310,7 +313,6 @@ Napi::Value evaluate_model(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   throw_if_error(env, select_kernels());
   const Fields options(info[0], "options");
-  check_policy(env, options.string("policy"));
   const bool mtp = options.boolean("mtp");
   WeightStore store;
   open_weights(options, &store);
@@ -354,7 +356,7 @@ Napi::Value numeric_class_of(const Napi::CallbackInfo& info) {
   throw_if_error(env, select_kernels());
   if (!info[0].IsString()) Fields::fail(env, "policy", "must be a string");
   const std::string policy = info[0].As<Napi::String>().Utf8Value();
-  check_policy(env, policy);
+  (void)parse_policy(env, policy);
   return Napi::String::New(env, numeric_class(policy));
 }
 

@@ -201,8 +201,10 @@ ExpertPlacement read_placement(const Fields& js) {
           int_field(js, "timeoutMs", 1)};
 }
 
-void check_policy(Napi::Env env, const std::string& policy) {
-  if (policy != "fp32") Fields::fail(env, "policy", "must be 'fp32', it is '" + policy + "'");
+executor::WeightPolicy parse_policy(Napi::Env env, const std::string& policy) {
+  if (policy != "fp32" && policy != "w8a8")
+    Fields::fail(env, "policy", "must be 'fp32' or 'w8a8', it is '" + policy + "'");
+  return policy == "w8a8" ? executor::WeightPolicy::kW8a8 : executor::WeightPolicy::kFp32;
 }
 
 // ---- Native to JavaScript ----

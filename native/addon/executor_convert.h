@@ -18,7 +18,7 @@ executor::StoredType read_stored_type(const Fields& js);
 executor::Plan read_plan(const Fields& js);
 executor::ExpertPlacement read_placement(const Fields& js);
 /// Throws INVALID_ARGUMENT for a policy that docs/numerics.md does not have.
-void check_policy(Napi::Env env, const std::string& policy);
+executor::WeightPolicy parse_policy(Napi::Env env, const std::string& policy);
 
 /// StepEvent[]; raw calls only.
 napi_value write_step_events(napi_env env, const std::vector<executor::StepEvent>& events);

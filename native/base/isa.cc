@@ -12,7 +12,7 @@
 namespace switchyard {
 namespace {
 
-constexpr Isa kAll[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512};
+constexpr Isa kAll[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni};
 
 #if defined(__x86_64__)
 uint64_t read_xcr0() {
@@ -34,7 +34,9 @@ std::vector<Isa> detect() {
   if (!(b & bit_AVX2) || (xcr0 & kYmm) != kYmm) return isas;
   isas.push_back(Isa::kAvx2);
   const uint32_t needed = bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ;
-  if ((b & needed) == needed && (xcr0 & kZmm) == kZmm) isas.push_back(Isa::kAvx512);
+  if ((b & needed) != needed || (xcr0 & kZmm) != kZmm) return isas;
+  isas.push_back(Isa::kAvx512);
+  if (c & bit_AVX512VNNI) isas.push_back(Isa::kAvx512Vnni);
   return isas;
 }
 #else
@@ -57,6 +59,8 @@ const char* isa_name(Isa isa) {
       return "avx2";
     case Isa::kAvx512:
       return "avx512";
+    case Isa::kAvx512Vnni:
+      return "avx512vnni";
   }
   return "unknown";
 }

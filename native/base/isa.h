@@ -10,7 +10,7 @@
 namespace switchyard {
 
 /// In ascending speed.
-enum class Isa : uint8_t { kScalar, kAvx2, kAvx512 };
+enum class Isa : uint8_t { kScalar, kAvx2, kAvx512, kAvx512Vnni };
 
 const char* isa_name(Isa isa);
 

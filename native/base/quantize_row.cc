@@ -10,6 +10,7 @@ constexpr QuantizeKernels kTables[] = {
     {Isa::kScalar, quantize_f32_ref, quantize_bf16_ref, round_bf16_ref},
     {Isa::kAvx2, quantize_f32_avx2, quantize_bf16_avx2, round_bf16_avx2},
     {Isa::kAvx512, quantize_f32_avx512, quantize_bf16_avx512, round_bf16_avx512},
+    {Isa::kAvx512Vnni, quantize_f32_avx512, quantize_bf16_avx512, round_bf16_avx512},
 };
 
 }  // namespace

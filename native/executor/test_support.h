@@ -85,23 +85,31 @@ inline ModelSpec small_dense_spec() {
   return s;
 }
 
-/// Random weights of a spec. The memfd lives as long as this object.
+/// Random weights of a spec, plain or with int8 projections that have a scale a row. The memfd lives as long as this object.
 class TestWeights {
  public:
-  explicit TestWeights(const ModelSpec& s, uint64_t seed = 1) : random_(seed) {
+  explicit TestWeights(const ModelSpec& s, uint64_t seed = 1, bool is_int8 = false) : random_(seed), is_int8_(is_int8) {
     add("model.embed_tokens.weight", {s.vocab_size, s.hidden_size}, 1.0f);
     add("lm_head.weight", {s.vocab_size, s.hidden_size}, 0.6f);
     add("model.norm.weight", {s.hidden_size}, 0.0f);
     for (int i = 0; i < s.num_layers; ++i) add_layer(s, i);
     fd_ = memfd_create("switchyard-test-weights", MFD_CLOEXEC);
     REQUIRE(write(fd_, bytes_.data(), bytes_.size()) == static_cast<ssize_t>(bytes_.size()));
-    for (WeightTensor& tensor : plan_.tensors) tensor.file = path();
+    for (WeightTensor& tensor : plan_.tensors) {
+      tensor.file = path();
+      if (!tensor.scales) continue;
+      WeightTensor scales = *tensor.scales;
+      scales.file = path();
+      tensor.scales = std::make_shared<WeightTensor>(std::move(scales));
+    }
   }
   ~TestWeights() { close(fd_); }
   TestWeights(const TestWeights&) = delete;
 
   std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
   const WeightPlan& plan() const { return plan_; }
+  /// The one that its model is served in.
+  WeightPolicy policy() const { return is_int8_ ? WeightPolicy::kW8a8 : WeightPolicy::kFp32; }
   int fd() const { return fd_; }
   size_t num_bytes() const { return bytes_.size(); }
 
@@ -155,8 +163,22 @@ class TestWeights {
     if (has_bias) add(prefix + ".bias", {num_rows}, 0.1f);
   }
 
+  /// Any bytes; a scale of every row, so that numbers deviate as told.
+  void add_int8(const std::string& name, std::vector<int64_t> shape, float deviation) {
+    constexpr float kByteDeviation = 74;
+    const size_t first = bytes_.size();
+    const size_t count = shape[0] * shape[1];
+    for (size_t i = 0; i < count; ++i) bytes_.push_back(static_cast<std::byte>(random_()));
+    plan_.tensors.push_back({name, "", first, count, StoredType::kI8, shape, nullptr, {1, shape[1]}});
+    add(name + "_scale", {shape[0], 1}, deviation / kByteDeviation, StoredType::kF32);
+    auto scales = std::make_shared<WeightTensor>(plan_.tensors.back());
+    plan_.tensors.pop_back();
+    plan_.tensors.back().scales = std::move(scales);
+  }
+
   /// Normal numbers of this deviation; a deviation of 0 means a norm's weight, about 1.
   void add(const std::string& name, std::vector<int64_t> shape, float deviation, StoredType dtype = StoredType::kBf16) {
+    if (is_int8_ && name.ends_with("_proj.weight")) return add_int8(name, std::move(shape), deviation);
     std::normal_distribution<float> normal(deviation == 0.0f ? 1.0f : 0.0f, deviation == 0.0f ? 0.1f : deviation);
     size_t count = 1;
     for (const int64_t d : shape) count *= d;
@@ -171,6 +193,7 @@ class TestWeights {
   }
 
   Random random_;
+  bool is_int8_;
   WeightPlan plan_;
   std::vector<std::byte> bytes_;
   int fd_ = -1;
@@ -187,7 +210,7 @@ struct RankOptions {
 inline CoreConfig make_config(const ModelSpec& spec, const TestWeights& weights, const RankOptions& options = {}) {
   CoreConfig config;
   WeightStore store;
-  CHECK(store.open(weights.plan()).ok());
+  CHECK(store.open(weights.plan(), weights.policy()).ok());
   const Status loaded = Model::load(spec, store, false, &config.model);
   if (!loaded.ok()) std::printf("%s\n", loaded.message().c_str());
   CHECK(loaded.ok());

@@ -42,7 +42,7 @@ void hash_dense_operations(const KernelTable& table, Fnv* hash) {
   constexpr int kRows = 37, kColumns = 72, kTokens = 7;
   const auto weights = noise(1, kRows * kColumns);
   const auto x = noise(2, kTokens * kColumns);
-  PackedMatrix w(kRows, kColumns, false);
+  PackedMatrix w(kRows, kColumns, PackedType::kF32);
   w.set_rows(0, kRows, weights.data(), Dtype::kF32, kColumns, 1);
   for (const int slices : {1, 3, 8}) {
     std::vector<float> y(kTokens * kRows);
@@ -60,6 +60,21 @@ void hash_dense_operations(const KernelTable& table, Fnv* hash) {
   hash->add(combined);
   const SoftmaxSum softmax = table.softmax_sum(x.data(), kTokens * kColumns);
   hash->add(std::vector<float>{softmax.max, softmax.sum});
+}
+
+void hash_int8_product(const KernelTable& table, Fnv* hash) {
+  constexpr int kRows = 37, kColumns = 71, kTokens = 7;
+  std::vector<int8_t> weights(kRows * kColumns);
+  const auto numbers = noise(8, weights.size());
+  for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<int8_t>(numbers[i] * 64.0f);
+  PackedMatrix w(kRows, kColumns, PackedType::kInt8);
+  w.set_int8_rows(0, kRows, weights.data(), noise(9, kRows).data());
+  Int8Activations x;
+  x.quantize(noise(10, kTokens * kColumns).data(), kColumns, kColumns, kTokens);
+  std::vector<float> y(kTokens * kRows);
+  table.product_int8({static_cast<const uint8_t*>(w.data()), w.scales(), kRows, int8_num_quads(kColumns), x.values(),
+                      x.rows(), y.data(), kRows, kTokens});
+  hash->add(y);
 }
 
 void hash_attention(const KernelTable& table, Fnv* hash) {
@@ -102,6 +117,7 @@ void hash_scalar_operations(Fnv* hash) {
 std::string numeric_class(const std::string& policy) {
   Fnv hash;
   hash_dense_operations(kernels(), &hash);
+  hash_int8_product(kernels(), &hash);
   hash_attention(kernels(), &hash);
   hash_scalar_operations(&hash);
   char text[96];

@@ -9,6 +9,7 @@
 #include "kernels/attention/paged_attention.h"
 #include "kernels/combine/combine.h"
 #include "kernels/product/product.h"
+#include "kernels/product_int8/product_int8.h"
 #include "kernels/rmsnorm/rmsnorm.h"
 #include "kernels/softmax/softmax_sum.h"
 
@@ -17,6 +18,7 @@ namespace switchyard {
 struct KernelTable {
   Isa isa;
   void (*product)(const ProductArgs&);
+  void (*product_int8)(const Int8ProductArgs&);
   void (*rmsnorm)(const RmsNormArgs&);
   void (*silu_mul)(const SiluMulArgs&);
   void (*paged_attention)(const PagedAttentionArgs&);
@@ -34,7 +36,7 @@ Status select_kernels();
 const KernelTable& kernels();
 
 /// Version of docs/numerics.md.
-inline constexpr int kContractVersion = 2;
+inline constexpr int kContractVersion = 3;
 
 /// "policy/kernelClass/contractVersion/hash" (D2); the hash is over the output bits of a fixed self-test on the table in use.
 std::string numeric_class(const std::string& policy);

@@ -1,4 +1,4 @@
-// One answer in every topology for every family; of dense ones, the FFNs are what the expert ranks run. The reference is colocated,
+// One answer in every topology for every family, and for one in policy w8a8; of dense ones, the FFNs are what the expert ranks run. The reference is colocated,
 // whole, alone.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,10 +16,11 @@ console.info(`parity of families: TEST_SEED=${SEED}`);
 
 afterAll(() => rmSync(dir, { recursive: true }));
 
-describe.each(FAMILIES)('%s', (family) => {
-  const model = fixtureModel(dir, family);
+describe.each([...FAMILIES, 'qwen3-moe/w8a8'])('%s', (fixture) => {
+  const name = fixture.replace('/', '-');
+  const model = fixtureModel(dir, fixture, name);
   const prompts = GOLDEN.map(({ ids }) => ({ ids: ids.map((id) => id % NUM_TOKENIZER_IDS) }));
-  const requests = mixedRequests(SEED, prompts, family);
+  const requests = mixedRequests(SEED, prompts, name);
   let reference: AnswerRecord[] = [];
 
   describe.each(TOPOLOGIES)('%s', (topology) => {

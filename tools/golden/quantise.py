@@ -79,10 +79,15 @@ class Scaling:
         }
 
 
+SMALLEST_AMAX = 2.0**-100
+
+
 def fake_quantise(x: torch.Tensor) -> torch.Tensor:
-    """int8 and back, a scale for each token: amax / 127, ties to even. A token of zeros stays so."""
-    scales = x.abs().amax(-1, keepdim=True) / 127
-    return torch.where(scales > 0, (x / scales).round().clamp(-127, 127), 0) * scales
+    """int8 and back as docs/numerics.md has it ("INT8 products"): x * (127 / amax) to the nearest, ties to even, times amax / 127."""
+    amax = x.abs().amax(-1, keepdim=True)
+    is_zero = amax < SMALLEST_AMAX
+    values = torch.where(is_zero, 0, x * (127 / torch.where(is_zero, 1, amax))).round()
+    return values * (amax / 127)
 
 
 class QuantisedActivations(TorchFunctionMode):
@@ -129,7 +134,7 @@ SCHEMES = {
         QuantisedActivations,
         (
             "weights dequantised to fp32 (value * weight_scale of its row)",
-            "inputs of quantised layers go through int8, each token by its own scale amax / 127, rounded to nearest, ties to even",
+            "inputs of quantised layers go through int8, each token by its own scale amax / 127: x * (127 / amax), ties to even",
             "output layer and routers are not quantised",
         ),
         error=2e-2,

@@ -8,7 +8,6 @@ import {
   joinWithModel,
   type LoadedModel,
   memberOfRank,
-  numericPolicy,
   numFfnUnits,
   RankRuntime,
   rankSeat,
@@ -95,12 +94,12 @@ function openServer(
   placement: ExpertPlacement,
   spans: ExpertSpans,
 ): NativeExpertServer {
-  const { executorSpec, weights } = model.opened;
+  const { executorSpec, weights, policy } = model.opened;
   return native.createExpertServer({
     model: executorSpec,
     weights,
     arena: model.arena,
-    policy: numericPolicy,
+    policy,
     communicator: rank.communicator,
     placement,
     onSpans: (measured) => spans.record(measured),

@@ -37,7 +37,7 @@ export { DecodeTaskService, type DpGroups } from './tasks/decode-service.js';
 export { PrefillTaskService } from './tasks/prefill-service.js';
 export type { ServedModel } from './tasks/validate.js';
 export { type OpenHandles, openHandles } from './te/handles.js';
-export { joinWithModel, type LoadedModel, numericPolicy, servedModel } from './te/join-with-model.js';
+export { joinWithModel, type LoadedModel, servedModel } from './te/join-with-model.js';
 export { type LocalTe, openLocalTe } from './te/local-te.js';
 export { openExecutor } from './te/open-executor.js';
 export { batchOptions, exchangeOptions, kvOptions, leaseOptions, modelOptions, queueOptions } from './te/options.js';

@@ -7,6 +7,8 @@ import {
   ModelError,
   type ModelSpec,
   makeWeightPlan,
+  type NumericPolicy,
+  numericPolicyOf,
   parseGenerationDefaults,
   parseModelConfig,
   type SamplingDefaults,
@@ -46,6 +48,8 @@ export interface ReadModel {
 export interface OpenedModel extends ReadModel {
   /** The spec in the native executor's form. */
   executorSpec: ExecutorSpec;
+  /** The numeric policy that it is served in. */
+  policy: NumericPolicy;
 }
 
 /**
@@ -57,7 +61,7 @@ export interface OpenedModel extends ReadModel {
 export async function openModel(dir: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
   const model = await readModel(dir, options);
   // Not a copy, which would make the tokenizer now.
-  return Object.assign(model, { executorSpec: toExecutorSpec(model.spec) });
+  return Object.assign(model, { executorSpec: toExecutorSpec(model.spec), policy: numericPolicyOf(model.spec) });
 }
 
 /**
@@ -169,9 +173,11 @@ function describeWarnings(
     warnings.push('the configuration names an MTP layer that the weights do not have');
   }
   const { quantization } = spec;
-  if (typeof quantization === 'object' && quantization.activations !== null) {
+  const isRounded = numericPolicyOf(spec) === 'w8a8';
+  if (typeof quantization === 'object' && quantization.activations !== null && !isRounded) {
+    const [type] = quantization.activations.split('-');
     warnings.push(
-      `activations are not rounded to ${quantization.activations} as the configuration says: weights are widened to fp32 (class dequant)`,
+      `activations are not rounded to ${type} as the configuration says: weights are widened to fp32 (class dequant)`,
     );
   }
   if (tensors.length > 0) warnings.push(`${tensors.length} tensors are not used: ${tensors.slice(0, 4).join(', ')}`);

@@ -148,12 +148,15 @@ describe('a copy', () => {
     ]);
   });
 
-  test('of a checkpoint for quantised activations says that they are not', async () => {
-    const fixture = fileURLToPath(new URL('../../../test/fixtures/models/llama/int8', import.meta.url));
+  test('of a checkpoint for INT8 activations by token chooses policy w8a8, and of others says that they are not rounded', async () => {
+    const fixture = fileURLToPath(new URL('../../../test/fixtures/models/llama/w8a8', import.meta.url));
     for (const file of ['config.json', WEIGHTS]) await cp(join(fixture, file), path(file));
     await rm(path('generation_config.json'));
+    expect(await openModel(dir)).toMatchObject({ policy: 'w8a8', warnings: [] });
+    const config = await readFile(path('config.json'), 'utf8');
+    await writeFile(path('config.json'), config.replace('"strategy": "token"', '"strategy": "tensor"'));
     const model = await openModel(dir);
-    expect(model.executorSpec.attention).toBe('gqa');
+    expect(model.policy).toBe('fp32');
     expect(model.warnings).toEqual([
       'activations are not rounded to int8 as the configuration says: weights are widened to fp32 (class dequant)',
     ]);

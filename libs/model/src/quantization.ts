@@ -19,6 +19,7 @@ const fp8 = z.looseObject({
 
 const none = (what: string) => z.null(`${what} not supported`).optional();
 const eightBits = { num_bits: z.literal(8), type: z.enum(['int', 'float']), symmetric: z.literal(true).nullish() };
+const activationArgs = z.looseObject({ ...eightBits, strategy: z.string().nullish(), dynamic: z.unknown() });
 const formats = z.enum(['int-quantized', 'float-quantized', 'naive-quantized']).nullish();
 
 /** Source: compressed-tensors, quantization/quant_args.py and quant_scheme.py. */
@@ -32,7 +33,7 @@ const weightArgs = z.looseObject({
 const group = z.looseObject({
   weights: weightArgs,
   // What activations would be rounded to changes nothing of the weights.
-  input_activations: z.looseObject(eightBits).nullish(),
+  input_activations: activationArgs.nullish(),
   output_activations: none('quantised outputs are'),
   format: formats,
 });
@@ -85,8 +86,13 @@ function ofGroup({ weights, input_activations: activations }: z.infer<typeof gro
     dtype: weights.type === 'int' ? 'I8' : 'F8_E4M3',
     scaleSuffix: '_scale',
     sharing: sharingOf(weights, place),
-    activations: activations ? (activations.type === 'int' ? 'int8' : 'fp8') : null,
+    activations: activations ? activationsOf(activations) : null,
   };
+}
+
+function activationsOf({ type, strategy, dynamic }: z.infer<typeof activationArgs>): ScaledWeights['activations'] {
+  if (type === 'float') return 'fp8';
+  return strategy === 'token' && dynamic === true ? 'int8-token' : 'int8';
 }
 
 function sharingOf(weights: z.infer<typeof weightArgs>, place: Place): ScaledWeights['sharing'] {

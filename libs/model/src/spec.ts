@@ -2,8 +2,8 @@
 // Made from a Hugging Face directory or a GGUF file by this library. What of it the native executor gets, and what the
 // executor cannot run yet, is in executor-spec.ts.
 
-/** Numeric policies of docs/numerics.md. More come with the issues Models and Speed. */
-export type NumericPolicy = 'fp32';
+/** Numeric policies of docs/numerics.md. */
+export type NumericPolicy = 'fp32' | 'w8a8';
 
 export type FamilyName =
   | 'deepseek-v3'
@@ -144,8 +144,8 @@ export interface ScaledWeights {
   scaleSuffix: '_scale_inv' | '_scale';
   /** Which weights share a scale: blocks of [rows, columns], cut at the edges; a row; or all of a matrix. */
   sharing: readonly [rows: number, columns: number] | 'row' | 'matrix';
-  /** What the checkpoint's makers round activations to, which this version does not; null for nothing. */
-  activations: 'int8' | 'fp8' | null;
+  /** What the checkpoint's makers round activations to, `int8-token` with a scale for each token; null for nothing. */
+  activations: 'int8-token' | 'int8' | 'fp8' | null;
 }
 
 export type PlainDtype = 'BF16' | 'F16' | 'F32';

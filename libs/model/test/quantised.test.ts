@@ -1,6 +1,13 @@
 // Checkpoints with 8-bit matrices: scales by block, row or matrix; what fits the configuration and what contradicts it.
 import { describe, expect, test } from 'vitest';
-import { type ModelSpec, makeWeightPlan, parseModelConfig, toExecutorSpec, type WeightTensor } from '../src/index.js';
+import {
+  type ModelSpec,
+  makeWeightPlan,
+  numericPolicyOf,
+  parseModelConfig,
+  toExecutorSpec,
+  type WeightTensor,
+} from '../src/index.js';
 import type { TensorDtype } from '../src/spec.js';
 import { fillTemplate, listTensors } from '../src/tensor-list.js';
 import { configs } from './families.js';
@@ -77,7 +84,7 @@ test('blocks of fp8 may have any shape', () => {
 
 test('W8A8 brings a scale a row, and cuts anywhere', () => {
   const spec = specOf(w8a8);
-  expect(spec.quantization).toMatchObject({ dtype: 'I8', sharing: 'row', activations: 'int8' });
+  expect(spec.quantization).toMatchObject({ dtype: 'I8', sharing: 'row', activations: 'int8-token' });
   const { plan, unused, spec: planned } = makeWeightPlan(spec, int8Checkpoint(spec), 'd');
   expect(unused).toEqual([]);
   expect(plan.tensors.find(({ name }) => name === DOWN)).toMatchObject({ dtype: 'I8', scales: { shape: [60, 1] } });
@@ -110,7 +117,20 @@ test('compressed-tensors names what activations are rounded to, or nothing', () 
   };
   expect(activationsOf(withWeights({}, { input_activations: { ...activations, type: 'float' } }))).toBe('fp8');
   expect(activationsOf(withWeights({}, { input_activations: null }))).toBeNull();
-  expect(activationsOf({ ...w8a8, transform_config: {}, sparsity_config: {} })).toBe('int8');
+  expect(activationsOf({ ...w8a8, transform_config: {}, sparsity_config: {} })).toBe('int8-token');
+  expect(activationsOf(withWeights({}, { input_activations: { ...activations, dynamic: false } }))).toBe('int8');
+});
+
+test.each<[string, unknown, string]>([
+  ['W8A8', w8a8, 'w8a8'],
+  ['W8A8 with a scale a matrix', withWeights({ strategy: 'tensor' }), 'w8a8'],
+  ['int8 weights by blocks', withWeights({ strategy: 'block', block_structure: [30, 44] }), 'fp32'],
+  ['int8 weights alone', withWeights({}, { input_activations: null }), 'fp32'],
+  ['static int8 activations', withWeights({}, { input_activations: { ...activations, strategy: 'tensor' } }), 'fp32'],
+  ['fp8 weights and activations', withWeights({ type: 'float' }), 'fp32'],
+  ['plain floats', undefined, 'fp32'],
+])('%s is served in its policy', (_, config, policy) => {
+  expect(numericPolicyOf(specOf(config))).toBe(policy);
 });
 
 test.each<[string, unknown, (spec: ModelSpec) => WeightTensor[], RegExp]>([

@@ -37,7 +37,7 @@ export interface NativeModule {
 }
 
 export interface NativeDescription {
-  /** Instruction sets this machine and build can run, slowest first: 'scalar', 'avx2', 'avx512'. */
+  /** Instruction sets this machine and build can run, slowest first: 'scalar', 'avx2', 'avx512', 'avx512vnni'. */
   isas: string[];
   /** The one in use (SWITCHYARD_ISA forces it). */
   isa: string;

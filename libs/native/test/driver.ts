@@ -1,5 +1,5 @@
 // Drives one native executor in a test as a master would: grants blocks, sends plans, collects what each sequence generates.
-import type { ExecutorSpec, ModelSpec, WeightPlan } from '@switchyard/model';
+import type { ExecutorSpec, ModelSpec, NumericPolicy, WeightPlan } from '@switchyard/model';
 import { openModel } from '@switchyard/model-files';
 import {
   type ExpertPlacement,
@@ -18,6 +18,7 @@ export interface OpenedWeights {
   spec: ModelSpec;
   executorSpec: ExecutorSpec;
   weights: WeightPlan;
+  policy: NumericPolicy;
 }
 
 export const openTinyModel = (): Promise<OpenedWeights> => openModel(modelDir);
@@ -67,7 +68,7 @@ export class Driver {
       model: model.executorSpec,
       weights: model.weights,
       arena: null,
-      policy: 'fp32',
+      policy: model.policy,
       numBlocks: this.options.numBlocks,
       blockTokens,
       maxBatchTokens: this.options.maxBatchTokens,

@@ -6,7 +6,17 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type ArenaFile, loadNative } from '../src/index.js';
 import type { OpenedWeights } from './driver.js';
-import { type Bf16Prompt, Golden, type GoldenPrompt, hasBf16, listFixtures, withFixture } from './families.js';
+import {
+  type Bf16Prompt,
+  errorOf,
+  Golden,
+  type GoldenPrompt,
+  hasBf16,
+  listFixtures,
+  rangeOf,
+  rowOf,
+  withFixture,
+} from './families.js';
 
 const TOLERANCE = 2e-4;
 /** Of the range of the logits: choices that lead by less are ties to bfloat16. */
@@ -19,28 +29,13 @@ interface HowToEvaluate {
   arena?: ArenaFile | null;
 }
 
-function evaluate({ executorSpec, weights }: OpenedWeights, tokens: number[], how: HowToEvaluate = {}) {
+function evaluate({ executorSpec, weights, policy }: OpenedWeights, tokens: number[], how: HowToEvaluate = {}) {
   const options = { chunkTokens: tokens.length, mtp: false, arena: null, ...how };
-  return loadNative().evaluate({ model: executorSpec, weights, policy: 'fp32', tokens, ...options });
+  return loadNative().evaluate({ model: executorSpec, weights, policy, tokens, ...options });
 }
-
-const rowOf = (rows: Float32Array, i: number, width: number) => rows.subarray(i * width, (i + 1) * width);
 
 function argmax(row: Float32Array): number {
   return row.reduce((best, value, i) => (value > (row[best] ?? Number.NEGATIVE_INFINITY) ? i : best), 0);
-}
-
-/** Largest difference of rows of our logits from the golden's, as a share of the golden's range. */
-function errorOf(ours: Float32Array, positions: readonly number[], golden: Float32Array): number {
-  const width = golden.length / positions.length;
-  const differences = positions.map((position, i) => {
-    const row = rowOf(ours, position, width);
-    return rowOf(golden, i, width).reduce(
-      (worst, value, k) => Math.max(worst, Math.abs(value - (row[k] as number))),
-      0,
-    );
-  });
-  return Math.max(...differences) / rangeOf(golden);
 }
 
 /** Positions whose clear choice we make otherwise. */
@@ -56,10 +51,6 @@ function otherChoices(ours: Float32Array, { top, gaps }: GoldenPrompt, vocabSize
 function leadOf(row: Float32Array, top: number): number {
   const second = row.reduce((best, value, i) => (i === top ? best : Math.max(best, value)), Number.NEGATIVE_INFINITY);
   return (row[top] as number) - second;
-}
-
-function rangeOf(rows: Float32Array): number {
-  return rows.reduce((a, b) => Math.max(a, b)) - rows.reduce((a, b) => Math.min(a, b));
 }
 
 function checkPrompt(model: OpenedWeights, golden: Golden, promptIdx: number): void {
@@ -127,8 +118,8 @@ test.each(fixtures)('%s has the same bits from an arena', async (fixture) => {
   const arena = { path: join(folder, 'arena'), key: fixture };
   try {
     await withFixture(fixture, async (model) => {
-      const { executorSpec, weights, spec } = model;
-      await loadNative().packModel({ model: executorSpec, weights, arena, policy: 'fp32' }).done;
+      const { executorSpec, weights, policy, spec } = model;
+      await loadNative().packModel({ model: executorSpec, weights, arena, policy }).done;
       const mtp = spec.numMtpLayers > 0;
       const bits = (from: ArenaFile | null) => {
         const { logits, mtpLogits } = evaluate(model, [1, 17, 99, 3, 42, 7], { arena: from, mtp });

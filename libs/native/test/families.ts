@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseSafetensorsHeader } from '@switchyard/model';
+import { type NumericPolicy, parseSafetensorsHeader } from '@switchyard/model';
 import { openModel } from '@switchyard/model-files';
 import type { OpenedWeights } from './driver.js';
 
@@ -14,11 +14,14 @@ function ggufOf(fixture: string): string | undefined {
   return files.find((file) => existsSync(file));
 }
 
-/** Folders below the fixtures that hold a checkpoint, but those whose goldens are by quantised activations. */
+/** The policy that a fixture's golden is by; the checkpoint's own may be another (llama/int8 is W8A8 with widened weights). */
+const policyOf = (fixture: string): NumericPolicy => (fixture.endsWith('/w8a8') ? 'w8a8' : 'fp32');
+
+/** Folders below the fixtures that hold a checkpoint. */
 export function listFixtures(): string[] {
   const folders = readdirSync(root, { recursive: true, encoding: 'utf8' });
   const isModel = (folder: string) => ggufOf(folder) !== undefined || existsSync(join(root, folder, 'config.json'));
-  return folders.filter((folder) => isModel(folder) && !folder.endsWith('/w8a8')).sort();
+  return folders.filter(isModel).sort();
 }
 
 /** A prompt of golden.json. */
@@ -64,17 +67,37 @@ export class Golden {
   }
 }
 
-/** Opens a fixture and gives it to `use`. Directories have no tokenizer, which they must have but nobody here uses. */
+export const rowOf = (rows: Float32Array, i: number, width: number) => rows.subarray(i * width, (i + 1) * width);
+
+/** Largest difference of rows of our logits from the golden's, as a share of the golden's range. */
+export function errorOf(ours: Float32Array, positions: readonly number[], golden: Float32Array): number {
+  const width = golden.length / positions.length;
+  const differences = positions.map((position, i) => {
+    const row = rowOf(ours, position, width);
+    return rowOf(golden, i, width).reduce(
+      (worst, value, k) => Math.max(worst, Math.abs(value - (row[k] as number))),
+      0,
+    );
+  });
+  return Math.max(...differences) / rangeOf(golden);
+}
+
+export function rangeOf(rows: Float32Array): number {
+  return rows.reduce((a, b) => Math.max(a, b)) - rows.reduce((a, b) => Math.min(a, b));
+}
+
+/** Opens a fixture and gives it to `use`, in the policy of its golden. Directories have no tokenizer, which they must have but nobody here uses. */
 export async function withFixture(fixture: string, use: (model: OpenedWeights) => Promise<void> | void): Promise<void> {
   const gguf = ggufOf(fixture);
-  if (gguf !== undefined) return use(await openModel(gguf));
+  const open = async (path: string) => Object.assign(await openModel(path), { policy: policyOf(fixture) });
+  if (gguf !== undefined) return use(await open(gguf));
   const dir = mkdtempSync(join(tmpdir(), 'switchyard-family-'));
   try {
     for (const file of readdirSync(join(root, fixture), { withFileTypes: true })) {
       if (file.isFile()) symlinkSync(join(root, fixture, file.name), join(dir, file.name));
     }
     writeFileSync(join(dir, 'tokenizer.json'), '{}');
-    await use(await openModel(dir));
+    await use(await open(dir));
   } finally {
     rmSync(dir, { recursive: true });
   }

@@ -19,7 +19,7 @@ using namespace switchyard::executor;
 const std::string kKey = "a key";
 constexpr uint32_t kNumPatchesMax = 16;
 
-/// A whole arena with entries of both forms, as a file has it.
+/// A whole arena with entries of all forms and types, as a file has it.
 std::vector<char> whole_arena() {
   char folder[] = "/tmp/switchyard-fuzz-arena-XXXXXX";
   FUZZ_CHECK(mkdtemp(folder) != nullptr);
@@ -28,8 +28,9 @@ std::vector<char> whole_arena() {
     ArenaWriter writer;
     const std::vector<float> values(16 * 3, 1.5f);
     FUZZ_CHECK(writer.open(path).ok());
-    FUZZ_CHECK(writer.add("a", {ArenaForm::kRows, false, 1, 2, 3}, {values.data()}).ok());
-    FUZZ_CHECK(writer.add("b", {ArenaForm::kPacked, true, 2, 5, 3}, {values.data(), values.data()}).ok());
+    FUZZ_CHECK(writer.add("a", {ArenaForm::kRows, PackedType::kF32, 1, 2, 3}, {values.data()}).ok());
+    FUZZ_CHECK(writer.add("b", {ArenaForm::kPacked, PackedType::kBf16, 2, 5, 3}, {values.data(), values.data()}).ok());
+    FUZZ_CHECK(writer.add("i", {ArenaForm::kPacked, PackedType::kInt8, 1, 2, 3}, {values.data()}).ok());
     FUZZ_CHECK(writer.finish(kKey).ok());
   }
   std::ifstream file(path, std::ios::binary);
@@ -70,7 +71,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   ArenaEntry entry;
   for (const auto& [name, form, count, rows, columns] :
-       {std::tuple{"a", ArenaForm::kRows, 1u, 2, 3}, std::tuple{"b", ArenaForm::kPacked, 2u, 5, 3}}) {
+       {std::tuple{"a", ArenaForm::kRows, 1u, 2, 3}, std::tuple{"b", ArenaForm::kPacked, 2u, 5, 3},
+        std::tuple{"i", ArenaForm::kPacked, 1u, 2, 3}}) {
     const Status found = arena->find(name, form, count, rows, columns, &entry);
     FUZZ_CHECK(found.ok() || found.code() == Code::kCorrupt);
     if (found.ok()) touch(entry);

@@ -33,7 +33,7 @@ std::unique_ptr<ExpertServer> serve(
     std::function<void(ExpertSpan)> on_span = [](const ExpertSpan&) {}) {
   ExpertServerConfig config{spec, placement, {}, member, std::move(on_span)};
   WeightStore store;
-  CHECK(store.open(weights.plan()).ok());
+  CHECK(store.open(weights.plan(), weights.policy()).ok());
   CHECK(config.bank
             .load(spec, store, spec.num_layers,
                   [&](int e) { return placement.expert_to_rank[e] == static_cast<int32_t>(member->rank()); })
@@ -97,9 +97,9 @@ void run_random_schedule(const ModelSpec& spec, const TestWeights& weights, cons
 }
 
 /// Random schedules of two attention ranks at once.
-void check_random_schedules(const ModelSpec& spec) {
+void check_random_schedules(const ModelSpec& spec, bool is_int8 = false) {
   Random random(test::seed());
-  const TestWeights weights(spec, random());
+  const TestWeights weights(spec, random(), is_int8);
   std::vector<Job> jobs;
   std::vector<std::vector<SampledToken>> expected;
   for (int i = 0; i < 4; ++i) {
@@ -125,6 +125,11 @@ TEST(remote_experts_give_the_bits_of_local_ones_under_random_schedules) {
 
 TEST(remote_ffns_of_a_dense_model_give_the_bits_of_local_ones_under_random_schedules) {
   check_random_schedules(small_dense_spec());
+}
+
+TEST(remote_experts_with_int8_weights_give_the_bits_of_local_ones_under_random_schedules) {
+  check_random_schedules(small_spec(), true);
+  check_random_schedules(small_dense_spec(), true);
 }
 
 TEST(remote_expert_that_does_not_answer_is_a_timeout_that_names_it) {

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <utility>
 
-#include "kernels/product/product.h"
+#include "kernels/product_int8/product_int8.h"
 
 namespace switchyard::executor {
 namespace {
@@ -40,10 +40,17 @@ struct Record {
   uint32_t num_rows;
   uint32_t num_columns;
   uint8_t form;
-  uint8_t is_bf16;
+  uint8_t type;
   uint16_t name_bytes;
 };
 static_assert(sizeof(Record) == 24);
+
+bool is_known(const Record& record) {
+  if (record.form > static_cast<uint8_t>(ArenaForm::kPacked)) return false;
+  if (record.type != static_cast<uint8_t>(PackedType::kInt8))
+    return record.type < static_cast<uint8_t>(PackedType::kInt8);
+  return record.form == static_cast<uint8_t>(ArenaForm::kPacked) && record.num_columns <= uint32_t{kInt8ColumnsMax};
+}
 
 uint64_t round_up(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -66,10 +73,9 @@ std::string padded(std::string key) {
 
 uint64_t ArenaShape::matrix_bytes() const {
   if (count == 0 || num_rows == 0 || num_columns == 0) return 0;
-  const uint64_t groups = (uint64_t{num_rows} + kGroupRows - 1) / kGroupRows;
-  const uint64_t rows = form == ArenaForm::kPacked ? groups * kGroupRows : num_rows;
-  const uint64_t element_bytes = is_bf16 ? 2 : 4;
-  return rows > kMost / num_columns / element_bytes ? 0 : rows * num_columns * element_bytes;
+  if (form == ArenaForm::kPacked) return packed_bytes(num_rows, num_columns, type);
+  const uint64_t element_bytes = type == PackedType::kBf16 ? 2 : 4;
+  return num_rows > kMost / num_columns / element_bytes ? 0 : uint64_t{num_rows} * num_columns * element_bytes;
 }
 
 uint64_t ArenaShape::stride() const { return round_up(matrix_bytes()); }
@@ -125,10 +131,9 @@ Status Arena::read_index(uint64_t index_offset, uint64_t num_entries) {
     if (num_bytes_ - at < record.name_bytes) return corrupt("a name ends too late");
     std::string name(reinterpret_cast<const char*>(map_.get() + at), record.name_bytes);
     at += record.name_bytes;
-    if (record.form > static_cast<uint8_t>(ArenaForm::kPacked) || record.is_bf16 > 1)
-      return corrupt(name + " has no known form");
-    const ArenaShape shape = {static_cast<ArenaForm>(record.form), record.is_bf16 == 1, record.count, record.num_rows,
-                              record.num_columns};
+    if (!is_known(record)) return corrupt(name + " has no known form");
+    const ArenaShape shape = {static_cast<ArenaForm>(record.form), static_cast<PackedType>(record.type), record.count,
+                              record.num_rows, record.num_columns};
     const uint64_t entry_bytes = shape.num_bytes();
     const bool is_inside = entry_bytes != 0 && record.offset >= sizeof(Header) && record.offset % kAlignment == 0 &&
                            record.offset <= index_offset && entry_bytes <= index_offset - record.offset;
@@ -176,7 +181,7 @@ Status ArenaWriter::add(const std::string& name, const ArenaShape& shape, const 
                          shape.num_rows,
                          shape.num_columns,
                          static_cast<uint8_t>(shape.form),
-                         static_cast<uint8_t>(shape.is_bf16),
+                         static_cast<uint8_t>(shape.type),
                          static_cast<uint16_t>(name.size())};
   index_.append(reinterpret_cast<const char*>(&record), sizeof(record));
   index_.append(name);

@@ -12,18 +12,19 @@
 #include <vector>
 
 #include "base/status.h"
+#include "kernels/product/product.h"
 
 namespace switchyard::executor {
 
 /// Raised whenever the bytes of an arena change: part of its key.
-inline constexpr uint32_t kArenaLayoutVersion = 1;
+inline constexpr uint32_t kArenaLayoutVersion = 2;
 
 enum class ArenaForm : uint8_t { kRows, kPacked };  // row after row, or as PackedMatrix has it
 
-/// `count` matrices [num_rows, num_columns] of one form, bf16 or fp32, one after the other, each on a boundary of 64 bytes.
+/// `count` matrices [num_rows, num_columns] of one form and type, one after the other, each on a boundary of 64 bytes. INT8 is packed only.
 struct ArenaShape {
   ArenaForm form = ArenaForm::kRows;
-  bool is_bf16 = false;
+  PackedType type = PackedType::kF32;
   uint32_t count = 0;
   uint32_t num_rows = 0;
   uint32_t num_columns = 0;

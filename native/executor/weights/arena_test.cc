@@ -46,10 +46,10 @@ void write_file(const std::string& path, const std::vector<char>& bytes) {
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-std::vector<float> logits_of(const ModelSpec& spec, const WeightStore& store) {
+std::vector<float> logits_of(const ModelSpec& spec, const WeightStore& store, int chunk_tokens = 3) {
   const std::vector<int32_t> tokens = {5, 17, 99, 3, 3, 80, 41};
   Evaluation evaluation;
-  const Status status = evaluate(spec, store, tokens, 3, false, &evaluation);
+  const Status status = evaluate(spec, store, tokens, chunk_tokens, false, &evaluation);
   if (!status.ok()) std::printf("%s\n", status.message().c_str());
   CHECK(status.ok());
   return evaluation.logits;
@@ -60,8 +60,9 @@ std::vector<char> small_arena(const std::string& path) {
   ArenaWriter writer;
   CHECK(writer.open(path).ok());
   const std::vector<float> values(16 * 3, 1.5f);
-  CHECK(writer.add("a", {ArenaForm::kRows, false, 1, 2, 3}, {values.data()}).ok());
-  CHECK(writer.add("b", {ArenaForm::kPacked, true, 2, 5, 3}, {values.data(), values.data()}).ok());
+  CHECK(writer.add("a", {ArenaForm::kRows, PackedType::kF32, 1, 2, 3}, {values.data()}).ok());
+  CHECK(writer.add("b", {ArenaForm::kPacked, PackedType::kBf16, 2, 5, 3}, {values.data(), values.data()}).ok());
+  CHECK(writer.add("i", {ArenaForm::kPacked, PackedType::kInt8, 1, 2, 3}, {values.data()}).ok());
   CHECK(writer.finish(kKey).ok());
   return read_file(path);
 }
@@ -69,11 +70,13 @@ std::vector<char> small_arena(const std::string& path) {
 }  // namespace
 
 TEST(an_arena_gives_the_bits_of_the_files) {
-  for (const ModelSpec& spec : {small_spec(), small_gqa_spec(), small_dense_spec()}) {
+  const ModelSpec specs[] = {small_spec(), small_gqa_spec(), small_dense_spec()};
+  for (int i = 0; i < 6; ++i) {
+    const ModelSpec& spec = specs[i % 3];
     const TestFolder folder;
-    const TestWeights weights(spec);
+    const TestWeights weights(spec, 1, i >= 3);
     PackProgress progress;
-    const Status packed = pack_model(spec, weights.plan(), folder.file("a"), kKey, &progress);
+    const Status packed = pack_model(spec, weights.plan(), weights.policy(), folder.file("a"), kKey, &progress);
     if (!packed.ok()) std::printf("%s\n", packed.message().c_str());
     REQUIRE(packed.ok());
     CHECK(progress.total_bytes > 0 && progress.done_bytes == progress.total_bytes);
@@ -81,7 +84,7 @@ TEST(an_arena_gives_the_bits_of_the_files) {
     REQUIRE(Arena::open(folder.file("a"), kKey, &arena).ok());
     WeightStore from_files;
     WeightStore from_arena;
-    REQUIRE(from_files.open(weights.plan()).ok());
+    REQUIRE(from_files.open(weights.plan(), weights.policy()).ok());
     from_arena.open(arena);
     arena.reset();
     CHECK(logits_of(spec, from_files) == logits_of(spec, from_arena));
@@ -92,20 +95,36 @@ TEST(an_arena_gives_the_bits_of_the_files) {
   }
 }
 
+TEST(int8_weights_give_the_same_bits_in_chunks_and_others_than_widened_ones) {
+  for (const ModelSpec& spec : {small_spec(), small_gqa_spec(), small_dense_spec()}) {
+    const TestWeights weights(spec, 1, true);
+    WeightStore store;
+    WeightStore widened;
+    REQUIRE(store.open(weights.plan(), weights.policy()).ok());
+    REQUIRE(widened.open(weights.plan()).ok());
+    const std::vector<float> logits = logits_of(spec, store);
+    for (const int chunk_tokens : {1, 2, 7}) CHECK(logits_of(spec, store, chunk_tokens) == logits);
+    CHECK(logits_of(spec, widened) != logits);
+  }
+}
+
 TEST(a_pack_that_fails_or_is_cancelled_leaves_no_file) {
   const TestFolder folder;
   const ModelSpec spec = small_spec();
   const TestWeights weights(spec);
   PackProgress cancelled;
   cancelled.is_cancelled = true;
-  CHECK(pack_model(spec, weights.plan(), folder.file("a"), kKey, &cancelled).code() == Code::kClosed);
+  CHECK(pack_model(spec, weights.plan(), WeightPolicy::kFp32, folder.file("a"), kKey, &cancelled).code() ==
+        Code::kClosed);
   CHECK(folder.num_files() == 0);
   WeightPlan plan = weights.plan();
   plan.tensors.pop_back();
   PackProgress progress;
-  CHECK(pack_model(spec, plan, folder.file("a"), kKey, &progress).code() == Code::kInvalidArgument);
+  CHECK(pack_model(spec, plan, WeightPolicy::kFp32, folder.file("a"), kKey, &progress).code() ==
+        Code::kInvalidArgument);
   CHECK(folder.num_files() == 0);
-  CHECK(pack_model(spec, weights.plan(), folder.file("none/a"), kKey, &progress).code() == Code::kIo);
+  CHECK(pack_model(spec, weights.plan(), WeightPolicy::kFp32, folder.file("none/a"), kKey, &progress).code() ==
+        Code::kIo);
 }
 
 TEST(an_arena_with_another_key_or_layout_is_refused) {
@@ -126,8 +145,9 @@ TEST(an_arena_gives_no_entry_of_another_size) {
   REQUIRE(Arena::open(folder.file("a"), kKey, &arena).ok());
   ArenaEntry entry;
   CHECK(arena->find("a", ArenaForm::kRows, 1, 2, 3, &entry).ok());
-  CHECK(arena->find("b", ArenaForm::kPacked, 2, 5, 3, &entry).ok() && entry.shape.is_bf16);
+  CHECK(arena->find("b", ArenaForm::kPacked, 2, 5, 3, &entry).ok() && entry.shape.type == PackedType::kBf16);
   CHECK(entry.matrix(1).get() - entry.data.get() == 128);
+  CHECK(arena->find("i", ArenaForm::kPacked, 1, 2, 3, &entry).ok() && entry.shape.matrix_bytes() == 16 * 4 + 16 * 4);
   CHECK(arena->find("c", ArenaForm::kRows, 1, 2, 3, &entry).code() == Code::kCorrupt);
   CHECK(arena->find("a", ArenaForm::kPacked, 1, 2, 3, &entry).code() == Code::kCorrupt);
   CHECK(arena->find("a", ArenaForm::kRows, 1, 3, 2, &entry).code() == Code::kCorrupt);
@@ -160,13 +180,28 @@ TEST(a_damaged_arena_is_refused_and_never_crashes) {
   }
 }
 
+TEST(int8_that_is_not_packed_or_too_wide_is_refused) {
+  const TestFolder folder;
+  const std::vector<std::byte> values(16 * (132112 + 4));
+  for (const auto& [shape, is_good] :
+       {std::pair{ArenaShape{ArenaForm::kRows, PackedType::kInt8, 1, 2, 3}, false},
+        std::pair{ArenaShape{ArenaForm::kPacked, PackedType::kInt8, 1, 1, 132105}, false},
+        std::pair{ArenaShape{ArenaForm::kPacked, PackedType::kInt8, 1, 1, 132104}, true}}) {
+    ArenaWriter writer;
+    std::shared_ptr<const Arena> arena;
+    REQUIRE(writer.open(folder.file("a")).ok() && writer.add("a", shape, {values.data()}).ok());
+    REQUIRE(writer.finish(kKey).ok());
+    CHECK(Arena::open(folder.file("a"), kKey, &arena).code() == (is_good ? Code::kOk : Code::kCorrupt));
+  }
+}
+
 TEST(a_name_is_packed_once) {
   const TestFolder folder;
   ArenaWriter writer;
   REQUIRE(writer.open(folder.file("a")).ok());
   const float value = 1.0f;
-  CHECK(writer.add("a", {ArenaForm::kRows, false, 1, 1, 1}, {&value}).ok());
-  CHECK(writer.add("a", {ArenaForm::kRows, false, 1, 1, 1}, {&value}).code() == Code::kInvalidArgument);
-  CHECK(writer.add("b", {ArenaForm::kRows, false, 2, 1, 1}, {&value}).code() == Code::kInvalidArgument);
-  CHECK(writer.add("b", {ArenaForm::kRows, false, 1, 0, 1}, {&value}).code() == Code::kInvalidArgument);
+  CHECK(writer.add("a", {ArenaForm::kRows, PackedType::kF32, 1, 1, 1}, {&value}).ok());
+  CHECK(writer.add("a", {ArenaForm::kRows, PackedType::kF32, 1, 1, 1}, {&value}).code() == Code::kInvalidArgument);
+  CHECK(writer.add("b", {ArenaForm::kRows, PackedType::kF32, 2, 1, 1}, {&value}).code() == Code::kInvalidArgument);
+  CHECK(writer.add("b", {ArenaForm::kRows, PackedType::kF32, 1, 0, 1}, {&value}).code() == Code::kInvalidArgument);
 }

@@ -172,4 +172,12 @@ uint64_t StoredTensor::bytes_of_rows(uint64_t count) const {
   return count * row_elements() / layout.block_elements * layout.block_bytes;
 }
 
+bool StoredTensor::is_int8_by_rows() const { return type == StoredType::kI8 && scale_block[1] >= shape[1]; }
+
+std::vector<float> StoredTensor::row_scales() const {
+  std::vector<float> of_rows(shape[0]);
+  for (int64_t row = 0; row < shape[0]; ++row) of_rows[row] = scales[row / scale_block[0]];
+  return of_rows;
+}
+
 }  // namespace switchyard::executor

@@ -33,6 +33,11 @@ struct StoredTensor {
   void release_rows(uint64_t first, uint64_t count) const;
 
   uint64_t bytes_of_rows(uint64_t count) const;
+
+  /// True for an int8 matrix whose scales are shared by nothing less than a row.
+  bool is_int8_by_rows() const;
+  /// Of such a matrix: the scale of each row.
+  std::vector<float> row_scales() const;
 };
 
 class WeightFiles {

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "kernels/product_int8/product_int8.h"
+
 namespace switchyard::executor {
 namespace {
 
@@ -24,8 +26,16 @@ void for_each_piece(const StoredTensor& tensor, uint64_t num_rows, Consume consu
   }
 }
 
+/// All rows of an int8 tensor into rows first_row.. of an INT8 matrix.
+void set_all_int8_rows(const StoredTensor& tensor, int first_row, PackedMatrix* matrix) {
+  const auto* values = reinterpret_cast<const int8_t*>(tensor.data);
+  matrix->set_int8_rows(first_row, static_cast<int>(tensor.shape[0]), values, tensor.row_scales().data());
+  tensor.release_rows(0, tensor.shape[0]);
+}
+
 /// All rows of a tensor into rows first_row.. of a matrix.
 void set_all_rows(const StoredTensor& tensor, int first_row, PackedMatrix* matrix) {
+  if (matrix->type() == PackedType::kInt8) return set_all_int8_rows(tensor, first_row, matrix);
   for_each_piece(tensor, tensor.shape[0], [&](uint64_t row, uint64_t count, const void* rows) {
     matrix->set_rows(first_row + static_cast<int>(row), static_cast<int>(count), rows, tensor.dtype(),
                      tensor.row_elements(), 1);
@@ -40,6 +50,11 @@ void widen_rows(const StoredTensor& tensor, uint64_t num_rows, float* out) {
 
 }  // namespace
 
+Status WeightStore::open(const WeightPlan& plan, WeightPolicy policy) {
+  policy_ = policy;
+  return files_.open(plan);
+}
+
 void WeightStore::pack_into(ArenaWriter* writer, PackProgress* progress) {
   writer_ = writer;
   progress_ = progress;
@@ -50,6 +65,18 @@ Status WeightStore::find(const std::string& name, const std::vector<int64_t>& sh
                          const StoredTensor** tensor) const {
   if (progress_ && progress_->is_cancelled) return {Code::kClosed, "packing the weights was cancelled"};
   return files_.find(name, shape, tensor);
+}
+
+Status WeightStore::choose_type(const std::string& name, const StoredTensor& tensor, PackedType* type) const {
+  *type = tensor.dtype() == Dtype::kBf16 ? PackedType::kBf16 : PackedType::kF32;
+  if (policy_ != WeightPolicy::kW8a8 || tensor.type != StoredType::kI8) return {};
+  *type = PackedType::kInt8;
+  if (!tensor.is_int8_by_rows())
+    return {Code::kInvalidArgument, "tensor " + name + " has scales by blocks of columns, policy w8a8 needs one a row"};
+  if (tensor.shape[1] > kInt8ColumnsMax)
+    return {Code::kInvalidArgument, "tensor " + name + " has " + std::to_string(tensor.shape[1]) +
+                                        " columns, policy w8a8 allows " + std::to_string(kInt8ColumnsMax)};
+  return {};
 }
 
 void WeightStore::finish(const StoredTensor& tensor) const {
@@ -64,7 +91,7 @@ Status WeightStore::load_vector(const std::string& name, int size, std::vector<f
     ArenaEntry entry;
     SWITCHYARD_RETURN_IF_ERROR(arena_->find("vector " + name, ArenaForm::kRows, 1, 1, size, &entry));
     for (int i = 0; i < size; ++i)
-      (*values)[i] = widen(entry.data.get(), entry.shape.is_bf16 ? Dtype::kBf16 : Dtype::kF32, i);
+      (*values)[i] = widen(entry.data.get(), entry.shape.type == PackedType::kBf16 ? Dtype::kBf16 : Dtype::kF32, i);
     return {};
   }
   const StoredTensor* tensor;
@@ -72,7 +99,8 @@ Status WeightStore::load_vector(const std::string& name, int size, std::vector<f
   widen_rows(*tensor, 1, values->data());
   finish(*tensor);
   if (!writer_) return {};
-  return writer_->add("vector " + name, {ArenaForm::kRows, false, 1, 1, static_cast<uint32_t>(size)}, {values->data()});
+  return writer_->add("vector " + name, {ArenaForm::kRows, PackedType::kF32, 1, 1, static_cast<uint32_t>(size)},
+                      {values->data()});
 }
 
 Status WeightStore::load_table(const std::string& name, int num_rows, int num_columns, RowTable* table) const {
@@ -80,14 +108,14 @@ Status WeightStore::load_table(const std::string& name, int num_rows, int num_co
   if (arena_) {
     ArenaEntry entry;
     SWITCHYARD_RETURN_IF_ERROR(arena_->find(entry_name, ArenaForm::kRows, 1, num_rows, num_columns, &entry));
-    *table = {entry.data, entry.shape.is_bf16};
+    *table = {entry.data, entry.shape.type == PackedType::kBf16};
     return {};
   }
   const StoredTensor* tensor;
   SWITCHYARD_RETURN_IF_ERROR(find(name, {num_rows, num_columns}, &tensor));
   const bool is_bf16 = tensor->dtype() == Dtype::kBf16;
-  const ArenaShape shape = {ArenaForm::kRows, is_bf16, 1, static_cast<uint32_t>(num_rows),
-                            static_cast<uint32_t>(num_columns)};
+  const ArenaShape shape = {ArenaForm::kRows, is_bf16 ? PackedType::kBf16 : PackedType::kF32, 1,
+                            static_cast<uint32_t>(num_rows), static_cast<uint32_t>(num_columns)};
   const void* rows = tensor->data;
   std::shared_ptr<std::byte[]> copy;
   const bool is_as_stored = is_bf16 || tensor->type == StoredType::kF32;
@@ -115,14 +143,14 @@ Status WeightStore::load_packed(const std::string& name, int count, int num_rows
   if (arena_) {
     ArenaEntry entry;
     SWITCHYARD_RETURN_IF_ERROR(arena_->find(name, ArenaForm::kPacked, count, num_rows, num_columns, &entry));
-    for (int i = 0; i < count; ++i) matrices->emplace_back(num_rows, num_columns, entry.shape.is_bf16, entry.matrix(i));
+    for (int i = 0; i < count; ++i) matrices->emplace_back(num_rows, num_columns, entry.shape.type, entry.matrix(i));
     return {};
   }
   SWITCHYARD_RETURN_IF_ERROR(pack(matrices));
   if (!writer_) return {};
   std::vector<const void*> data;
   for (const PackedMatrix& matrix : *matrices) data.push_back(matrix.data());
-  const ArenaShape shape = {ArenaForm::kPacked, matrices->front().is_bf16(), static_cast<uint32_t>(count),
+  const ArenaShape shape = {ArenaForm::kPacked, matrices->front().type(), static_cast<uint32_t>(count),
                             static_cast<uint32_t>(num_rows), static_cast<uint32_t>(num_columns)};
   SWITCHYARD_RETURN_IF_ERROR(writer_->add(name, shape, data));
   matrices->assign(count, PackedMatrix());
@@ -141,7 +169,9 @@ Status WeightStore::load_matrix(const std::string& name, int num_rows, int num_c
   const auto pack = [&](std::vector<PackedMatrix>* matrices) {
     const StoredTensor* tensor;
     SWITCHYARD_RETURN_IF_ERROR(find(name, {num_rows, num_columns}, &tensor));
-    set_all_rows(*tensor, 0, &matrices->emplace_back(num_rows, num_columns, tensor->dtype() == Dtype::kBf16));
+    PackedType type;
+    SWITCHYARD_RETURN_IF_ERROR(choose_type(name, *tensor, &type));
+    set_all_rows(*tensor, 0, &matrices->emplace_back(num_rows, num_columns, type));
     finish(*tensor);
     return Status();
   };
@@ -155,8 +185,12 @@ Status WeightStore::load_stacked(const std::string& first, const std::string& se
     const StoredTensor* b;
     SWITCHYARD_RETURN_IF_ERROR(find(first, {rows, num_columns}, &a));
     SWITCHYARD_RETURN_IF_ERROR(find(second, {rows, num_columns}, &b));
-    const bool is_bf16 = a->dtype() == Dtype::kBf16 && b->dtype() == Dtype::kBf16;
-    PackedMatrix& stacked = matrices->emplace_back(2 * rows, num_columns, is_bf16);
+    PackedType type_a;
+    PackedType type_b;
+    SWITCHYARD_RETURN_IF_ERROR(choose_type(first, *a, &type_a));
+    SWITCHYARD_RETURN_IF_ERROR(choose_type(second, *b, &type_b));
+    const PackedType type = type_a == type_b ? type_a : PackedType::kF32;
+    PackedMatrix& stacked = matrices->emplace_back(2 * rows, num_columns, type);
     set_all_rows(*a, 0, &stacked);
     set_all_rows(*b, rows, &stacked);
     finish(*a);
@@ -177,7 +211,8 @@ Status WeightStore::load_heads(const HeadRows& of, std::vector<PackedMatrix>* he
     for (int h = 0; h < of.num_heads; ++h) {
       const uint64_t first = static_cast<uint64_t>(h) * of.head_rows + of.first_row;
       const void* rows = tensor->rows(first, of.num_rows, &scratch);
-      PackedMatrix& head = matrices->emplace_back(matrix_rows, matrix_columns, tensor->dtype() == Dtype::kBf16);
+      const PackedType type = tensor->dtype() == Dtype::kBf16 ? PackedType::kBf16 : PackedType::kF32;
+      PackedMatrix& head = matrices->emplace_back(matrix_rows, matrix_columns, type);
       head.set_rows(0, matrix_rows, rows, tensor->dtype(), of.is_transposed ? 1 : num_columns,
                     of.is_transposed ? num_columns : 1);
       tensor->release_rows(first, of.num_rows);

@@ -42,9 +42,9 @@ struct PackProgress {
 class WeightStore {
  public:
   /// Loads are packed from the files of the plan. Errors of WeightFiles::open.
-  Status open(const WeightPlan& plan) { return files_.open(plan); }
+  Status open(const WeightPlan& plan, WeightPolicy policy = WeightPolicy::kFp32);
 
-  /// Loads are views of the arena.
+  /// Loads are views of the arena, which was packed under a policy.
   void open(std::shared_ptr<const Arena> arena) { arena_ = std::move(arena); }
 
   /// Loads go from the files into an arena: matrices and tables come back empty. Both must outlive this; CLOSED once cancelled.
@@ -56,13 +56,15 @@ class WeightStore {
   /// A matrix [num_rows, num_columns] for looking up rows. bf16 stays bf16, all else becomes fp32, here and below.
   Status load_table(const std::string& name, int num_rows, int num_columns, RowTable* table) const;
 
-  /// A matrix [num_rows, num_columns], packed.
+  /// A matrix [num_rows, num_columns], packed. Of policy w8a8, this and load_stacked: int8 stays as it is; INVALID_ARGUMENT naming one with
+  /// more than kInt8ColumnsMax columns or with scales by blocks of columns.
   Status load_matrix(const std::string& name, int num_rows, int num_columns, PackedMatrix* matrix) const;
 
-  /// Two matrices of one input, [rows, num_columns] each, stacked to [2 * rows, num_columns] (gate and up).
+  /// Two matrices of one input, [rows, num_columns] each, stacked to [2 * rows, num_columns] (gate and up); INT8 where both are.
   Status load_stacked(const std::string& first, const std::string& second, int rows, int num_columns,
                       PackedMatrix* matrix) const;
 
+  /// Never INT8: half of them are transposed, so that columns would have the scales.
   Status load_heads(const HeadRows& rows, std::vector<PackedMatrix>* heads) const;
 
  private:
@@ -73,10 +75,13 @@ class WeightStore {
                      std::vector<PackedMatrix>* matrices) const;
   Status load_one(const std::string& name, int num_rows, int num_columns, const Pack& pack, PackedMatrix* matrix) const;
   Status find(const std::string& name, const std::vector<int64_t>& shape, const StoredTensor** tensor) const;
+  /// The type that a tensor is packed as.
+  Status choose_type(const std::string& name, const StoredTensor& tensor, PackedType* type) const;
   /// Counts the tensor as read, where loads go into an arena.
   void finish(const StoredTensor& tensor) const;
 
   WeightFiles files_;
+  WeightPolicy policy_ = WeightPolicy::kFp32;
   std::shared_ptr<const Arena> arena_;
   ArenaWriter* writer_ = nullptr;
   PackProgress* progress_ = nullptr;

@@ -146,6 +146,29 @@ TEST(weights_are_multiplied_by_the_scale_of_their_block_row_or_matrix) {
   }
 }
 
+TEST(policy_w8a8_packs_int8_rows_and_refuses_what_it_cannot) {
+  const TestFile rows, blocks, wide;
+  const auto load = [](const WeightTensor& tensor, WeightPolicy policy, PackedMatrix* matrix) {
+    WeightStore store;
+    CHECK(store.open({"", {tensor}}, policy).ok());
+    const auto num_columns = static_cast<int>(tensor.shape[1]);
+    return store.load_matrix("w", static_cast<int>(tensor.shape[0]), num_columns, matrix);
+  };
+  PackedMatrix matrix;
+  const WeightTensor good = ones_with_scales(rows, StoredType::kI8, {3, 5}, {1, 5}, {3, 1});
+  REQUIRE(load(good, WeightPolicy::kW8a8, &matrix).ok());
+  CHECK(matrix.type() == PackedType::kInt8 && matrix.scales()[0] == 1 && matrix.scales()[2] == 3);
+  REQUIRE(load(good, WeightPolicy::kFp32, &matrix).ok());
+  CHECK(matrix.type() == PackedType::kF32);
+  const WeightTensor in_blocks = ones_with_scales(blocks, StoredType::kI8, {3, 5}, {3, 4}, {1, 2});
+  CHECK(load(in_blocks, WeightPolicy::kFp32, &matrix).ok());
+  const Status refused = load(in_blocks, WeightPolicy::kW8a8, &matrix);
+  CHECK(refused.code() == Code::kInvalidArgument && refused.message().find("tensor w has scales") == 0);
+  const WeightTensor too_wide = ones_with_scales(wide, StoredType::kI8, {1, 132105}, {1, 132105}, {1, 1});
+  const Status bound = load(too_wide, WeightPolicy::kW8a8, &matrix);
+  CHECK(bound.code() == Code::kInvalidArgument && bound.message().find("allows 132104") != std::string::npos);
+}
+
 TEST(weights_whose_scales_do_not_fit_are_refused) {
   const TestFile file;
   const WeightTensor good = ones_with_scales(file, StoredType::kI8, {3, 5}, {2, 4}, {2, 2});

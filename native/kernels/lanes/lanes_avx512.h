@@ -1,4 +1,4 @@
-// Sixteen fp32 lanes in one AVX-512 register; the twin of lanes_avx2.h, member by member, for *_avx512.cc only.
+// Sixteen fp32 lanes in one AVX-512 register; the twin of lanes_avx2.h, member by member, for *_avx512.cc and *_avx512vnni.cc only.
 #pragma once
 
 #include <immintrin.h>

@@ -7,12 +7,16 @@
 #include <utility>
 
 #include "kernels/product/product.h"
+#include "kernels/product_int8/product_int8.h"
 #include "kernels/registry.h"
 
 namespace switchyard {
 namespace {
 
+static_assert(kInt8GroupRows == kGroupRows);
+
 constexpr size_t kAlignment = 64;
+constexpr uint64_t kBytesMax = uint64_t{1} << 48;
 
 /// From here on a matrix has pages of its own, which go back to the system with it: among smaller ones in the heap, the holes that packing
 /// a model leaves are larger than a tensor.
@@ -50,27 +54,60 @@ void pack_rows(const Source* source, size_t row_stride, size_t column_stride, in
   }
 }
 
+/// The same for INT8, where four neighbouring columns of a row lie together.
+void pack_int8_rows(const int8_t* source, int first_row, int num_rows, int num_columns, uint8_t* groups) {
+  constexpr size_t kQuadBytes = kGroupRows * kInt8QuadColumns;
+  for (int row = first_row; row < first_row + num_rows; ++row) {
+    uint8_t* target = groups + row / kGroupRows * int8_num_quads(num_columns) * kQuadBytes;
+    target += row % kGroupRows * kInt8QuadColumns;
+    for (int k = 0; k < num_columns; ++k) {
+      target[k / kInt8QuadColumns * kQuadBytes + k % kInt8QuadColumns] = static_cast<uint8_t>(*source++ + kInt8Zero);
+    }
+  }
+}
+
+void run_int8(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens) {
+  static thread_local Int8Activations activations;
+  activations.quantize(x, x_stride, w.num_columns(), num_tokens);
+  kernels().product_int8({static_cast<const uint8_t*>(w.data()), w.scales(), w.num_rows(),
+                          int8_num_quads(w.num_columns()), activations.values(), activations.rows(), y, y_stride,
+                          num_tokens});
+}
+
 }  // namespace
 
-PackedMatrix::PackedMatrix(int num_rows, int num_columns, bool is_bf16)
-    : num_rows_(num_rows), num_columns_(num_columns), is_bf16_(is_bf16) {
+uint64_t packed_bytes(uint64_t num_rows, uint64_t num_columns, PackedType type) {
+  if (num_rows == 0 || num_columns == 0 || num_rows > kBytesMax || num_columns > kBytesMax) return 0;
+  const uint64_t rows = (num_rows + kGroupRows - 1) / kGroupRows * kGroupRows;
+  const bool is_int8 = type == PackedType::kInt8;
+  const uint64_t quads_bytes = (num_columns + kInt8QuadColumns - 1) / kInt8QuadColumns * kInt8QuadColumns;
+  const uint64_t row_bytes =
+      is_int8 ? quads_bytes + sizeof(float) : num_columns * (type == PackedType::kBf16 ? 2 : sizeof(float));
+  return rows > kBytesMax / row_bytes ? 0 : rows * row_bytes;
+}
+
+PackedMatrix::PackedMatrix(int num_rows, int num_columns, PackedType type)
+    : num_rows_(num_rows), num_columns_(num_columns), type_(type) {
+  if (type == PackedType::kInt8 && num_columns > kInt8ColumnsMax) std::abort();
   const std::shared_ptr<std::byte> own = allocate(num_bytes());
   own_ = own.get();
   data_ = own;
 }
 
-PackedMatrix::PackedMatrix(int num_rows, int num_columns, bool is_bf16, std::shared_ptr<const std::byte> data)
-    : num_rows_(num_rows), num_columns_(num_columns), is_bf16_(is_bf16), data_(std::move(data)) {}
+PackedMatrix::PackedMatrix(int num_rows, int num_columns, PackedType type, std::shared_ptr<const std::byte> data)
+    : num_rows_(num_rows), num_columns_(num_columns), type_(type), data_(std::move(data)) {}
 
 void PackedMatrix::set_rows(int first_row, int num_rows, const void* data, Dtype dtype, size_t row_stride,
                             size_t column_stride) {
-  if (!own_ || first_row < 0 || first_row + num_rows > num_rows_ || (is_bf16_ && dtype != Dtype::kBf16)) std::abort();
+  const bool is_bf16 = type_ == PackedType::kBf16;
+  const bool is_of_type = is_bf16 ? dtype == Dtype::kBf16 : type_ == PackedType::kF32;
+  if (!own_ || first_row < 0 || first_row + num_rows > num_rows_ || !is_of_type) std::abort();
   const auto pack = [&]<class Source, class Target>(const Source* source, Target* target, auto convert) {
     pack_rows(source, row_stride, column_stride, first_row, num_rows, num_columns_, target, convert);
   };
   const auto* halves = static_cast<const uint16_t*>(data);
   auto* floats = reinterpret_cast<float*>(own_);
-  if (is_bf16_) {
+  if (is_bf16) {
     pack(halves, reinterpret_cast<uint16_t*>(own_), [](uint16_t bits) { return bits; });
   } else if (dtype == Dtype::kBf16) {
     pack(halves, floats, bf16_to_float);
@@ -81,10 +118,17 @@ void PackedMatrix::set_rows(int first_row, int num_rows, const void* data, Dtype
   }
 }
 
+void PackedMatrix::set_int8_rows(int first_row, int num_rows, const int8_t* data, const float* scales) {
+  if (!own_ || first_row < 0 || first_row + num_rows > num_rows_ || type_ != PackedType::kInt8) std::abort();
+  pack_int8_rows(data, first_row, num_rows, num_columns_, reinterpret_cast<uint8_t*>(own_));
+  std::memcpy(own_ + scales_offset() + first_row * sizeof(float), scales, num_rows * sizeof(float));
+}
+
 void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,
              int num_slices) {
-  kernels().product(
-      {w.data(), w.is_bf16(), w.num_rows(), w.num_columns(), num_slices, x, x_stride, y, y_stride, num_tokens});
+  if (w.type() == PackedType::kInt8) return run_int8(w, x, x_stride, y, y_stride, num_tokens);
+  kernels().product({w.data(), w.type() == PackedType::kBf16, w.num_rows(), w.num_columns(), num_slices, x, x_stride, y,
+                     y_stride, num_tokens});
 }
 
 }  // namespace switchyard

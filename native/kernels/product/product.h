@@ -1,4 +1,4 @@
-// Matrix products with packed weights (docs/numerics.md, "Products"): y[t][o] = sum_k W[o][k] * x[t][k].
+// Matrix products with packed weights (docs/numerics.md, "Products"): y[t][o] = sum_k W[o][k] * x[t][k]. INT8 weights go to product_int8.
 // Called by every block of the executor. A result's bits depend neither on num_tokens nor on the instruction set.
 #pragma once
 
@@ -13,36 +13,48 @@ namespace switchyard {
 inline constexpr int kGroupRows = 16;
 inline constexpr int kMaxSlices = 8;
 
-/// Weights in groups of 16 output rows, `[group][k][16]`, bf16 when the source is bf16, else fp32. Lanes beyond num_rows hold zero.
-/// Copies share their weights.
+enum class PackedType : uint8_t { kF32, kBf16, kInt8 };
+
+/// Bytes of a packed matrix; 0 for one without rows or columns, or of more than 2^48 bytes.
+uint64_t packed_bytes(uint64_t num_rows, uint64_t num_columns, PackedType type);
+
+/// Weights in groups of 16 output rows. fp32 and bf16 (when the source is bf16): `[group][k][16]`, zero in lanes beyond num_rows. INT8: as
+/// product_int8.h has them, and behind all of them their scales, `[group][16]`. Copies share their weights.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
 
-  /// An empty matrix of this shape, to be filled by set_rows. num_rows, num_columns > 0.
-  PackedMatrix(int num_rows, int num_columns, bool is_bf16);
+  /// An empty matrix of this shape, to be filled by set_rows. num_rows, num_columns > 0; INT8 with at most kInt8ColumnsMax columns.
+  PackedMatrix(int num_rows, int num_columns, PackedType type);
 
   /// One that was packed before: num_bytes() bytes on a boundary of 64, with whatever keeps them alive. Not for set_rows.
-  PackedMatrix(int num_rows, int num_columns, bool is_bf16, std::shared_ptr<const std::byte> data);
+  PackedMatrix(int num_rows, int num_columns, PackedType type, std::shared_ptr<const std::byte> data);
 
   /// Packs `num_rows` rows into rows first_row..; element (i, k) is data[i * row_stride + k * column_stride] of type dtype.
-  /// A bf16 matrix takes bf16 data only.
+  /// A bf16 matrix takes bf16 data only, an INT8 one none.
   void set_rows(int first_row, int num_rows, const void* data, Dtype dtype, size_t row_stride, size_t column_stride);
+
+  /// Packs rows of an INT8 matrix: data [num_rows][num_columns], scales [num_rows].
+  void set_int8_rows(int first_row, int num_rows, const int8_t* data, const float* scales);
 
   int num_rows() const { return num_rows_; }
   int num_columns() const { return num_columns_; }
   int num_groups() const { return (num_rows_ + kGroupRows - 1) / kGroupRows; }
-  size_t num_bytes() const { return size_t{kGroupRows} * num_groups() * num_columns_ * (is_bf16_ ? 2 : 4); }
-  bool is_bf16() const { return is_bf16_; }
+  size_t num_bytes() const { return packed_bytes(num_rows_, num_columns_, type_); }
+  PackedType type() const { return type_; }
   bool empty() const { return data_ == nullptr; }
   const void* data() const { return data_.get(); }
+  /// Of an INT8 matrix: [num_groups][16].
+  const float* scales() const { return reinterpret_cast<const float*>(data_.get() + scales_offset()); }
 
  private:
+  size_t scales_offset() const { return num_bytes() - sizeof(float) * kGroupRows * num_groups(); }
+
   int num_rows_ = 0;
   int num_columns_ = 0;
-  bool is_bf16_ = false;
-  std::shared_ptr<const std::byte> data_;  // [num_groups][num_columns][16]
-  std::byte* own_ = nullptr;               // data_ of a matrix that may be filled
+  PackedType type_ = PackedType::kF32;
+  std::shared_ptr<const std::byte> data_;
+  std::byte* own_ = nullptr;  // data_ of a matrix that may be filled
 };
 
 struct ProductArgs {
@@ -62,7 +74,8 @@ void product_ref(const ProductArgs& args);
 void product_avx2(const ProductArgs& args);
 void product_avx512(const ProductArgs& args);
 
-/// Runs the product on the instruction set in use.
+/// Runs the product on the instruction set in use. INT8 weights make INT8 of x too, in memory that the thread keeps, and have no use for
+/// slices.
 void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,
              int num_slices = 1);
 

@@ -6,7 +6,7 @@
 namespace switchyard::xccl {
 namespace {
 
-constexpr GateSum kTable[] = {gate_sum_ref, gate_sum_avx2, gate_sum_avx512};
+constexpr GateSum kTable[] = {gate_sum_ref, gate_sum_avx2, gate_sum_avx512, gate_sum_avx512};
 
 }  // namespace
 

@@ -10,6 +10,7 @@ constexpr ReduceKernels kTables[] = {
     {Isa::kScalar, reduce_tree_ref, reduce_tree_ref},
     {Isa::kAvx2, reduce_tree_avx2, reduce_tree_avx2},
     {Isa::kAvx512, reduce_tree_avx512, reduce_tree_avx512},
+    {Isa::kAvx512Vnni, reduce_tree_avx512, reduce_tree_avx512},
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // A service's way into the system with a model: opens its description, joins, has its weights prepared while the others see how far that
 // is, and announces what it serves. Called first by every app's wiring.
 import { FatalStartError, type ServiceContext } from '@switchyard/kit';
-import { ModelError, type NumericPolicy } from '@switchyard/model';
+import { ModelError } from '@switchyard/model';
 import { type OpenedModel, openModel } from '@switchyard/model-files';
 import type { ArenaFile, NativeModule } from '@switchyard/native';
 import type { cluster } from '@switchyard/proto';
@@ -10,9 +10,6 @@ import { TokenizerError } from '@switchyard/tokenizer';
 import type { ServedModel } from '../tasks/validate.js';
 import { prepareWeights } from '../weights/prepare-weights.js';
 import { WeightsCache } from '../weights/weights-cache.js';
-
-/** The one policy of this version (docs/numerics.md). */
-export const numericPolicy: NumericPolicy = 'fp32';
 
 export interface LoadedModel {
   opened: OpenedModel;
@@ -45,12 +42,12 @@ export async function joinWithModel(
   const membership = await joinCluster(context, self);
   const cache = new WeightsCache(config.cacheDir);
   const onProgress = (loading: cluster.LoadProgress) => membership.update({ loading });
-  const options = { native, opened, policy: numericPolicy, cache, needsArena, onProgress, signal, log };
+  const options = { native, opened, policy: opened.policy, cache, needsArena, onProgress, signal, log };
   const { digest, arena } = await prepareWeights(options).catch((cause: Error) => {
     if (signal.aborted) throw cause;
     throw new FatalStartError(`cannot load ${config.model}: ${cause.message} (weights cache: ${cache.dir})`);
   });
-  const numericClass = native.numericClass(numericPolicy);
+  const numericClass = native.numericClass(opened.policy);
   const { name, contextTokens, weights } = opened;
   const registration = { name, digest, numericClass, contextTokens, descriptionDigest: weights.digest };
   membership.update({ model: registration, loading: undefined });

@@ -8,7 +8,7 @@ import type { RankRuntime } from '../rank/runtime.js';
 import { kvPoolShape } from '../rank/sizes.js';
 import { StepMetrics } from '../telemetry/step-metrics.js';
 import { StepSpans } from '../telemetry/step-spans.js';
-import { type LoadedModel, numericPolicy } from './join-with-model.js';
+import type { LoadedModel } from './join-with-model.js';
 
 export interface ExecutorParts {
   native: NativeModule;
@@ -24,7 +24,7 @@ export interface ExecutorParts {
 
 export function openExecutor(parts: ExecutorParts): InProcessExecutor {
   const { native, model, membership, config, meter, rank, experts } = parts;
-  const { spec, executorSpec, weights } = model.opened;
+  const { spec, executorSpec, weights, policy } = model.opened;
   const { numBlocks, blockTokens } = kvPoolShape(spec, config.kvBytes, config.blockTokens);
   return new InProcessExecutor({
     native,
@@ -32,7 +32,7 @@ export function openExecutor(parts: ExecutorParts): InProcessExecutor {
       model: executorSpec,
       weights,
       arena: model.arena,
-      policy: numericPolicy,
+      policy,
       numBlocks,
       blockTokens,
       maxBatchTokens: config.maxBatchSize + config.maxPrefillTokens,

@@ -1,7 +1,7 @@
 // One load in a process of its own: `node loader.js MODEL CACHE_DIR` opens a model as a service does, prints what that took as a line of
 // JSON, and ends. Started by load.ts.
 import { readFileSync, statSync } from 'node:fs';
-import { numericPolicy, prepareWeights, WeightsCache } from '@switchyard/flowserve';
+import { prepareWeights, WeightsCache } from '@switchyard/flowserve';
 import type { Logger } from '@switchyard/kit';
 import type { WeightTensor } from '@switchyard/model';
 import { openModel } from '@switchyard/model-files';
@@ -32,7 +32,7 @@ function statusBytes(field: 'VmRSS' | 'VmHWM'): number {
 
 async function load(path: string, cacheDir: string): Promise<LoadReport> {
   const native = loadNative();
-  native.numericClass(numericPolicy); // runs the self-test once, which no load waits for
+  native.numericClass('fp32'); // runs the self-test once, which no load waits for
   const log = { info: () => {}, warn: () => {} } as unknown as Logger;
   const { signal } = new AbortController();
   const beforeBytes = statusBytes('VmRSS');
@@ -40,11 +40,11 @@ async function load(path: string, cacheDir: string): Promise<LoadReport> {
   const opened = await openModel(path);
   const openedAt = performance.now();
   const cache = new WeightsCache(cacheDir);
-  const common = { native, opened, policy: numericPolicy, cache, signal, log };
+  const common = { native, opened, policy: opened.policy, cache, signal, log };
   const { arena } = await prepareWeights({ ...common, needsArena: true, onProgress: () => {} });
   const preparedAt = performance.now();
-  const { executorSpec: model, weights, spec } = opened;
-  const source = { model, weights, arena, policy: numericPolicy };
+  const { executorSpec: model, weights, spec, policy } = opened;
+  const source = { model, weights, arena, policy };
   const pool = { numBlocks: 4, blockTokens: 16, maxBatchTokens: 16 };
   const executor = native.createExecutor({ ...source, ...pool, communicator: null, experts: null, onSteps: () => {} });
   const readyAt = performance.now();

@@ -1,0 +1,41 @@
+// Disassembles what was built: the INT8 product has to use the instructions that it is written for, and nothing byte by byte.
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+interface MachineFunction {
+  name: string;
+  code: string;
+}
+
+/** The functions of an object file; null without objdump. */
+function disassemble(object: string): MachineFunction[] | null {
+  const path = fileURLToPath(new URL(`../build/release/obj/${object}`, import.meta.url));
+  try {
+    const text = execFileSync('objdump', ['-d', '-C', '--no-show-raw-insn', path], { encoding: 'utf8' });
+    const parts = text.split(/^[0-9a-f]+ <(.+)>:$/m).slice(1);
+    return parts.flatMap((name, i) => (i % 2 === 0 ? [{ name, code: parts[i + 1] as string }] : []));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** A number of one byte, widened alone. */
+const SCALAR_BYTE = /\b(mov[sz]b[wlq]|mov[sz]x)\b/;
+
+test.each([
+  ['avx512vnni', [/\bvpdpbusd\b.*%zmm/]],
+  ['avx2', [/\bvpmaddubsw\b.*%ymm/, /\bvpmaddwd\b.*%ymm/]],
+])('the INT8 product of %s is made of its dot product instructions', (isa, instructions, context) => {
+  if (process.arch !== 'x64') return context.skip('needs: instruction set x86-64');
+  const functions = disassemble(`kernels__product_int8__product_int8_${isa}.cc.o`);
+  if (functions === null) return context.skip('needs: binutils');
+  // Tiles that the compiler took into their caller are in there.
+  const computing = functions.filter(({ name }) => /run_tile<|product_int8_/.test(name));
+  expect(computing.length).toBeGreaterThan(0);
+  for (const { name, code } of computing) {
+    expect(code, name).not.toMatch(SCALAR_BYTE);
+    for (const instruction of instructions) expect(code, name).toMatch(instruction);
+  }
+});
