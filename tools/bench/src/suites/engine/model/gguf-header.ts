@@ -1,14 +1,20 @@
 // The bytes of a GGUF header: magic, metadata, tensor table. Knows types, not models.
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
-/** Whole numbers are u32, others f32. An array has one type of element. */
-export type GgufValue = number | boolean | string | readonly number[] | readonly string[];
+/** A number by itself is a u32, in an array an i32, as llama.cpp wants the types of tokens. */
+export type GgufValue = number | Float | boolean | string | readonly number[] | readonly string[];
+
+/** An f32: readers refuse a u32 in its place. */
+export interface Float {
+  f32: number;
+}
 
 const MAGIC = 0x46554747;
 const VERSION = 3;
 const ALIGNMENT = 32;
 const tensorTypes = { F32: 0, Q8_0: 8 } as const;
 const U32 = 4;
+const I32 = 5;
 const F32 = 6;
 const BOOL = 7;
 const TEXT = 8;
@@ -42,18 +48,17 @@ export class GgufHeader {
   #value(value: GgufValue): void {
     if (typeof value === 'boolean') this.#bytes(1, (bytes) => bytes.writeUInt8(Number(value)));
     else if (typeof value === 'string') this.#text(value);
-    else if (typeof value === 'number') this.#number(value);
+    else if (typeof value === 'number') this.#u32(value);
+    else if ('f32' in value) this.#bytes(4, (bytes) => bytes.writeFloatLE(value.f32));
     else this.#array(value);
   }
 
   #array(values: readonly (number | string)[]): void {
-    this.#u32(typeOf(values[0] ?? 0)).#u64(values.length);
-    for (const value of values) this.#value(value);
-  }
-
-  #number(value: number): void {
-    if (Number.isInteger(value)) this.#u32(value);
-    else this.#bytes(4, (bytes) => bytes.writeFloatLE(value));
+    this.#u32(values.every((value) => typeof value === 'string') ? TEXT : I32).#u64(values.length);
+    for (const value of values) {
+      if (typeof value === 'string') this.#text(value);
+      else this.#bytes(4, (bytes) => bytes.writeInt32LE(value));
+    }
   }
 
   #text(text: string): this {
@@ -79,8 +84,8 @@ export class GgufHeader {
 }
 
 function typeOf(value: GgufValue): number {
-  if (typeof value === 'object') return ARRAY;
+  if (typeof value === 'number') return U32;
   if (typeof value === 'string') return TEXT;
   if (typeof value === 'boolean') return BOOL;
-  return Number.isInteger(value) ? U32 : F32;
+  return 'f32' in value ? F32 : ARRAY;
 }

@@ -1,6 +1,7 @@
 // The three models of suite `engine`, as data: a config.json, llama.cpp's metadata for the same model, and every tensor with its name in
 // both kinds of file. 8 layers of 32 experts, or 21 dense ones: 360 to 370 MB at 8 bits each, so that no cache holds a model.
 // Source of names and keys: libs/model/src/gguf/architectures.ts.
+import type { GgufValue } from './gguf-header.js';
 
 export type ShapeName = 'qwen3moe' | 'mla' | 'dense';
 
@@ -33,8 +34,8 @@ export interface BenchShape {
   vocabSize: number;
   config: Record<string, unknown>;
   architecture: string;
-  /** Without the architecture in front; whole numbers are u32, others f32 (write-gguf.ts). */
-  metadata: Record<string, number | boolean>;
+  /** Without the architecture in front. */
+  metadata: Record<string, GgufValue>;
   tensors: GgufTensor[];
 }
 
@@ -59,7 +60,7 @@ export const commonConfig = {
 export const commonMetadata = {
   context_length: MAX_POSITIONS,
   embedding_length: HIDDEN_SIZE,
-  'attention.layer_norm_rms_epsilon': RMS_NORM_EPS,
+  'attention.layer_norm_rms_epsilon': { f32: RMS_NORM_EPS },
 };
 
 /** Bytes of a Q8_0 block of 32 numbers: an fp16 scale and 32 int8. */

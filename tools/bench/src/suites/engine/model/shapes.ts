@@ -1,4 +1,5 @@
 // The shapes of the bench by name. Sizes of the first are those of the table.
+import type { GgufValue } from './gguf-header.js';
 import {
   type BenchShape,
   commonConfig,
@@ -6,6 +7,7 @@ import {
   experts,
   ffn,
   type GgufTensor,
+  type GqaSizes,
   gqa,
   layerNorms,
   type ShapeName,
@@ -83,13 +85,7 @@ function dense(): BenchShape {
   };
 }
 
-interface Gqa {
-  numHeads: number;
-  numKvHeads: number;
-  headDim: number;
-}
-
-function gqaConfig(numLayers: number, { numHeads, numKvHeads, headDim }: Gqa): Record<string, unknown> {
+function gqaConfig(numLayers: number, { numHeads, numKvHeads, headDim }: GqaSizes): Record<string, unknown> {
   return {
     num_hidden_layers: numLayers,
     num_attention_heads: numHeads,
@@ -99,14 +95,14 @@ function gqaConfig(numLayers: number, { numHeads, numKvHeads, headDim }: Gqa): R
   };
 }
 
-function gqaMetadata(numLayers: number, { numHeads, numKvHeads, headDim }: Gqa): Record<string, number> {
+function gqaMetadata(numLayers: number, { numHeads, numKvHeads, headDim }: GqaSizes): Record<string, GgufValue> {
   return {
     block_count: numLayers,
     'attention.head_count': numHeads,
     'attention.head_count_kv': numKvHeads,
     'attention.key_length': headDim,
     'attention.value_length': headDim,
-    'rope.freq_base': ROPE_THETA,
+    'rope.freq_base': { f32: ROPE_THETA },
   };
 }
 
