@@ -1,9 +1,9 @@
 // The files of one shape in a folder that goes with the suite.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { type BenchShape, bytesRead } from './model/shape.js';
 import { writeDirectory } from './model/write-directory.js';
 import { writeGguf } from './model/write-gguf.js';
-import { type BenchShape, bytesRead } from './model/shape.js';
 
 /** What our engine runs on: bf16 from the safetensors file, or the peers' own 8-bit file, whose weights it widens. */
 export type OwnWeights = 'bf16' | 'q8_0';

@@ -58,11 +58,7 @@ class NodeLlamaCpp implements Engine {
     });
   }
 
-  async decode(
-    prompts: readonly number[][],
-    numTokens: number,
-    onToken: (sequenceIdx: number) => void,
-  ): Promise<void> {
+  async decode(prompts: readonly number[][], numTokens: number, onToken: (sequenceIdx: number) => void): Promise<void> {
     const contextSize = Math.max(...prompts.map((prompt) => prompt.length)) + numTokens + 1;
     await this.#inContext(prompts.length, contextSize, async (sequences) => {
       const prefilled = prompts.map((prompt, i) => {

@@ -113,11 +113,7 @@ class Ours implements Engine {
     this.master.dropHeld(heldId);
   }
 
-  async decode(
-    prompts: readonly number[][],
-    numTokens: number,
-    onToken: (sequenceIdx: number) => void,
-  ): Promise<void> {
+  async decode(prompts: readonly number[][], numTokens: number, onToken: (sequenceIdx: number) => void): Promise<void> {
     const maxNewTokens = 1 + numTokens;
     const places = prompts.map((prompt) => this.master.reserve(prompt.length + 1 + maxNewTokens));
     const prefilled = await Promise.all(prompts.map((prompt, i) => this.#prefill(prompt, BigInt(i + 1))));

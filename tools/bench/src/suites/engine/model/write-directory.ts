@@ -11,22 +11,26 @@ const ALIGNMENT = 8;
 export function writeDirectory(dir: string, tokenizerDir: string, shape: BenchShape): void {
   writeFileSync(join(dir, 'config.json'), JSON.stringify(shape.config));
   copyFileSync(join(tokenizerDir, 'tokenizer.json'), join(dir, 'tokenizer.json'));
-  const parts = partsOf(shape);
   const file = openSync(join(dir, 'model.safetensors'), 'w');
   try {
-    let end = 0;
-    const entries = parts.map(({ name, shape }) => {
-      const begin = end;
-      end += sizeOf(shape) * BF16_BYTES;
-      return [name, { dtype: 'BF16', shape, data_offsets: [begin, end] }];
-    });
-    const text = JSON.stringify(Object.fromEntries(entries));
-    const header = Buffer.from(text.padEnd(Math.ceil(text.length / ALIGNMENT) * ALIGNMENT));
-    const size = Buffer.alloc(8);
-    size.writeBigUInt64LE(BigInt(header.byteLength));
-    for (const bytes of [size, header]) writeSync(file, bytes);
-    for (const part of parts) writeSync(file, weightsOf(part));
+    writeSync(file, safetensorsHeaderOf(shape));
+    for (const part of partsOf(shape)) writeSync(file, weightsOf(part));
   } finally {
     closeSync(file);
   }
+}
+
+/** Everything in front of the tensors' data: the length of the table, then the table. */
+export function safetensorsHeaderOf(shape: BenchShape): Uint8Array {
+  let end = 0;
+  const entries = partsOf(shape).map(({ name, shape }) => {
+    const begin = end;
+    end += sizeOf(shape) * BF16_BYTES;
+    return [name, { dtype: 'BF16', shape, data_offsets: [begin, end] }];
+  });
+  const text = JSON.stringify(Object.fromEntries(entries));
+  const table = Buffer.from(text.padEnd(Math.ceil(text.length / ALIGNMENT) * ALIGNMENT));
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(table.byteLength));
+  return Buffer.concat([size, table]);
 }

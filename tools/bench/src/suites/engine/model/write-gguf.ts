@@ -12,7 +12,7 @@ const align = (offset: number) => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
 
 export function writeGguf(path: string, shape: BenchShape): void {
   const { tensors } = shape;
-  const header = headerOf(shape);
+  const header = ggufHeaderOf(shape);
   const file = openSync(path, 'w');
   try {
     let at = writeSync(file, header);
@@ -29,7 +29,8 @@ export function writeGguf(path: string, shape: BenchShape): void {
   }
 }
 
-function headerOf(shape: BenchShape): Uint8Array {
+/** Everything in front of the tensors' data. */
+export function ggufHeaderOf(shape: BenchShape): Uint8Array {
   const { tensors } = shape;
   const entries = Object.entries(metadataOf(shape));
   const header = new GgufHeader(tensors.length, entries.length);
