@@ -1,5 +1,5 @@
 // Suite `engine` without its models: our engine's driver on the shipped model, figures, bars, and what other programs write.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { barsOf } from '../src/suites/engine/bars.js';
 import { CASES, type CaseSpec } from '../src/suites/engine/cases.js';
 import { Figures, OURS } from '../src/suites/engine/figures.js';
-import { parseBatchedBench, parseLlamaBench } from '../src/suites/engine/llama-programs.js';
+import { LlamaPrograms, parseBatchedBench, parseLlamaBench } from '../src/suites/engine/llama-programs.js';
 import { bytesRead } from '../src/suites/engine/model/shape.js';
 import { shapeOf } from '../src/suites/engine/model/shapes.js';
 import { openOurs } from '../src/suites/engine/ours.js';
@@ -123,6 +123,27 @@ test('what llama-bench and llama-batched-bench write', () => {
   expect(parseBatchedBench(table)).toBe(464.1);
   expect(() => parseBatchedBench('no table')).toThrow('llama-batched-bench wrote no figures: no table');
   expect(() => parseLlamaBench('[\n]')).toThrow('llama-bench wrote no figures');
+});
+
+test('a llama.cpp that can repack its weights is told to', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'switchyard-bench-llama-'));
+  const program = join(folder, 'llama-bench');
+  const script = [
+    '#!/bin/sh',
+    'case "$*" in --help) echo "-rtr, --run-time-repack"; exit 1;; *"-t 3"*"-rtr 1"*) ;; *) exit 2;; esac',
+  ];
+  writeFileSync(program, [...script, `printf '[\\n  {"avg_ts": 7.5}]\\n'`].join('\n'), { mode: 0o755 });
+  process.env.SWITCHYARD_BENCH_LLAMA_BENCH = program;
+  try {
+    const programs = new LlamaPrograms();
+    expect(await programs.measure({ kind: 'prefill' }, 'model.gguf', 3)).toEqual([
+      { name: 'llama-bench -rtr 1', value: 7.5 },
+    ]);
+    expect(await programs.measure({ kind: 'decode', numSequences: 8 }, 'model.gguf', 3)).toEqual([]);
+  } finally {
+    delete process.env.SWITCHYARD_BENCH_LLAMA_BENCH;
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a folder without the peer is refused by name', () => {

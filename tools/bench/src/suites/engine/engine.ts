@@ -49,7 +49,7 @@ function casesFor({ isWanted }: BenchContext): CaseSpec[] {
   return CASES.filter((each) => wanted.some((other) => other === each || other.colocated === each.name));
 }
 
-interface Place {
+interface Setting {
   context: BenchContext;
   bench: Bench;
   weights: OwnWeights;
@@ -58,7 +58,7 @@ interface Place {
 }
 
 async function measureShape(
-  { context, bench, weights, folder }: Place,
+  { context, bench, weights, folder }: Setting,
   shape: BenchShape,
   cases: readonly CaseSpec[],
 ): Promise<void> {

@@ -87,10 +87,18 @@ export class ExpertSide {
     const runDir = mkdtempSync(join(tmpdir(), 'switchyard-bench-split-'));
     const start: ExpertStart = { modelPath, cacheDir, runDir };
     const child = fork(EXPERT_PROCESS, [JSON.stringify(start)]);
-    const ready = once(child, 'message');
-    const communicator = await linkRank(ATTENTION_RANK, runDir, { exchange, appBytes });
-    await ready;
-    return new ExpertSide(communicator, placementOf(spec), child, runDir);
+    const ready = new Promise<void>((resolve, reject) => {
+      child.once('message', () => resolve());
+      child.once('exit', (code) => reject(new Error(`the expert process ended with ${code}`)));
+    });
+    try {
+      const [communicator] = await Promise.all([linkRank(ATTENTION_RANK, runDir, { exchange, appBytes }), ready]);
+      return new ExpertSide(communicator, placementOf(spec), child, runDir);
+    } catch (error) {
+      child.kill('SIGKILL');
+      rmSync(runDir, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
