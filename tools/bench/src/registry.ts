@@ -1,10 +1,11 @@
 // The suites that there are.
 import type { Suite } from './suite.js';
+import { engine } from './suites/engine/engine.js';
 import { load } from './suites/load/load.js';
 import { serve } from './suites/serve/serve.js';
 import { xccl } from './suites/xccl/xccl.js';
 
-export const SUITES: readonly Suite[] = [load, serve, xccl];
+export const SUITES: readonly Suite[] = [engine, load, serve, xccl];
 
 /** Throws, naming the suites that it knows, for any other name. */
 export function findSuite(name: string): Suite {

@@ -16,4 +16,6 @@ export interface Suite {
   /** One line for the usage text. */
   summary: string;
   run(context: BenchContext): Promise<Measurement[]>;
+  /** Installs what it compares with, for suites that can. */
+  fetchPeers?(context: BenchContext): Promise<void>;
 }

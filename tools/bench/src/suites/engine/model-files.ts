@@ -1,0 +1,43 @@
+// The files of one shape in a folder that goes with the suite.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type BenchShape, bytesRead } from './model/shape.js';
+import { writeDirectory } from './model/write-directory.js';
+import { writeGguf } from './model/write-gguf.js';
+
+/** What our engine runs on: bf16 from the safetensors file, or the peers' own 8-bit file, whose weights it widens. */
+export type OwnWeights = 'bf16' | 'q8_0';
+
+const VARIABLE = 'SWITCHYARD_BENCH_ENGINE_WEIGHTS';
+
+export interface ShapeFiles {
+  shape: BenchShape;
+  own: string;
+  gguf: string;
+  /** Of our digests and arenas. */
+  cacheDir: string;
+}
+
+/** @throws Error for a value of the variable that is none of the two. */
+export function ownWeights(): OwnWeights {
+  const given = process.env[VARIABLE] || 'bf16';
+  if (given === 'bf16' || given === 'q8_0') return given;
+  throw new Error(`${VARIABLE}=${given}: must be bf16 or q8_0`);
+}
+
+export function writeFiles(folder: string, shape: BenchShape, weights: OwnWeights, repoRoot: string): ShapeFiles {
+  mkdirSync(folder);
+  const gguf = join(folder, `${shape.name}.gguf`);
+  const cacheDir = join(folder, 'cache');
+  writeGguf(gguf, shape);
+  if (weights === 'q8_0') return { shape, own: gguf, gguf, cacheDir };
+  const own = join(folder, shape.name);
+  mkdirSync(own);
+  writeDirectory(own, join(repoRoot, 'models/switchyard-tiny'), shape);
+  return { shape, own, gguf, cacheDir };
+}
+
+/** Tokens per second of a decode that does nothing but read the 8-bit weights at that many bytes per second. */
+export function decodeLimit(shape: BenchShape, numSequences: number, bytesPerSecond: number): number {
+  return (numSequences * bytesPerSecond) / bytesRead(shape, numSequences);
+}
