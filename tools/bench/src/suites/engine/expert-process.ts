@@ -1,14 +1,14 @@
 // The expert side of the split case: `node expert-process.js START`, forked by split.ts; ends when its parent disconnects or dies.
-import { exchangeShape, numericPolicy } from '@switchyard/flowserve';
+import { exchangeShape } from '@switchyard/flowserve';
 import { loadNative } from '@switchyard/native';
 import { prepareModel } from './ours.js';
 import { EXPERT_RANK, type ExpertStart, linkRank, placementOf } from './split.js';
 
 const { modelPath, cacheDir, runDir }: ExpertStart = JSON.parse(process.argv[2] ?? '');
 const { opened, arena } = await prepareModel(modelPath, cacheDir);
-const { spec, executorSpec: model, weights } = opened;
-const communicator = await linkRank(EXPERT_RANK, runDir, { exchange: exchangeShape(spec, 1), appBytes: 0 });
-const source = { model, weights, arena, policy: numericPolicy };
+const { spec, executorSpec: model, weights, policy } = opened;
+const communicator = await linkRank(EXPERT_RANK, runDir, { policy, exchange: exchangeShape(spec, 1), appBytes: 0 });
+const source = { model, weights, arena, policy };
 const server = loadNative().createExpertServer({
   ...source,
   communicator,

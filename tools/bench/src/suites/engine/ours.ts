@@ -5,7 +5,6 @@ import {
   exchangeShape,
   InProcessExecutor,
   kvPoolShape,
-  numericPolicy,
   type Place,
   prepareWeights,
   type SequenceSink,
@@ -48,7 +47,7 @@ export async function prepareModel(modelPath: string, cacheDir: string): Promise
   const log = { info: () => {}, warn: () => {} } as unknown as Logger;
   const { signal } = new AbortController();
   const cache = new WeightsCache(cacheDir);
-  const common = { native: loadNative(), opened, policy: numericPolicy, cache, signal, log };
+  const common = { native: loadNative(), opened, policy: opened.policy, cache, signal, log };
   const { arena } = await prepareWeights({ ...common, needsArena: true, onProgress: () => {} });
   return { opened, arena };
 }
@@ -59,7 +58,7 @@ export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): P
   const { spec } = opened;
   const kvBytes = KV_TOKENS * spec.numLayers * cacheWidth(spec) * FP32_BYTES + TABLE_BYTES;
   const { numBlocks, blockTokens, regionBytes } = kvPoolShape(spec, kvBytes, BLOCK_TOKENS);
-  const rank = { exchange: exchangeShape(spec, 1), appBytes: regionBytes };
+  const rank = { policy: opened.policy, exchange: exchangeShape(spec, 1), appBytes: regionBytes };
   const experts = isSplit ? await ExpertSide.start({ modelPath, cacheDir, spec, ...rank }) : null;
   const executor = new InProcessExecutor({
     native,
@@ -67,7 +66,7 @@ export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): P
       model: opened.executorSpec,
       weights: opened.weights,
       arena,
-      policy: numericPolicy,
+      policy: opened.policy,
       numBlocks,
       blockTokens,
       maxBatchTokens: SEQUENCES_MAX + BATCH_TOKENS,

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { numericPolicy, numFfnUnits } from '@switchyard/flowserve';
-import type { ModelSpec } from '@switchyard/model';
+import { numFfnUnits } from '@switchyard/flowserve';
+import type { ModelSpec, NumericPolicy } from '@switchyard/model';
 import { type ExchangeShape, type ExpertPlacement, loadNative, type NativeCommunicator } from '@switchyard/native';
 
 const EXPERT_PROCESS = fileURLToPath(new URL('./expert-process.js', import.meta.url));
@@ -32,11 +32,17 @@ export function placementOf(spec: ModelSpec): ExpertPlacement {
   return { version: 1, expertToRank: Array(numFfnUnits(spec)).fill(EXPERT_RANK), timeoutMs: 60_000 };
 }
 
+interface RankShape {
+  policy: NumericPolicy;
+  exchange: ExchangeShape;
+  appBytes: number;
+}
+
 /** Makes this process's rank and links it to the other one. */
 export async function linkRank(
   rank: number,
   runDir: string,
-  { exchange, appBytes }: { exchange: ExchangeShape; appBytes: number },
+  { policy, exchange, appBytes }: RankShape,
 ): Promise<NativeCommunicator> {
   const native = loadNative();
   const isAttention = rank === ATTENTION_RANK;
@@ -47,7 +53,7 @@ export async function linkRank(
     epoch: EPOCH,
     socketPath: socketOf(rank),
     nonce: new Uint8Array(NONCE_BYTES),
-    compatibility: native.numericClass(numericPolicy),
+    compatibility: native.numericClass(policy),
     appBytes,
     zcBytes: 0,
     maxRanks: 2,
@@ -76,14 +82,10 @@ export class ExpertSide {
     private readonly runDir: string,
   ) {}
 
-  static async start(options: {
-    modelPath: string;
-    cacheDir: string;
-    spec: ModelSpec;
-    exchange: ExchangeShape;
-    appBytes: number;
-  }): Promise<ExpertSide> {
-    const { modelPath, cacheDir, spec, exchange, appBytes } = options;
+  static async start(
+    options: RankShape & { modelPath: string; cacheDir: string; spec: ModelSpec },
+  ): Promise<ExpertSide> {
+    const { modelPath, cacheDir, spec, ...shape } = options;
     const runDir = mkdtempSync(join(tmpdir(), 'switchyard-bench-split-'));
     const start: ExpertStart = { modelPath, cacheDir, runDir };
     const child = fork(EXPERT_PROCESS, [JSON.stringify(start)]);
@@ -92,7 +94,7 @@ export class ExpertSide {
       child.once('exit', (code) => reject(new Error(`the expert process ended with ${code}`)));
     });
     try {
-      const [communicator] = await Promise.all([linkRank(ATTENTION_RANK, runDir, { exchange, appBytes }), ready]);
+      const [communicator] = await Promise.all([linkRank(ATTENTION_RANK, runDir, shape), ready]);
       return new ExpertSide(communicator, placementOf(spec), child, runDir);
     } catch (error) {
       child.kill('SIGKILL');
