@@ -82,7 +82,8 @@ void ThreadPool::share(const Job& job) {
 void ThreadPool::take_tasks(int worker) {
   uint32_t num_taken = 0;
   for (uint32_t left = num_left_.load(std::memory_order_relaxed); left > 0;) {
-    if (!num_left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_relaxed)) continue;
+    if (!num_left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_relaxed))
+      continue;
     job_.call(job_.body, static_cast<int>(job_.num_tasks - left), worker);
     ++num_taken;
     left = num_left_.load(std::memory_order_relaxed);

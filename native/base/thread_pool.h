@@ -46,7 +46,8 @@ class ThreadPool {
   /// calling thread.
   template <class Body>
   void run_ranges(int count, int grain, const Body& body) {
-    const int num_pieces = std::min(count / std::max(grain, 1), num_threads() > 1 ? kPiecesPerThread * num_threads() : 1);
+    const int num_pieces =
+        std::min(count / std::max(grain, 1), num_threads() > 1 ? kPiecesPerThread * num_threads() : 1);
     if (num_pieces < 2) return run(std::min(count, 1), [&](int, int worker) { body(0, count, worker); });
     run(num_pieces, [&](int piece, int worker) {
       body(start_of(piece, count, num_pieces), start_of(piece + 1, count, num_pieces), worker);

@@ -121,7 +121,8 @@ TEST(a_pool_waits_asleep_for_a_long_task) {
   pool.run(2, [&](int task, int worker) {
     ++counts[task];
     // The caller waits for the other task to be taken, so that its own end is not the region's.
-    for (int i = 0; i < 2000 && worker == 0 && !has_worker; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int i = 0; i < 2000 && worker == 0 && !has_worker; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     if (worker == 0) return;
     has_worker = true;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -181,6 +181,7 @@ struct RankOptions {
   int block_tokens = 8;
   int max_batch_tokens = 32;
   int max_pass_tokens = 32;
+  int num_threads = 1;
 };
 
 /// A rank's parts with local experts; tests replace what they need.
@@ -193,7 +194,8 @@ inline CoreConfig make_config(const ModelSpec& spec, const TestWeights& weights,
   CHECK(loaded.ok());
   ExpertBank bank;
   CHECK(bank.load(spec, store, spec.num_layers, [](int) { return true; }).ok());
-  config.experts = std::make_unique<LocalExperts>(spec, std::move(bank));
+  config.pool = std::make_unique<ThreadPool>(options.num_threads);
+  config.experts = std::make_unique<LocalExperts>(spec, std::move(bank), config.pool.get());
   CHECK(KvPool::create(spec.num_layers, spec.cache_width(), options.num_blocks, options.block_tokens, {}, &config.kv)
             .ok());
   config.max_batch_tokens = options.max_batch_tokens;

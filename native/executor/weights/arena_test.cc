@@ -49,7 +49,7 @@ void write_file(const std::string& path, const std::vector<char>& bytes) {
 std::vector<float> logits_of(const ModelSpec& spec, const WeightStore& store) {
   const std::vector<int32_t> tokens = {5, 17, 99, 3, 3, 80, 41};
   Evaluation evaluation;
-  const Status status = evaluate(spec, store, tokens, 3, false, &evaluation);
+  const Status status = evaluate(spec, store, tokens, 3, false, 1, &evaluation);
   if (!status.ok()) std::printf("%s\n", status.message().c_str());
   CHECK(status.ok());
   return evaluation.logits;

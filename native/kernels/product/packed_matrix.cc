@@ -81,10 +81,18 @@ void PackedMatrix::set_rows(int first_row, int num_rows, const void* data, Dtype
   }
 }
 
+void product_groups(const PackedMatrix& w, int first_group, int num_groups, const float* x, size_t x_stride, float* y,
+                    size_t y_stride, int num_tokens, int num_slices) {
+  const int first_row = first_group * kGroupRows;
+  const int num_rows = std::min(num_groups * kGroupRows, w.num_rows() - first_row);
+  const size_t first_byte = w.num_bytes() / w.num_groups() * first_group;
+  kernels().product({static_cast<const std::byte*>(w.data()) + first_byte, w.is_bf16(), num_rows, w.num_columns(),
+                     num_slices, x, x_stride, y + first_row, y_stride, num_tokens});
+}
+
 void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,
              int num_slices) {
-  kernels().product(
-      {w.data(), w.is_bf16(), w.num_rows(), w.num_columns(), num_slices, x, x_stride, y, y_stride, num_tokens});
+  product_groups(w, 0, w.num_groups(), x, x_stride, y, y_stride, num_tokens, num_slices);
 }
 
 }  // namespace switchyard

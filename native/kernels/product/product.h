@@ -62,6 +62,11 @@ void product_ref(const ProductArgs& args);
 void product_avx2(const ProductArgs& args);
 void product_avx512(const ProductArgs& args);
 
+/// The outputs of groups [first_group, first_group + num_groups) alone: what one of several threads does of a product. y is where the
+/// whole product's first output goes.
+void product_groups(const PackedMatrix& w, int first_group, int num_groups, const float* x, size_t x_stride, float* y,
+                    size_t y_stride, int num_tokens, int num_slices);
+
 /// Runs the product on the instruction set in use.
 void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,
              int num_slices = 1);
