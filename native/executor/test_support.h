@@ -85,6 +85,15 @@ inline ModelSpec small_dense_spec() {
   return s;
 }
 
+/// The spec with matrices so large that threads share them.
+inline ModelSpec widened(ModelSpec s) {
+  s.vocab_size = 1030;
+  s.hidden_size = 168;
+  s.intermediate_size = 200;
+  if (s.num_experts > 0) s.moe_intermediate_size = 72;
+  return s;
+}
+
 /// Random weights of a spec. The memfd lives as long as this object.
 class TestWeights {
  public:
@@ -233,9 +242,14 @@ inline bool same_token(const SampledToken& a, const SampledToken& b) {
 }
 
 /// The job alone, its prompt in one piece: what every schedule must give.
-inline std::vector<SampledToken> run_alone(const ModelSpec& spec, const TestWeights& weights, const Job& job) {
-  CoreConfig config = make_config(
-      spec, weights, {.num_blocks = 64, .block_tokens = 16, .max_batch_tokens = 128, .max_pass_tokens = 128});
+inline std::vector<SampledToken> run_alone(const ModelSpec& spec, const TestWeights& weights, const Job& job,
+                                           int num_threads = 1) {
+  CoreConfig config = make_config(spec, weights,
+                                  {.num_blocks = 64,
+                                   .block_tokens = 16,
+                                   .max_batch_tokens = 128,
+                                   .max_pass_tokens = 128,
+                                   .num_threads = num_threads});
   ExecutorCore core(std::move(config));
   Plan plan;
   plan.master_epoch = 1;

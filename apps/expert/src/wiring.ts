@@ -91,7 +91,7 @@ function serveWhenExpertsJoin(parts: Parts): { close(): void } {
 }
 
 function openServer(
-  { native, model, rank }: Parts,
+  { context, native, model, rank }: Parts,
   placement: ExpertPlacement,
   spans: ExpertSpans,
 ): NativeExpertServer {
@@ -103,6 +103,7 @@ function openServer(
     policy: numericPolicy,
     communicator: rank.communicator,
     placement,
+    threads: context.config.threads,
     onSpans: (measured) => spans.record(measured),
   });
 }
