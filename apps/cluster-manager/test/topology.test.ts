@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { configProblems } from '../src/check-config.js';
+import type { ManagerConfig } from '../src/config.js';
 import { announcement } from '../src/provider/local/announcement.js';
 import { Backoff } from '../src/provider/local/backoff.js';
 import { childArgs, childEnv, refusePinning } from '../src/provider/local/child-config.js';
@@ -49,13 +50,13 @@ describe('processesOf', () => {
 });
 
 describe('threadsOf', () => {
-  it.each([
-    [{ topology: 'colocated' } as const, 2, 2],
-    [{ topology: 'colocated', model: ['/m/a', '/m/b'] } as const, 5, 2],
-    [{ topology: 'pd' } as const, 5, 2],
-    [{ topology: 'full' } as const, 2, 1],
-    [{ topology: 'full', attentionRanks: 1, expertRanks: 2 } as const, 16, 4],
-    [{ topology: 'full', threads: 7 } as const, 2, 7],
+  it.each<[Partial<ManagerConfig>, number, number]>([
+    [{ topology: 'colocated' }, 2, 2],
+    [{ topology: 'colocated', model: ['/m/a', '/m/b'] }, 5, 2],
+    [{ topology: 'pd' }, 5, 2],
+    [{ topology: 'full' }, 2, 1],
+    [{ topology: 'full', attentionRanks: 1, expertRanks: 2 }, 16, 4],
+    [{ topology: 'full', threads: 7 }, 2, 7],
   ])('divides the cores among what computes: %j on %i', (overrides, numCores, expected) => {
     expect(threadsOf(configWith(overrides), numCores, false)).toBe(expected);
   });
