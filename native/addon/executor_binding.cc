@@ -23,6 +23,8 @@ namespace {
 
 using namespace executor;
 
+constexpr int kNumThreadsMax = 256;
+
 /// A native loop and its way to JavaScript; both end together.
 template <class Loop, class Event>
 struct LoopHandle {
@@ -71,14 +73,16 @@ std::shared_ptr<xccl::Communicator> communicator_of(const Fields& options) {
              : unwrap_communicator(options.value("communicator"), options.path_of("communicator"));
 }
 
+int read_num_threads(const Fields& options) { return int_field(options, "threads", 1, kNumThreadsMax); }
+
 /// Local experts with all their weights, or the way to remote ones.
 std::unique_ptr<ExpertBackend> load_experts(const Fields& options, const ModelSpec& spec, const WeightStore& store,
-                                            const std::shared_ptr<xccl::Communicator>& communicator,
+                                            const std::shared_ptr<xccl::Communicator>& communicator, ThreadPool* pool,
                                             int* max_pass_tokens) {
   if (options.is_null("experts")) {
     ExpertBank bank;
     throw_if_error(options.env(), bank.load(spec, store, spec.num_layers, [](int) { return true; }));
-    return std::make_unique<LocalExperts>(spec, std::move(bank));
+    return std::make_unique<LocalExperts>(spec, std::move(bank), pool);
   }
   if (!communicator)
     Fields::fail(options.env(), options.path_of("communicator"), "must not be null with remote experts");
@@ -105,13 +109,15 @@ CoreConfig load_core(const Fields& options) {
   const ModelSpec spec = read_model_spec(options.object("model"));
   const std::shared_ptr<xccl::Communicator> communicator = communicator_of(options);
   CoreConfig config;
+  const int num_threads = read_num_threads(options);
   config.max_batch_tokens = int_field(options, "maxBatchTokens", 1, 65536);
   config.max_pass_tokens = config.max_batch_tokens;
   throw_if_error(env, check_model_spec(spec));
   WeightStore store;
   open_weights(options, &store);
   throw_if_error(env, Model::load(spec, store, false, &config.model));
-  config.experts = load_experts(options, spec, store, communicator, &config.max_pass_tokens);
+  config.pool = std::make_unique<ThreadPool>(num_threads, communicator ? pin_workers_of(communicator) : nullptr);
+  config.experts = load_experts(options, spec, store, communicator, config.pool.get(), &config.max_pass_tokens);
   const std::span<std::byte> region = communicator ? communicator->app() : std::span<std::byte>();
   throw_if_error(env, KvPool::create(spec.num_layers, spec.cache_width(), int_field(options, "numBlocks", 1),
                                      int_field(options, "blockTokens", 1), region, &config.kv));
@@ -179,6 +185,7 @@ ExpertServerConfig load_server(const Fields& options) {
   throw_if_error(env, check_model_spec(config.spec));
   config.communicator = unwrap_communicator(options.value("communicator"), options.path_of("communicator"));
   config.placement = read_placement(options.object("placement"));
+  config.num_threads = read_num_threads(options);
   throw_if_error(env, check_placement(config.spec, config.placement, config.communicator->config()));
   const auto rank = static_cast<int32_t>(config.communicator->rank());
   WeightStore store;
@@ -318,7 +325,7 @@ Napi::Value evaluate_model(const Napi::CallbackInfo& info) {
   open_weights(options, &store);
   Evaluation evaluation;
   throw_if_error(env, evaluate(read_model_spec(options.object("model")), store, int_list(options, "tokens"),
-                               int_field(options, "chunkTokens", 1), mtp, &evaluation));
+                               int_field(options, "chunkTokens", 1), mtp, read_num_threads(options), &evaluation));
   Napi::Object result = Napi::Object::New(env);
   result.Set("logits", write_floats(env, evaluation.logits));
   result.Set("mtpLogits", mtp ? write_floats(env, evaluation.mtp_logits) : env.Null());

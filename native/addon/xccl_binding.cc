@@ -86,12 +86,15 @@ xccl::ExchangeShape read_shape(const Fields& fields) {
   return {fields.u32("maxTokens"), fields.u32("rowBytes"), fields.u32("topK"), fields.u32("maxLocalExperts")};
 }
 
+constexpr uint32_t kNumThreadsMax = 256;
+
 /// A rank's place among those that exchange; without one (num_attention and num_expert 0) it computes anywhere.
 struct Seat {
   bool is_attention = false;
   uint32_t idx = 0;
   uint32_t num_attention = 0;
   uint32_t num_expert = 0;
+  uint32_t num_threads = 1;  // that compute for the rank
 };
 
 Seat read_seat(const Fields& fields) {
@@ -101,13 +104,25 @@ Seat read_seat(const Fields& fields) {
   Seat seat{role == "attention", fields.u32("idx")};
   seat.num_attention = static_cast<uint32_t>(fields.integer("numAttention", xccl::kNumRanksMax));
   seat.num_expert = static_cast<uint32_t>(fields.integer("numExpert", xccl::kNumRanksMax));
+  seat.num_threads = static_cast<uint32_t>(fields.integer("numThreads", kNumThreadsMax));
+  if (seat.num_threads == 0) Fields::fail(fields.env(), fields.path_of("numThreads"), "must be positive");
   if (seat.idx >= (seat.is_attention ? seat.num_attention : seat.num_expert))
     Fields::fail(fields.env(), fields.path_of("idx"), "must be below the number of its role");
   return seat;
 }
 
-/// The core of this rank's worker, of those that all ranks share.
-std::vector<uint32_t> pin_cores_of(const Seat& seat, std::span<const uint32_t> cores) {
+/// As many cores for this rank as it has threads, of those that all ranks share. Ranks of one thread may share a core in pairs; those of
+/// more never do, since threads that wait for each other inside a layer would wait for the other rank too.
+std::vector<uint32_t> pin_cores_of(Napi::Env env, const Seat& seat, std::span<const uint32_t> cores) {
+  if (seat.num_threads > 1) {
+    const size_t needed = size_t{seat.num_threads} * (seat.num_attention + seat.num_expert);
+    const std::string counts = "SWITCHYARD_XCCL_PIN lists " + std::to_string(cores.size()) + " cores; ranks of " +
+                               std::to_string(seat.num_threads) + " threads need one each: " + std::to_string(needed);
+    if (cores.size() < needed) throw_if_error(env, {Code::kInvalidArgument, counts});
+    const size_t rank = seat.is_attention ? seat.idx : seat.num_attention + seat.idx;
+    const auto own = cores.subspan(rank * seat.num_threads, seat.num_threads);
+    return {own.begin(), own.end()};
+  }
   const xccl::PinningPlan plan = xccl::plan_pinning(seat.num_attention, seat.num_expert, cores);
   const std::vector<uint32_t>& own = seat.is_attention ? plan.attention : plan.expert;
   if (own.empty()) return {};
@@ -125,7 +140,7 @@ void read_environment(Napi::Env env, const Seat& seat, xccl::CommunicatorConfig*
   if (const char* forced = std::getenv("SWITCHYARD_XCCL_PIN")) {
     std::vector<uint32_t> cores;
     throw_if_error(env, xccl::cores_from_text(forced, &cores));
-    config->pin_cores = pin_cores_of(seat, cores);
+    config->pin_cores = pin_cores_of(env, seat, cores);
   }
 }
 

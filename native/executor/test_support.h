@@ -85,6 +85,15 @@ inline ModelSpec small_dense_spec() {
   return s;
 }
 
+/// The spec with matrices so large that threads share them.
+inline ModelSpec widened(ModelSpec s) {
+  s.vocab_size = 1030;
+  s.hidden_size = 168;
+  s.intermediate_size = 200;
+  if (s.num_experts > 0) s.moe_intermediate_size = 72;
+  return s;
+}
+
 /// Random weights of a spec, plain or with int8 projections that have a scale a row. The memfd lives as long as this object.
 class TestWeights {
  public:
@@ -204,6 +213,7 @@ struct RankOptions {
   int block_tokens = 8;
   int max_batch_tokens = 32;
   int max_pass_tokens = 32;
+  int num_threads = 1;
 };
 
 /// A rank's parts with local experts; tests replace what they need.
@@ -216,7 +226,8 @@ inline CoreConfig make_config(const ModelSpec& spec, const TestWeights& weights,
   CHECK(loaded.ok());
   ExpertBank bank;
   CHECK(bank.load(spec, store, spec.num_layers, [](int) { return true; }).ok());
-  config.experts = std::make_unique<LocalExperts>(spec, std::move(bank));
+  config.pool = std::make_unique<ThreadPool>(options.num_threads);
+  config.experts = std::make_unique<LocalExperts>(spec, std::move(bank), config.pool.get());
   CHECK(KvPool::create(spec.num_layers, spec.cache_width(), options.num_blocks, options.block_tokens, {}, &config.kv)
             .ok());
   config.max_batch_tokens = options.max_batch_tokens;
@@ -254,9 +265,14 @@ inline bool same_token(const SampledToken& a, const SampledToken& b) {
 }
 
 /// The job alone, its prompt in one piece: what every schedule must give.
-inline std::vector<SampledToken> run_alone(const ModelSpec& spec, const TestWeights& weights, const Job& job) {
-  CoreConfig config = make_config(
-      spec, weights, {.num_blocks = 64, .block_tokens = 16, .max_batch_tokens = 128, .max_pass_tokens = 128});
+inline std::vector<SampledToken> run_alone(const ModelSpec& spec, const TestWeights& weights, const Job& job,
+                                           int num_threads = 1) {
+  CoreConfig config = make_config(spec, weights,
+                                  {.num_blocks = 64,
+                                   .block_tokens = 16,
+                                   .max_batch_tokens = 128,
+                                   .max_pass_tokens = 128,
+                                   .num_threads = num_threads});
   ExecutorCore core(std::move(config));
   Plan plan;
   plan.master_epoch = 1;

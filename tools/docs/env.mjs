@@ -14,7 +14,7 @@ const extraVariables = {
   SWITCHYARD_ISA: 'Instruction set that native code uses (scalar, avx2, avx512, avx512vnni); the best one by default',
   SWITCHYARD_XCCL_COPY: 'How XCCL copies large payloads (auto, cached, stream); auto by default',
   SWITCHYARD_XCCL_PIN:
-    'Cores, such as 0,2-3, that attention and expert ranks compute on, one each or in pairs; anywhere by default',
+    'Cores, such as 0,2-3, that attention and expert ranks compute on, one a thread, or one for two ranks of one thread; anywhere by default',
   SWITCHYARD_XCCL_WAIT: 'How XCCL waits (auto, spin, yield, futex); auto by default',
 };
 

@@ -106,6 +106,7 @@ async function compare(directory, { ids }) {
       tokens: ids,
       chunkTokens,
       mtp: false,
+      threads: 1,
       arena: null,
     }).logits;
   const golden = readGolden(directory);

@@ -1,10 +1,11 @@
 // The options of an attention rank; those that every service has are the kit's.
-import { batchOptions, exchangeOptions, kvOptions, modelOptions } from '@switchyard/flowserve';
+import { batchOptions, computeOptions, exchangeOptions, kvOptions, modelOptions } from '@switchyard/flowserve';
 import { defineOptions } from '@switchyard/kit';
 
 export const options = defineOptions({
   ...modelOptions,
   ...kvOptions,
   ...batchOptions,
+  ...computeOptions,
   ...exchangeOptions,
 });

@@ -25,6 +25,10 @@ export const sharedOptions = defineOptions({
     unit: 'tokens',
     help: 'Prompt tokens of one step',
   }),
+  threads: option({
+    schema: int({ min: 1, max: 256 }).optional(),
+    help: 'Threads that compute in each process; by default the cores divided by the processes that compute',
+  }),
   requestTimeoutMs: option({
     schema: int({ min: 1, max: 86_400_000 }).optional(),
     unit: 'ms',

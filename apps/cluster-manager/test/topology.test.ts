@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { configProblems } from '../src/check-config.js';
+import type { ManagerConfig } from '../src/config.js';
 import { announcement } from '../src/provider/local/announcement.js';
 import { Backoff } from '../src/provider/local/backoff.js';
 import { childArgs, childEnv, refusePinning } from '../src/provider/local/child-config.js';
-import { processesOf } from '../src/provider/local/topology.js';
+import { processesOf, threadsOf } from '../src/provider/local/topology.js';
 import { configWith } from './harness.js';
 
 const idsOf = (overrides: Parameters<typeof configWith>[0]) => processesOf(configWith(overrides)).map(({ id }) => id);
@@ -45,6 +46,24 @@ describe('processesOf', () => {
     expect(args['prefill-0']).toBe(model);
     expect(args['decode-0']).toBe(`${model} --mode full`);
     expect(args['attention-1']).toBe(`${model} --te decode-0`);
+  });
+});
+
+describe('threadsOf', () => {
+  it.each<[Partial<ManagerConfig>, number, number]>([
+    [{ topology: 'colocated' }, 2, 2],
+    [{ topology: 'colocated', model: ['/m/a', '/m/b'] }, 5, 2],
+    [{ topology: 'pd' }, 5, 2],
+    [{ topology: 'full' }, 2, 1],
+    [{ topology: 'full', attentionRanks: 1, expertRanks: 2 }, 16, 4],
+    [{ topology: 'full', threads: 7 }, 2, 7],
+  ])('divides the cores among what computes: %j on %i', (overrides, numCores, expected) => {
+    expect(threadsOf(configWith(overrides), numCores, false)).toBe(expected);
+  });
+
+  it('is one where ranks are bound to cores, unless told otherwise', () => {
+    expect(threadsOf(configWith({ topology: 'pd' }), 16, true)).toBe(1);
+    expect(threadsOf(configWith({ topology: 'pd', threads: 2 }), 16, true)).toBe(2);
   });
 });
 
@@ -114,15 +133,24 @@ describe('the configuration of a child', () => {
     );
     expect(args.join(' ')).toMatch(/^--id decode-0 --manager unix:\/r\/m\.sock --run-dir \/r /);
     expect(args.join(' ')).toMatch(/--drain-timeout-ms 1500 --exit-with-parent --mode pd$/);
-    const env = childEnv(config, {
+    const env = childEnv(
+      config,
+      {
+        PATH: '/bin',
+        SWITCHYARD_ID: 'x',
+        SWITCHYARD_TOPOLOGY: 'pd',
+        SWITCHYARD_MODEL: '/m/a,/m/b',
+        SWITCHYARD_NAME: 'a,b',
+        SWITCHYARD_ISA: 'avx2',
+      },
+      8,
+    );
+    expect(env).toMatchObject({
       PATH: '/bin',
-      SWITCHYARD_ID: 'x',
-      SWITCHYARD_TOPOLOGY: 'pd',
-      SWITCHYARD_MODEL: '/m/a,/m/b',
-      SWITCHYARD_NAME: 'a,b',
       SWITCHYARD_ISA: 'avx2',
+      SWITCHYARD_KV_BYTES: '1024',
+      SWITCHYARD_THREADS: '1',
     });
-    expect(env).toMatchObject({ PATH: '/bin', SWITCHYARD_ISA: 'avx2', SWITCHYARD_KV_BYTES: '1024' });
     for (const option of ['ID', 'TOPOLOGY', 'MODEL', 'NAME', 'BLOCK_TOKENS']) {
       expect(env).not.toHaveProperty(`SWITCHYARD_${option}`);
     }

@@ -1,5 +1,12 @@
 // The options of decode; those that every service has are the kit's.
-import { batchOptions, kvOptions, leaseOptions, modelOptions, queueOptions } from '@switchyard/flowserve';
+import {
+  batchOptions,
+  computeOptions,
+  kvOptions,
+  leaseOptions,
+  modelOptions,
+  queueOptions,
+} from '@switchyard/flowserve';
 import { defineOptions, int, option } from '@switchyard/kit';
 import { z } from 'zod';
 
@@ -14,6 +21,7 @@ export const options = defineOptions({
   ...modelOptions,
   ...kvOptions,
   ...batchOptions,
+  ...computeOptions,
   ...queueOptions,
   ...leaseOptions,
   attentionRanks: option({

@@ -90,7 +90,7 @@ function serveWhenExpertsJoin(parts: Parts): { close(): void } {
 }
 
 function openServer(
-  { native, model, rank }: Parts,
+  { context, native, model, rank }: Parts,
   placement: ExpertPlacement,
   spans: ExpertSpans,
 ): NativeExpertServer {
@@ -102,6 +102,7 @@ function openServer(
     policy,
     communicator: rank.communicator,
     placement,
+    threads: context.config.threads,
     onSpans: (measured) => spans.record(measured),
   });
 }

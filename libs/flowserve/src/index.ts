@@ -40,7 +40,15 @@ export { type OpenHandles, openHandles } from './te/handles.js';
 export { joinWithModel, type LoadedModel, servedModel } from './te/join-with-model.js';
 export { type LocalTe, openLocalTe } from './te/local-te.js';
 export { openExecutor } from './te/open-executor.js';
-export { batchOptions, exchangeOptions, kvOptions, leaseOptions, modelOptions, queueOptions } from './te/options.js';
+export {
+  batchOptions,
+  computeOptions,
+  exchangeOptions,
+  kvOptions,
+  leaseOptions,
+  modelOptions,
+  queueOptions,
+} from './te/options.js';
 export { ExpertSpans } from './telemetry/expert-spans.js';
 export { registerMasterMetrics } from './telemetry/master-metrics.js';
 export { registerModelInfo } from './telemetry/model-info.js';

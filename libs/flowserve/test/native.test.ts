@@ -25,7 +25,7 @@ afterEach(() => master.close());
 
 function open(options: { numBlocks: number; maxPrefillTokens: number }): void {
   const { numBlocks, maxPrefillTokens } = options;
-  const pool = { numBlocks, blockTokens: 16, maxBatchTokens: 8 + maxPrefillTokens };
+  const pool = { numBlocks, blockTokens: 16, maxBatchTokens: 8 + maxPrefillTokens, threads: 2 };
   const executor = new InProcessExecutor({
     native: loadNative(),
     executor: { model: executorSpec, weights, arena: null, policy: 'fp32', ...pool, communicator: null, experts: null },

@@ -64,7 +64,7 @@ describe('sizes', () => {
 });
 
 describe('rankSeat', () => {
-  const counts = { attentionRanks: 2, expertRanks: 11 };
+  const counts = { attentionRanks: 2, expertRanks: 11, threads: 3 };
 
   it('follows from the number at the end of the id', () => {
     expect(rankSeat('expert', 'expert-10', counts)).toEqual({
@@ -72,6 +72,7 @@ describe('rankSeat', () => {
       idx: 10,
       numAttention: 2,
       numExpert: 11,
+      numThreads: 3,
     });
     expect(rankSeat('attention', 'attention-1', counts)).toMatchObject({ role: 'attention', idx: 1 });
   });

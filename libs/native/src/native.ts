@@ -30,7 +30,7 @@ export interface NativeModule {
   checkArena(arena: ArenaFile): void;
   createExecutor(options: ExecutorOptions): NativeExecutor;
   createExpertServer(options: ExpertServerOptions): NativeExpertServer;
-  /** Runs the whole model over one token sequence in this thread: the reference for goldens, never used for serving. */
+  /** Runs the whole model over one token sequence before it returns: the reference for goldens, never used for serving. */
   evaluate(options: EvaluateOptions): Evaluation;
   /** What the loader makes of whole blocks of a stored type (fp8 without its scales): for goldens. */
   widen(options: { dtype: TensorDtype; bytes: Uint8Array }): Float32Array;
@@ -79,6 +79,8 @@ export interface RankSeat {
   idx: number;
   numAttention: number;
   numExpert: number;
+  /** Threads that compute for each rank, as `threads` of its executor or expert server; more than one need a core each. */
+  numThreads: number;
 }
 
 export interface ExchangeShape {
@@ -205,6 +207,8 @@ export interface ExecutorOptions extends WeightSource {
   blockTokens: number;
   /** Rows of one forward pass at most (decode rows and prefill rows together). */
   maxBatchTokens: number;
+  /** Threads that compute, the loop's own among them: 1 to 256. Idle ones sleep; results do not depend on their number. */
+  threads: number;
   communicator: NativeCommunicator | null;
   /** Where routed experts run; null computes them here. */
   experts: ExpertPlacement | null;
@@ -370,6 +374,8 @@ export interface StepTiming {
 export interface ExpertServerOptions extends WeightSource {
   communicator: NativeCommunicator;
   placement: ExpertPlacement;
+  /** Threads that compute, the server's own among them: 1 to 256. */
+  threads: number;
   /** Called with all spans of sampled requests since the last call. */
   onSpans: (spans: ExpertSpan[]) => void;
 }
@@ -399,6 +405,8 @@ export interface EvaluateOptions extends WeightSource {
   /** Rows of a forward pass, at least 1; the logits do not depend on it. With mtp all rows run in one. */
   chunkTokens: number;
   mtp: boolean;
+  /** Threads that compute, the calling one among them: 1 to 256. */
+  threads: number;
 }
 
 export interface Evaluation {

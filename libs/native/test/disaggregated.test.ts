@@ -113,6 +113,7 @@ function serve(rank: Rank, placement: ReturnType<typeof placementOn>): NativeExp
     policy: 'fp32',
     communicator: rank.communicator,
     placement,
+    threads: 2,
     onSpans: (some) => spans.push(...some),
   });
   toClose.push(server);
@@ -233,7 +234,7 @@ test('the threads that compute are bound to the cores of SWITCHYARD_XCCL_PIN, an
   const shared = `${cores.at(-1)}`;
   process.env.SWITCHYARD_XCCL_PIN = cores.join();
   try {
-    const counts = { numAttention: 2, numExpert: 2 };
+    const counts = { numAttention: 2, numExpert: 2, numThreads: 1 };
     const attention = makeRank(0, 1n, { role: 'attention', idx: 1, ...counts });
     const expert = makeRank(1, 1n, { role: 'expert', idx: 1, ...counts });
     const placement = placementOn(expert, expert);

@@ -42,6 +42,7 @@ export type Job = Pick<SequenceSpec, 'tokens' | 'sampling' | 'maxNewTokens' | 's
 export interface DriverOptions {
   numBlocks?: number;
   maxBatchTokens?: number;
+  threads?: number;
   maxPrefillTokens?: number;
   communicator?: NativeCommunicator | null;
   experts?: ExpertPlacement | null;
@@ -59,6 +60,7 @@ export class Driver {
     this.options = {
       numBlocks: 256,
       maxBatchTokens: 64,
+      threads: 1,
       maxPrefillTokens: 64,
       communicator: null,
       experts: null,
@@ -72,6 +74,7 @@ export class Driver {
       numBlocks: this.options.numBlocks,
       blockTokens,
       maxBatchTokens: this.options.maxBatchTokens,
+      threads: this.options.threads,
       communicator: this.options.communicator,
       experts: this.options.experts,
       onSteps: (events) => {

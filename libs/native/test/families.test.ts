@@ -1,5 +1,5 @@
 // Every family against transformers: logits within 2e-4 of their range, the same top choice where it is clear, also of
-// transformers in bfloat16, and the same bits however a prompt is cut.
+// transformers in bfloat16, and the same bits however a prompt is cut and whoever computes.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,10 +27,11 @@ interface HowToEvaluate {
   chunkTokens?: number;
   mtp?: boolean;
   arena?: ArenaFile | null;
+  threads?: number;
 }
 
 function evaluate({ executorSpec, weights, policy }: OpenedWeights, tokens: number[], how: HowToEvaluate = {}) {
-  const options = { chunkTokens: tokens.length, mtp: false, arena: null, ...how };
+  const options = { chunkTokens: tokens.length, mtp: false, arena: null, threads: 1, ...how };
   return loadNative().evaluate({ model: executorSpec, weights, policy, tokens, ...options });
 }
 
@@ -103,13 +104,15 @@ test.each(bf16Fixtures)('%s chooses as transformers in bfloat16', async (fixture
   });
 });
 
-test.each(fixtures)('%s has the same bits in chunks and step by step', async (fixture) => {
+test.each(fixtures)('%s has the same bits in chunks, step by step, and by any number of threads', async (fixture) => {
   const golden = new Golden(fixture);
   await withFixture(fixture, (model) => {
     const ids = golden.prompts.at(-1)?.ids.slice(0, model.spec.maxPositions) ?? [];
-    const bits = (chunkTokens: number) => new Uint32Array(evaluate(model, ids, { chunkTokens }).logits.buffer);
+    const bits = (chunkTokens: number, threads = 1) =>
+      new Uint32Array(evaluate(model, ids, { chunkTokens, threads }).logits.buffer);
     const whole = bits(ids.length);
     for (const chunkTokens of [1, 3, 7, 16]) expect(bits(chunkTokens)).toEqual(whole);
+    for (const threads of [2, 3, 5]) expect(bits(ids.length, threads)).toEqual(whole);
   });
 });
 

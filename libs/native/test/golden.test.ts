@@ -58,6 +58,7 @@ test.each(golden.rows)('logits of $text', ({ ids, last_logits, last_mtp_logits, 
     tokens: ids,
     chunkTokens: ids.length,
     mtp: true,
+    threads: 2,
   });
   const rowOf = (all: Float32Array, i: number) => all.subarray(i * vocabSize, (i + 1) * vocabSize);
   expect(ids.map((_, i) => argmax(rowOf(logits, i)))).toEqual(expected);

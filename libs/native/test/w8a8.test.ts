@@ -22,6 +22,7 @@ const inputOf = ({ executorSpec, weights, policy }: OpenedWeights, tokens: numbe
   tokens,
   chunkTokens: 16,
   mtp: false,
+  threads: 2,
 });
 
 function errorOfPrompt(model: OpenedWeights, golden: Golden, promptIdx: number): number {

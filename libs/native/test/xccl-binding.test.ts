@@ -172,7 +172,7 @@ test.each([
 });
 
 test('a seat is checked, and so are the cores that ranks may be bound to', () => {
-  const seat = { role: 'expert', idx: 1, numAttention: 3, numExpert: 2 } as const;
+  const seat = { role: 'expert', idx: 1, numAttention: 3, numExpert: 2, numThreads: 1 } as const;
   create(0, { seat }).close();
   expect(() => create(0, { seat: { ...seat, idx: 2 } })).toThrow(
     'options.seat.idx: must be below the number of its role',
@@ -181,6 +181,10 @@ test('a seat is checked, and so are the cores that ranks may be bound to', () =>
   try {
     process.env.SWITCHYARD_XCCL_PIN = '1023';
     expect(() => create(0, { seat })).toThrow(/may not run on core 1023; it may on: \d/);
+    process.env.SWITCHYARD_XCCL_PIN = '0';
+    expect(() => create(0, { seat: { ...seat, numThreads: 2 } })).toThrow(
+      'SWITCHYARD_XCCL_PIN lists 1 cores; ranks of 2 threads need one each: 10',
+    );
   } finally {
     delete process.env.SWITCHYARD_XCCL_PIN;
   }

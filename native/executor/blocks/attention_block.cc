@@ -5,6 +5,7 @@
 
 #include "executor/blocks/gqa_attention.h"
 #include "executor/blocks/mla_attention.h"
+#include "executor/blocks/shared_work.h"
 #include "executor/blocks/vector_ops.h"
 
 namespace switchyard::executor {
@@ -32,7 +33,8 @@ Status AttentionBlock::load(const ModelSpec& s, const WeightStore& store, const 
 void AttentionBlock::forward(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
                              const RopeTable& rope, Workspace* ws) const {
   const int n = static_cast<int>(rows.size());
-  rmsnorm_rows(ws->residual.data(), input_norm_.data(), ws->normed.data(), n, s.hidden_size, s.rms_norm_eps);
+  shared_rmsnorm(ws->pool, ws->residual.data(), input_norm_.data(), ws->normed.data(), n, s.hidden_size,
+                 s.rms_norm_eps);
   project(s, rows, rope, ws);
   for (int i = 0; i < n; ++i) {
     const int position = rows[i].position;
@@ -41,7 +43,7 @@ void AttentionBlock::forward(const ModelSpec& s, std::span<const BatchRow> rows,
   }
   attend(s, rows, kv, ws);
   const size_t value_stride = static_cast<size_t>(s.num_heads) * s.v_head_dim;
-  product(o_, ws->value.data(), value_stride, ws->block_out.data(), s.hidden_size, n, s.num_slices);
+  shared_product(ws->pool, o_, ws->value.data(), value_stride, ws->block_out.data(), s.hidden_size, n, s.num_slices);
   add_bias(o_bias_, ws->block_out.data(), s.hidden_size, n);
   add_to(ws->residual.data(), ws->block_out.data(), static_cast<size_t>(n) * s.hidden_size);
 }

@@ -6,7 +6,11 @@
 
 namespace switchyard::executor {
 
-Workspace::Workspace(const ModelSpec& s, int max) : max_tokens(max) {
+Workspace::Workspace(const ModelSpec& s, int max, ThreadPool* who)
+    : max_tokens(max),
+      pool(who),
+      scratch_floats(std::max<size_t>(paged_attention_scratch_floats(s.cached_value_dim()),
+                                      kRouterScratch * static_cast<size_t>(s.num_experts))) {
   const size_t n = max;
   const size_t widest_ffn = std::max({s.intermediate_size, s.moe_intermediate_size, s.shared_intermediate_size});
   residual.resize(n * s.hidden_size);
@@ -20,8 +24,7 @@ Workspace::Workspace(const ModelSpec& s, int max) : max_tokens(max) {
     context.resize(n * s.num_heads * s.kv_lora_rank);
   }
   value.resize(n * s.num_heads * s.v_head_dim);
-  scratch.resize(std::max<size_t>(paged_attention_scratch_floats(s.cached_value_dim()),
-                                  kRouterScratch * static_cast<size_t>(s.num_experts)));
+  scratch.resize(pool->num_threads() * scratch_floats);
   gate_up.resize(n * 2 * widest_ffn);
   activated.resize(n * widest_ffn);
   gate_logits.resize(n * s.num_experts);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "executor/model_spec.h"
 
 namespace switchyard::executor {
@@ -18,9 +19,15 @@ struct BatchRow {
 
 /// Activations of at most max_tokens rows; made once, so that a step allocates nothing.
 struct Workspace {
-  Workspace(const ModelSpec& spec, int max_tokens);
+  /// pool: outlives the workspace.
+  Workspace(const ModelSpec& spec, int max_tokens, ThreadPool* pool);
+
+  /// What attention and router need beside; one thread's own.
+  float* scratch_of(int worker) { return &scratch[worker * scratch_floats]; }
 
   int max_tokens;
+  ThreadPool* pool;                   // who computes
+  size_t scratch_floats;              // of one thread
   std::vector<float> residual;        // [n][hidden]: the stream h
   std::vector<float> normed;          // [n][hidden]
   std::vector<float> block_out;       // [n][hidden]
@@ -30,7 +37,7 @@ struct Workspace {
   std::vector<float> q_absorbed;      // [n][heads][kv_lora_rank + rope]
   std::vector<float> context;         // [n][heads][kv_lora_rank]
   std::vector<float> value;           // [n][heads][v_head_dim]
-  std::vector<float> scratch;         // of the attention kernel and the router
+  std::vector<float> scratch;         // [threads][scratch_floats]
   std::vector<float> gate_up;         // [n][2 * widest FFN]
   std::vector<float> activated;       // [n][widest FFN]
   std::vector<float> gate_logits;     // [n][num_experts]

@@ -1,5 +1,6 @@
 #include "executor/blocks/biased_matrix.h"
 
+#include "executor/blocks/shared_work.h"
 #include "executor/blocks/vector_ops.h"
 
 namespace switchyard::executor {
@@ -10,8 +11,8 @@ Status BiasedMatrix::load(const WeightStore& store, const std::string& prefix, i
   return has_bias ? store.load_vector(prefix + ".bias", num_rows, &bias) : Status();
 }
 
-void BiasedMatrix::apply(const float* x, float* y, size_t y_stride, int num_tokens) const {
-  product(weight, x, weight.num_columns(), y, y_stride, num_tokens);
+void BiasedMatrix::apply(ThreadPool* pool, const float* x, float* y, size_t y_stride, int num_tokens) const {
+  shared_product(pool, weight, x, weight.num_columns(), y, y_stride, num_tokens);
   add_bias(bias, y, y_stride, num_tokens);
 }
 

@@ -28,13 +28,13 @@ bool ExpertBank::holds(int layer, int expert) const {
   return expert >= 0 && expert < static_cast<int>(experts.size()) && experts[expert].is_loaded();
 }
 
-void ExpertBank::run(int layer, int expert, const float* x, float* y, int num_rows) {
+void ExpertBank::run(ThreadPool* pool, int layer, int expert, const float* x, float* y, int num_rows) {
   const size_t needed = static_cast<size_t>(num_rows) * intermediate_size_;
   if (activated_.size() < needed) {
     activated_.resize(needed);
     gate_up_.resize(2 * needed);
   }
-  layers_[layer][expert].forward(x, y, num_rows, gate_up_.data(), activated_.data());
+  layers_[layer][expert].forward(pool, x, y, num_rows, gate_up_.data(), activated_.data());
 }
 
 }  // namespace switchyard::executor

@@ -18,8 +18,8 @@ class ExpertBank {
 
   bool holds(int layer, int expert) const;
 
-  /// x, y: [num_rows][hidden] without gaps. Grows its scratch to the largest num_rows seen; one thread.
-  void run(int layer, int expert, const float* x, float* y, int num_rows);
+  /// x, y: [num_rows][hidden] without gaps. Grows its scratch to the largest num_rows seen; one caller at a time.
+  void run(ThreadPool* pool, int layer, int expert, const float* x, float* y, int num_rows);
 
  private:
   int intermediate_size_ = 0;

@@ -3,9 +3,16 @@
 #include <algorithm>
 
 #include "base/math.h"
+#include "executor/blocks/shared_work.h"
 #include "executor/blocks/vector_ops.h"
 
 namespace switchyard::executor {
+namespace {
+
+/// Of an expert's score in the choice, in multiply-adds: an exponential, and comparisons.
+constexpr size_t kRouteWork = 64;
+
+}  // namespace
 
 Status FfnBlock::load(const ModelSpec& s, const WeightStore& store, const std::string& prefix, int layer) {
   layer_ = layer;
@@ -31,11 +38,11 @@ Status FfnBlock::load_moe(const ModelSpec& s, const WeightStore& store, const st
 }
 
 Status FfnBlock::forward(const ModelSpec& s, int n, ExpertBackend* experts, Workspace* ws) const {
-  rmsnorm_rows(ws->residual.data(), norm_.data(), ws->normed.data(), n, s.hidden_size, s.rms_norm_eps);
+  shared_rmsnorm(ws->pool, ws->residual.data(), norm_.data(), ws->normed.data(), n, s.hidden_size, s.rms_norm_eps);
   if (is_moe_) {
     SWITCHYARD_RETURN_IF_ERROR(forward_moe(s, n, experts, ws));
   } else if (always_on_.is_loaded()) {
-    always_on_.forward(ws->normed.data(), ws->block_out.data(), n, ws->gate_up.data(), ws->activated.data());
+    always_on_.forward(ws->pool, ws->normed.data(), ws->block_out.data(), n, ws->gate_up.data(), ws->activated.data());
   } else {
     SWITCHYARD_RETURN_IF_ERROR(forward_unit(n, experts, ws));
   }
@@ -58,9 +65,18 @@ Status FfnBlock::forward_moe(const ModelSpec& s, int n, ExpertBackend* experts, 
   SWITCHYARD_RETURN_IF_ERROR(experts->begin(batch));
   forward_shared(s, n, ws);
   SWITCHYARD_RETURN_IF_ERROR(experts->finish(batch, ws->pair_out.data()));
-  kernels().combine({ws->pair_out.data(), ws->expert_weights.data(), ws->block_out.data(), n, s.num_experts_per_token,
-                     s.hidden_size});
+  combine(s, n, ws);
   return {};
+}
+
+/// ws->block_out += the routed experts' outputs by their weights.
+void FfnBlock::combine(const ModelSpec& s, int n, Workspace* ws) const {
+  const size_t top_k = s.num_experts_per_token;
+  const size_t hidden = s.hidden_size;
+  ws->pool->run_ranges(n, items_a_piece(top_k * hidden), [&](int first, int end, int) {
+    kernels().combine({&ws->pair_out[first * top_k * hidden], &ws->expert_weights[first * top_k],
+                       &ws->block_out[first * hidden], end - first, s.num_experts_per_token, s.hidden_size});
+  });
 }
 
 /// ws->block_out: the shared expert's output, or zero without one.
@@ -69,9 +85,9 @@ void FfnBlock::forward_shared(const ModelSpec& s, int n, Workspace* ws) const {
     std::fill_n(ws->block_out.begin(), static_cast<size_t>(n) * s.hidden_size, 0.0f);
     return;
   }
-  always_on_.forward(ws->normed.data(), ws->block_out.data(), n, ws->gate_up.data(), ws->activated.data());
+  always_on_.forward(ws->pool, ws->normed.data(), ws->block_out.data(), n, ws->gate_up.data(), ws->activated.data());
   if (shared_gate_.empty()) return;
-  product(shared_gate_, ws->normed.data(), s.hidden_size, ws->shared_gate.data(), 1, n);
+  shared_product(ws->pool, shared_gate_, ws->normed.data(), s.hidden_size, ws->shared_gate.data(), 1, n);
   for (int row = 0; row < n; ++row) {
     const float share = sigmoid32(ws->shared_gate[row]);
     float* y = &ws->block_out[static_cast<size_t>(row) * s.hidden_size];
@@ -89,12 +105,14 @@ void FfnBlock::route_rows(const ModelSpec& s, int n, Workspace* ws) const {
                           .score = s.router,
                           .group_score = s.group_score};
   const float* bias = gate_bias_.empty() ? nullptr : gate_bias_.data();
-  product(gate_, ws->normed.data(), s.hidden_size, ws->gate_logits.data(), s.num_experts, n);
-  for (int row = 0; row < n; ++row) {
-    const size_t first = static_cast<size_t>(row) * s.num_experts_per_token;
-    route(shape, &ws->gate_logits[static_cast<size_t>(row) * s.num_experts], bias, &ws->expert_ids[first],
-          &ws->expert_weights[first], ws->scratch.data());
-  }
+  shared_product(ws->pool, gate_, ws->normed.data(), s.hidden_size, ws->gate_logits.data(), s.num_experts, n);
+  ws->pool->run_ranges(n, items_a_piece(kRouteWork * s.num_experts), [&](int first, int end, int worker) {
+    for (size_t row = first; row < static_cast<size_t>(end); ++row) {
+      const size_t choice = row * s.num_experts_per_token;
+      route(shape, &ws->gate_logits[row * s.num_experts], bias, &ws->expert_ids[choice], &ws->expert_weights[choice],
+            ws->scratch_of(worker));
+    }
+  });
 }
 
 }  // namespace switchyard::executor

@@ -25,6 +25,7 @@ class FfnBlock {
   Status forward_moe(const ModelSpec& spec, int num_rows, ExpertBackend* experts, Workspace* ws) const;
   Status load_moe(const ModelSpec& spec, const WeightStore& store, const std::string& mlp);
   void forward_shared(const ModelSpec& spec, int num_rows, Workspace* ws) const;
+  void combine(const ModelSpec& spec, int num_rows, Workspace* ws) const;
   void route_rows(const ModelSpec& spec, int num_rows, Workspace* ws) const;
 
   int layer_ = 0;

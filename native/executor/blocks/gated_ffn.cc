@@ -1,7 +1,7 @@
 #include "executor/blocks/gated_ffn.h"
 
+#include "executor/blocks/shared_work.h"
 #include "executor/blocks/vector_ops.h"
-#include "kernels/registry.h"
 
 namespace switchyard::executor {
 
@@ -19,13 +19,14 @@ Status GatedFfn::load(const WeightStore& store, const std::string& prefix, int h
   return store.load_vector(prefix + ".down_proj.bias", hidden_size, &down_bias_);
 }
 
-void GatedFfn::forward(const float* x, float* y, int num_rows, float* gate_up, float* activated) const {
+void GatedFfn::forward(ThreadPool* pool, const float* x, float* y, int num_rows, float* gate_up,
+                       float* activated) const {
   const int hidden = down_.num_rows();
   const int intermediate = down_.num_columns();
-  product(gate_up_, x, hidden, gate_up, 2 * static_cast<size_t>(intermediate), num_rows);
+  shared_product(pool, gate_up_, x, hidden, gate_up, 2 * static_cast<size_t>(intermediate), num_rows);
   add_bias(gate_up_bias_, gate_up, 2 * static_cast<size_t>(intermediate), num_rows);
-  kernels().silu_mul({gate_up, activated, num_rows, intermediate});
-  product(down_, activated, intermediate, y, hidden, num_rows, num_slices_);
+  shared_silu_mul(pool, gate_up, activated, num_rows, intermediate);
+  shared_product(pool, down_, activated, intermediate, y, hidden, num_rows, num_slices_);
   add_bias(down_bias_, y, hidden, num_rows);
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "executor/weights/weight_store.h"
 
 namespace switchyard::executor {
@@ -18,7 +19,7 @@ class GatedFfn {
   bool is_loaded() const { return !down_.empty(); }
 
   /// x, y: [num_rows][hidden], without gaps. gate_up: 2 * num_rows * intermediate floats, activated: half of that.
-  void forward(const float* x, float* y, int num_rows, float* gate_up, float* activated) const;
+  void forward(ThreadPool* pool, const float* x, float* y, int num_rows, float* gate_up, float* activated) const;
 
  private:
   PackedMatrix gate_up_;

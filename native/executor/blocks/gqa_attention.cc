@@ -1,12 +1,14 @@
 #include "executor/blocks/gqa_attention.h"
 
-#include <algorithm>
-
+#include "executor/blocks/paged_heads.h"
+#include "executor/blocks/shared_work.h"
 #include "executor/blocks/vector_ops.h"
-#include "kernels/registry.h"
 
 namespace switchyard::executor {
 namespace {
+
+/// Of a number of a query or key that is normalised and turned, in multiply-adds.
+constexpr size_t kTurnWork = 8;
 
 /// Normalises x [heads][head_dim] in place: head by head, or all heads at once where the weight spans them. Without a weight, nothing.
 void norm_heads(const std::vector<float>& weight, float* x, int num_heads, int head_dim, float eps) {
@@ -36,43 +38,33 @@ void GqaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, c
   const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
   const size_t row_stride = s.cache_width();
   const size_t key_floats = static_cast<size_t>(s.num_kv_heads) * s.head_dim;
-  q_.apply(ws->normed.data(), ws->q.data(), q_stride, n);
-  k_.apply(ws->normed.data(), ws->cache_rows.data(), row_stride, n);
-  v_.apply(ws->normed.data(), &ws->cache_rows[key_floats], row_stride, n);
-  for (int i = 0; i < n; ++i) {
-    float* q = &ws->q[i * q_stride];
-    float* k = &ws->cache_rows[i * row_stride];
-    norm_heads(q_norm_, q, s.num_heads, s.head_dim, s.rms_norm_eps);
-    norm_heads(k_norm_, k, s.num_kv_heads, s.head_dim, s.rms_norm_eps);
-    rope.rotate(rows[i].position, q, s.num_heads, s.head_dim);
-    rope.rotate(rows[i].position, k, s.num_kv_heads, s.head_dim);
-  }
+  q_.apply(ws->pool, ws->normed.data(), ws->q.data(), q_stride, n);
+  k_.apply(ws->pool, ws->normed.data(), ws->cache_rows.data(), row_stride, n);
+  v_.apply(ws->pool, ws->normed.data(), &ws->cache_rows[key_floats], row_stride, n);
+  ws->pool->run_ranges(n, items_a_piece(kTurnWork * (q_stride + key_floats)), [&](int first, int end, int) {
+    for (int i = first; i < end; ++i) {
+      float* q = &ws->q[i * q_stride];
+      float* k = &ws->cache_rows[i * row_stride];
+      norm_heads(q_norm_, q, s.num_heads, s.head_dim, s.rms_norm_eps);
+      norm_heads(k_norm_, k, s.num_kv_heads, s.head_dim, s.rms_norm_eps);
+      rope.rotate(rows[i].position, q, s.num_heads, s.head_dim);
+      rope.rotate(rows[i].position, k, s.num_kv_heads, s.head_dim);
+    }
+  });
 }
 
 void GqaAttention::attend(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
                           Workspace* ws) const {
-  const int group_size = s.num_heads / s.num_kv_heads;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const int num_keys = rows[i].position + 1;
-    for (int g = 0; g < s.num_kv_heads; ++g) {
-      const size_t first = (i * s.num_heads + g * group_size) * s.head_dim;
-      kernels().paged_attention({.q = &ws->q[first],
-                                 .cache = kv.base + g * s.head_dim,
-                                 .value_offset = static_cast<size_t>(s.num_kv_heads) * s.head_dim,
-                                 .block_stride = kv.block_stride,
-                                 .row_stride = static_cast<size_t>(kv.width),
-                                 .block_table = rows[i].block_table,
-                                 .block_tokens = kv.block_tokens,
-                                 .first_key = window_ > 0 ? std::max(0, num_keys - window_) : 0,
-                                 .num_keys = num_keys,
-                                 .num_heads = group_size,
-                                 .key_dim = s.head_dim,
-                                 .value_dim = s.head_dim,
-                                 .scale = scale_,
-                                 .out = &ws->value[first],
-                                 .scratch = ws->scratch.data()});
-    }
-  }
+  attend_paged({.q = ws->q.data(),
+                .out = ws->value.data(),
+                .num_groups = s.num_kv_heads,
+                .group_heads = s.num_heads / s.num_kv_heads,
+                .key_dim = s.head_dim,
+                .value_dim = s.head_dim,
+                .value_offset = static_cast<size_t>(s.num_kv_heads) * s.head_dim,
+                .window = window_,
+                .scale = scale_},
+               rows, kv, ws);
 }
 
 }  // namespace switchyard::executor

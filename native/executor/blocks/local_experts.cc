@@ -23,7 +23,7 @@ Status LocalExperts::finish(const ExpertBatch& batch, float* pair_out) {
       group_y_.resize(group_x_.size());
       for (int i = 0; i < count; ++i)
         std::memcpy(&group_x_[i * hidden], batch.x + pairs_[first + i] / top_k * hidden, hidden * sizeof(float));
-      bank_.run(batch.layer, e, group_x_.data(), group_y_.data(), count);
+      bank_.run(pool_, batch.layer, e, group_x_.data(), group_y_.data(), count);
       for (int i = 0; i < count; ++i)
         std::memcpy(pair_out + pairs_[first + i] * hidden, &group_y_[i * hidden], hidden * sizeof(float));
     }

@@ -10,8 +10,9 @@ namespace switchyard::executor {
 
 class LocalExperts : public ExpertBackend {
  public:
-  /// bank holds every expert.
-  LocalExperts(const ModelSpec& spec, ExpertBank bank) : spec_(spec), bank_(std::move(bank)) {}
+  /// bank holds every expert; pool outlives this object.
+  LocalExperts(const ModelSpec& spec, ExpertBank bank, ThreadPool* pool)
+      : spec_(spec), bank_(std::move(bank)), pool_(pool) {}
 
   void begin_pass(uint64_t, std::span<const TraceTag>) override {}
   Status begin(const ExpertBatch&) override { return {}; }
@@ -22,6 +23,7 @@ class LocalExperts : public ExpertBackend {
  private:
   ModelSpec spec_;
   ExpertBank bank_;
+  ThreadPool* pool_;
   std::vector<int32_t> group_end_;  // [num_ffn_units]: end of each expert's pairs in pairs_
   std::vector<int32_t> pairs_;      // pair = row * top_k + i, grouped by expert
   std::vector<float> group_x_;      // [rows of one expert][hidden]

@@ -2,10 +2,26 @@
 
 #include <cstring>
 
-#include "executor/blocks/vector_ops.h"
+#include "executor/blocks/paged_heads.h"
+#include "executor/blocks/shared_work.h"
 #include "kernels/registry.h"
 
 namespace switchyard::executor {
+namespace {
+
+/// Of a number of a query or key that is turned, in multiply-adds.
+constexpr size_t kTurnWork = 8;
+
+/// body(head) for all heads: a product of kv_lora_rank by `width` each, for n rows.
+template <class Body>
+void share_heads(const ModelSpec& s, int width, int n, Workspace* ws, const Body& body) {
+  const size_t head_work = static_cast<size_t>(s.kv_lora_rank) * width * n;
+  ws->pool->run_ranges(s.num_heads, items_a_piece(head_work), [&](int first, int end, int) {
+    for (int h = first; h < end; ++h) body(h);
+  });
+}
+
+}  // namespace
 
 Status MlaAttention::load_inputs(const ModelSpec& s, const WeightStore& store, const std::string& attn, int) {
   SWITCHYARD_RETURN_IF_ERROR(load_query(s, store, attn));
@@ -62,27 +78,33 @@ void MlaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, c
   const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
   const size_t row_stride = s.cache_width();
   project_query(s, n, ws);
-  kv_a_.apply(ws->normed.data(), ws->cache_rows.data(), row_stride, n);
+  kv_a_.apply(ws->pool, ws->normed.data(), ws->cache_rows.data(), row_stride, n);
   kernels().rmsnorm({ws->cache_rows.data(), row_stride, kv_a_norm_.data(), ws->cache_rows.data(), row_stride, n,
                      s.kv_lora_rank, s.latent_norm_eps});
-  for (int i = 0; i < n; ++i) {
-    rope.rotate(rows[i].position, &ws->cache_rows[i * row_stride + s.kv_lora_rank], 1, 0);
-    rope.rotate(rows[i].position, &ws->q[i * q_stride + s.qk_nope_head_dim], s.num_heads, s.head_dim);
-  }
+  const size_t row_work = kTurnWork * (s.num_heads + 1) * s.qk_rope_head_dim;
+  ws->pool->run_ranges(n, items_a_piece(row_work), [&](int first, int end, int) {
+    for (int i = first; i < end; ++i) {
+      rope.rotate(rows[i].position, &ws->cache_rows[i * row_stride + s.kv_lora_rank], 1, 0);
+      rope.rotate(rows[i].position, &ws->q[i * q_stride + s.qk_nope_head_dim], s.num_heads, s.head_dim);
+    }
+  });
 }
 
 void MlaAttention::project_query(const ModelSpec& s, int n, Workspace* ws) const {
   const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
-  if (s.q_lora_rank == 0) return product(q_b_, ws->normed.data(), s.hidden_size, ws->q.data(), q_stride, n);
-  q_a_.apply(ws->normed.data(), ws->q_latent.data(), s.q_lora_rank, n);
-  rmsnorm_rows(ws->q_latent.data(), q_a_norm_.data(), ws->q_latent.data(), n, s.q_lora_rank, s.latent_norm_eps);
-  product(q_b_, ws->q_latent.data(), s.q_lora_rank, ws->q.data(), q_stride, n);
+  const float* x = ws->normed.data();
+  if (s.q_lora_rank > 0) {
+    q_a_.apply(ws->pool, x, ws->q_latent.data(), s.q_lora_rank, n);
+    x = ws->q_latent.data();
+    shared_rmsnorm(ws->pool, x, q_a_norm_.data(), ws->q_latent.data(), n, s.q_lora_rank, s.latent_norm_eps);
+  }
+  shared_product(ws->pool, q_b_, x, q_b_.num_columns(), ws->q.data(), q_stride, n);
 }
 
 void MlaAttention::absorb_queries(const ModelSpec& s, int n, Workspace* ws) const {
   const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
   const size_t absorbed_stride = static_cast<size_t>(s.num_heads) * s.cache_width();
-  for (int h = 0; h < s.num_heads; ++h) {
+  share_heads(s, s.qk_nope_head_dim, n, ws, [&](int h) {
     const float* q = &ws->q[h * s.head_dim];
     float* absorbed = &ws->q_absorbed[h * s.cache_width()];
     product(key_up_[h], q, q_stride, absorbed, absorbed_stride, n);
@@ -90,36 +112,29 @@ void MlaAttention::absorb_queries(const ModelSpec& s, int n, Workspace* ws) cons
       std::memcpy(absorbed + i * absorbed_stride + s.kv_lora_rank, q + i * q_stride + s.qk_nope_head_dim,
                   s.qk_rope_head_dim * sizeof(float));
     }
-  }
+  });
 }
 
 void MlaAttention::attend(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
                           Workspace* ws) const {
   const int n = static_cast<int>(rows.size());
   absorb_queries(s, n, ws);
-  for (int i = 0; i < n; ++i) {
-    kernels().paged_attention({.q = &ws->q_absorbed[static_cast<size_t>(i) * s.num_heads * s.cache_width()],
-                               .cache = kv.base,
-                               .value_offset = 0,
-                               .block_stride = kv.block_stride,
-                               .row_stride = static_cast<size_t>(kv.width),
-                               .block_table = rows[i].block_table,
-                               .block_tokens = kv.block_tokens,
-                               .first_key = 0,
-                               .num_keys = rows[i].position + 1,
-                               .num_heads = s.num_heads,
-                               .key_dim = s.cache_width(),
-                               .value_dim = s.kv_lora_rank,
-                               .scale = scale_,
-                               .out = &ws->context[static_cast<size_t>(i) * s.num_heads * s.kv_lora_rank],
-                               .scratch = ws->scratch.data()});
-  }
+  attend_paged({.q = ws->q_absorbed.data(),
+                .out = ws->context.data(),
+                .num_groups = 1,
+                .group_heads = s.num_heads,
+                .key_dim = s.cache_width(),
+                .value_dim = s.kv_lora_rank,
+                .value_offset = 0,
+                .window = 0,
+                .scale = scale_},
+               rows, kv, ws);
   const size_t context_stride = static_cast<size_t>(s.num_heads) * s.kv_lora_rank;
   const size_t value_stride = static_cast<size_t>(s.num_heads) * s.v_head_dim;
-  for (int h = 0; h < s.num_heads; ++h) {
+  share_heads(s, s.v_head_dim, n, ws, [&](int h) {
     product(value_up_[h], &ws->context[h * s.kv_lora_rank], context_stride, &ws->value[h * s.v_head_dim], value_stride,
             n);
-  }
+  });
 }
 
 }  // namespace switchyard::executor

@@ -18,7 +18,9 @@ ExecutorCore::ExecutorCore(CoreConfig config)
       limits_{config_.model->spec().vocab_size, config_.model->spec().max_positions, config_.kv->num_blocks(),
               config_.kv->block_tokens()},
       puller_(config_.kv.get(), config_.kv_reader.get()),
-      workspace_(config_.model->spec(), std::min(config_.max_batch_tokens, config_.max_pass_tokens)) {
+      workspace_(config_.model->spec(), std::min(config_.max_batch_tokens, config_.max_pass_tokens),
+                 config_.pool.get()),
+      samplers_(config_.pool->num_threads()) {
   batch_.rows.reserve(config_.max_batch_tokens);
   logits_.resize(static_cast<size_t>(kHeadTileRows) * limits_.vocab_size);
 }
@@ -208,23 +210,24 @@ void ExecutorCore::collect_traces(StepTiming* timing) {
 /// Final norm, LM head and sampling of the rows that sample, a tile of them at a time.
 void ExecutorCore::sample_all() {
   const size_t hidden = config_.model->spec().hidden_size;
-  sampled_.clear();
-  sample_status_.clear();
   std::vector<const Segment*> sampling;
   for (const Segment& segment : batch_.segments) {
     if (segment.samples) sampling.push_back(&segment);
   }
+  sampled_.assign(sampling.size(), {});
+  sample_status_.assign(sampling.size(), {});
+  ThreadPool* pool = config_.pool.get();
   for (size_t first = 0; first < sampling.size(); first += kHeadTileRows) {
     const int count = static_cast<int>(std::min<size_t>(kHeadTileRows, sampling.size() - first));
     float* stream = &sample_hidden_[first * hidden];
-    config_.model->final_norm(stream, stream, count);
-    config_.model->head(stream, logits_.data(), count);
-    for (int i = 0; i < count; ++i) {
+    config_.model->final_norm(pool, stream, stream, count);
+    config_.model->head(pool, stream, logits_.data(), count);
+    pool->run(count, [&](int i, int worker) {
       const Sequence& sequence = *sampling[first + i]->sequence;
-      sample_status_.push_back(sampler_.sample(&logits_[static_cast<size_t>(i) * limits_.vocab_size],
-                                               limits_.vocab_size, sequence.spec.sampling, sequence.num_tokens(),
-                                               &sampled_.emplace_back()));
-    }
+      sample_status_[first + i] =
+          samplers_[worker].sample(&logits_[static_cast<size_t>(i) * limits_.vocab_size], limits_.vocab_size,
+                                   sequence.spec.sampling, sequence.num_tokens(), &sampled_[first + i]);
+    });
   }
 }
 

@@ -14,6 +14,7 @@
 namespace switchyard::executor {
 
 struct CoreConfig {
+  std::unique_ptr<ThreadPool> pool = std::make_unique<ThreadPool>(1);  // before `experts`, which may use it
   std::shared_ptr<const Model> model;
   std::unique_ptr<KvPool> kv;
   std::unique_ptr<ExpertBackend> experts;
@@ -71,8 +72,8 @@ class ExecutorCore {
   SequenceLimits limits_;
   KvPuller puller_;
   Workspace workspace_;
-  Sampler sampler_;
-  SequenceList sequences_;  // in the order they came
+  std::vector<Sampler> samplers_;  // [threads]
+  SequenceList sequences_;         // in the order they came
   uint64_t master_epoch_ = 0;
   uint64_t applied_plan_seq_ = 0;
   uint64_t step_ = 0;

@@ -133,6 +133,46 @@ TEST(core_random_schedules_of_grouped_queries_have_the_bits_of_sequences_run_alo
   check_random_schedules(small_dense_spec());
 }
 
+TEST(core_answers_do_not_depend_on_the_number_of_threads) {
+  Random random(test::seed());
+  for (const bool is_int8 : {false, true}) {
+    for (const ModelSpec& narrow : {small_spec(), small_gqa_spec(), small_dense_spec()}) {
+      const ModelSpec spec = widened(narrow);
+      const TestWeights weights(spec, 1, is_int8);
+      Job job = random_job(spec, random);
+      job.prompt.resize(150, 3);
+      job.max_new_tokens = 6;
+      const std::vector<SampledToken> expected = run_alone(spec, weights, job);
+      for (const int num_threads : {2, 3, 5}) {
+        const std::vector<SampledToken> tokens = run_alone(spec, weights, job, num_threads);
+        CHECK(std::ranges::equal(tokens, expected, same_token));
+      }
+    }
+  }
+}
+
+TEST(core_answers_of_a_batch_do_not_depend_on_the_number_of_threads) {
+  const ModelSpec spec = widened(small_spec());
+  const TestWeights weights(spec);
+  const auto run_batch = [&](int num_threads) {
+    ExecutorCore core(make_config(spec, weights, {.num_threads = num_threads}));
+    Plan plan = plan_of(1);
+    for (int i = 0; i < 20; ++i) {
+      plan.add.push_back(simple_sequence(i + 1, 5, 4, {2 * i, 2 * i + 1}));
+      plan.add.back().sampling = {.temperature = 0.9f, .seed = static_cast<uint64_t>(i), .logprobs = true};
+    }
+    return apply_and_run(core, std::move(plan)).tokens;
+  };
+  const std::vector<StepToken> expected = run_batch(1);
+  CHECK(expected.size() == 80);
+  for (const int num_threads : {2, 3, 5}) {
+    const auto is_same = [](const StepToken& a, const StepToken& b) {
+      return a.seq_id == b.seq_id && same_token(a.token, b.token);
+    };
+    CHECK(std::ranges::equal(run_batch(num_threads), expected, is_same));
+  }
+}
+
 TEST(core_reports_a_starved_sequence_and_goes_on_after_a_grant) {
   const ModelSpec spec = small_spec();
   const TestWeights weights(spec);

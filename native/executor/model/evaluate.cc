@@ -32,8 +32,8 @@ Status run_chunks(const Model& model, std::span<const BatchRow> rows, const KvPo
     const size_t count = std::min<size_t>(ws->max_tokens, rows.size() - first);
     SWITCHYARD_RETURN_IF_ERROR(model.forward(rows.subspan(first, count), kv, experts, &none, ws));
     float* chunk_hidden = hidden + first * spec.hidden_size;
-    model.final_norm(ws->residual.data(), chunk_hidden, static_cast<int>(count));
-    model.head(chunk_hidden, logits + first * spec.vocab_size, static_cast<int>(count));
+    model.final_norm(ws->pool, ws->residual.data(), chunk_hidden, static_cast<int>(count));
+    model.head(ws->pool, chunk_hidden, logits + first * spec.vocab_size, static_cast<int>(count));
   }
   return {};
 }
@@ -41,14 +41,15 @@ Status run_chunks(const Model& model, std::span<const BatchRow> rows, const KvPo
 }  // namespace
 
 Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const int32_t> tokens, int chunk_tokens,
-                bool mtp, Evaluation* result) {
+                bool mtp, int num_threads, Evaluation* result) {
   SWITCHYARD_RETURN_IF_ERROR(check_model_spec(spec));
   SWITCHYARD_RETURN_IF_ERROR(check_tokens(spec, tokens, mtp));
   std::shared_ptr<const Model> model;
   SWITCHYARD_RETURN_IF_ERROR(Model::load(spec, store, mtp, &model));
   ExpertBank bank;
   SWITCHYARD_RETURN_IF_ERROR(bank.load(spec, store, spec.num_layers + (mtp ? 1 : 0), [](int) { return true; }));
-  LocalExperts experts(spec, std::move(bank));
+  ThreadPool pool(num_threads);
+  LocalExperts experts(spec, std::move(bank), &pool);
 
   const int n = static_cast<int>(tokens.size());
   const int num_blocks = (n + kBlockTokens - 1) / kBlockTokens;
@@ -56,7 +57,7 @@ Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const
   std::iota(blocks.begin(), blocks.end(), 0);
   std::unique_ptr<KvPool> kv;
   SWITCHYARD_RETURN_IF_ERROR(KvPool::create(spec.num_layers, spec.cache_width(), num_blocks, kBlockTokens, {}, &kv));
-  Workspace ws(spec, mtp ? n : std::min(n, chunk_tokens));
+  Workspace ws(spec, mtp ? n : std::min(n, chunk_tokens), &pool);
   std::vector<BatchRow> rows(n);
   for (int i = 0; i < n; ++i) rows[i] = {tokens[i], i, blocks.data()};
   std::vector<float> hidden(static_cast<size_t>(n) * spec.hidden_size);

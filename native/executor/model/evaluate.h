@@ -1,4 +1,4 @@
-// The whole model over one token sequence in the calling thread: the reference for goldens and parity tests, never used for serving.
+// The whole model over one token sequence, by the calling thread and as many others as it asks for: the reference for goldens and parity tests, never used for serving.
 #pragma once
 
 #include <span>
@@ -15,8 +15,8 @@ struct Evaluation {
 };
 
 /// tokens: 1 .. maxPositions, each in the vocabulary. chunk_tokens > 0: rows of a forward pass (all
-/// of them with mtp), on which the logits do not depend.
+/// of them with mtp). num_threads > 0. The logits depend on neither.
 Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const int32_t> tokens, int chunk_tokens,
-                bool mtp, Evaluation* result);
+                bool mtp, int num_threads, Evaluation* result);
 
 }  // namespace switchyard::executor

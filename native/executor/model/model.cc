@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "executor/blocks/shared_work.h"
 #include "executor/blocks/vector_ops.h"
 
 namespace switchyard::executor {
@@ -68,12 +69,12 @@ Status Model::forward(std::span<const BatchRow> rows, const KvPool& kv, ExpertBa
   return {};
 }
 
-void Model::final_norm(const float* residual, float* hidden, int num_rows) const {
-  rmsnorm_rows(residual, final_norm_.data(), hidden, num_rows, spec_.hidden_size, spec_.rms_norm_eps);
+void Model::final_norm(ThreadPool* pool, const float* residual, float* hidden, int num_rows) const {
+  shared_rmsnorm(pool, residual, final_norm_.data(), hidden, num_rows, spec_.hidden_size, spec_.rms_norm_eps);
 }
 
-void Model::head(const float* hidden, float* logits, int num_rows) const {
-  product(head_, hidden, spec_.hidden_size, logits, spec_.vocab_size, num_rows);
+void Model::head(ThreadPool* pool, const float* hidden, float* logits, int num_rows) const {
+  shared_product(pool, head_, hidden, spec_.hidden_size, logits, spec_.vocab_size, num_rows);
 }
 
 Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvPool& kv, ExpertBackend* experts,
@@ -87,12 +88,12 @@ Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, c
     rmsnorm_rows(left, mtp_->embed_norm.data(), left, 1, spec_.hidden_size, spec_.rms_norm_eps);
     rmsnorm_rows(hidden + i * size, mtp_->hidden_norm.data(), left + size, 1, spec_.hidden_size, spec_.rms_norm_eps);
   }
-  product(mtp_->join, joined.data(), 2 * size, ws->residual.data(), size, n);
+  shared_product(ws->pool, mtp_->join, joined.data(), 2 * size, ws->residual.data(), size, n);
   mtp_->layer.attention->forward(spec_, rows, kv.layer(0), rope_, ws);
   SWITCHYARD_RETURN_IF_ERROR(mtp_->layer.ffn.forward(spec_, n, experts, ws));
-  rmsnorm_rows(ws->residual.data(), mtp_->head_norm.data(), ws->normed.data(), n, spec_.hidden_size,
-               spec_.rms_norm_eps);
-  product(mtp_->head, ws->normed.data(), size, logits, spec_.vocab_size, n);
+  shared_rmsnorm(ws->pool, ws->residual.data(), mtp_->head_norm.data(), ws->normed.data(), n, spec_.hidden_size,
+                 spec_.rms_norm_eps);
+  shared_product(ws->pool, mtp_->head, ws->normed.data(), size, logits, spec_.vocab_size, n);
   return {};
 }
 

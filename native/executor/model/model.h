@@ -60,10 +60,10 @@ class Model {
                  Workspace* ws) const;
 
   /// model.norm: residual -> hidden, both [num_rows][hidden].
-  void final_norm(const float* residual, float* hidden, int num_rows) const;
+  void final_norm(ThreadPool* pool, const float* residual, float* hidden, int num_rows) const;
 
   /// hidden (after final_norm) [num_rows][hidden] -> logits [num_rows][vocab].
-  void head(const float* hidden, float* logits, int num_rows) const;
+  void head(ThreadPool* pool, const float* hidden, float* logits, int num_rows) const;
 
   /// The MTP layer over rows whose `token` is the one after the row's own; hidden [rows][hidden] after final_norm.
   /// kv: a pool of one layer. logits: [rows][vocab].

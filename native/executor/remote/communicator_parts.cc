@@ -14,6 +14,10 @@ void pin_worker_of(const xccl::Communicator& communicator) {
   (void)communicator.pin_worker(0);
 }
 
+std::function<void(int worker)> pin_workers_of(std::shared_ptr<xccl::Communicator> communicator) {
+  return [communicator = std::move(communicator)](int worker) { (void)communicator->pin_worker(worker); };
+}
+
 Status CommunicatorKvReader::read(uint32_t rank, uint64_t epoch, uint64_t offset, std::span<std::byte> dst) {
   if (communicator_->linked_epoch(rank) != epoch)
     SWITCHYARD_RETURN_IF_ERROR(communicator_->wait_linked(rank, epoch, xccl::deadline_in(kLinkWait)));

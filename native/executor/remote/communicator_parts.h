@@ -1,6 +1,7 @@
 // What the loop needs of a communicator besides experts: KV of other ranks, and signs of life.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "executor/kv/kv_reader.h"
@@ -11,6 +12,9 @@ namespace switchyard::executor {
 
 /// Binds the calling thread, the one that computes for this rank, to the core that the communicator's configuration names, if any.
 void pin_worker_of(const xccl::Communicator& communicator);
+
+/// What binds the workers of a rank's pool to its cores: worker i to the i-th, going round.
+std::function<void(int worker)> pin_workers_of(std::shared_ptr<xccl::Communicator> communicator);
 
 class CommunicatorKvReader : public KvReader {
  public:

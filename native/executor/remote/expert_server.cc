@@ -17,6 +17,7 @@ constexpr auto kIdleWake = std::chrono::milliseconds(100);
 ExpertServer::ExpertServer(ExpertServerConfig config)
     : config_(std::move(config)),
       experts_(config_.placement.experts_of(static_cast<int32_t>(config_.communicator->rank()))),
+      pool_(config_.num_threads, pin_workers_of(config_.communicator)),
       spans_(config_.on_span) {
   config_.communicator->expert()->set_placement(config_.placement.version, config_.placement.version);
   thread_ = start_quiet_thread("sy-expert", [this] { run(); });
@@ -117,7 +118,7 @@ void ExpertServer::collect_pairs(std::span<const xccl::A2eView> views, size_t lo
 
 void ExpertServer::run_expert(std::span<const xccl::A2eView> views, size_t local_idx) {
   const size_t hidden = config_.spec.hidden_size;
-  config_.bank.run(views.front().event.layer, experts_[local_idx], group_x_.data(), group_y_.data(),
+  config_.bank.run(&pool_, views.front().event.layer, experts_[local_idx], group_x_.data(), group_y_.data(),
                    static_cast<int>(pairs_.size()));
   for (size_t i = 0; i < pairs_.size(); ++i) {
     const auto* row = reinterpret_cast<const std::byte*>(&group_y_[i * hidden]);

@@ -21,6 +21,7 @@ struct ExpertServerConfig {
   ExpertBank bank;            // holds this rank's experts
   std::shared_ptr<xccl::Communicator> communicator;
   std::function<void(ExpertSpan)> on_span;  // on the server's thread; must not block
+  int num_threads = 1;                      // that compute
 };
 
 struct ExpertServerStats {
@@ -57,6 +58,7 @@ class ExpertServer {
 
   ExpertServerConfig config_;
   std::vector<int32_t> experts_;  // local index to id
+  ThreadPool pool_;
   SpanLog spans_;
   std::vector<uint32_t> next_pair_;  // [view]: first pair of the expert at hand
   std::vector<PairRef> pairs_;

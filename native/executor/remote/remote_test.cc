@@ -31,7 +31,7 @@ ExpertPlacement placement_of(const ModelSpec& spec, int timeout_ms = 20000) {
 std::unique_ptr<ExpertServer> serve(
     const ModelSpec& spec, const TestWeights& weights, const xt::Member& member, const ExpertPlacement& placement,
     std::function<void(ExpertSpan)> on_span = [](const ExpertSpan&) {}) {
-  ExpertServerConfig config{spec, placement, {}, member, std::move(on_span)};
+  ExpertServerConfig config{spec, placement, {}, member, std::move(on_span), 2};
   WeightStore store;
   CHECK(store.open(weights.plan(), weights.policy()).ok());
   CHECK(config.bank

@@ -49,7 +49,7 @@ void write_file(const std::string& path, const std::vector<char>& bytes) {
 std::vector<float> logits_of(const ModelSpec& spec, const WeightStore& store, int chunk_tokens = 3) {
   const std::vector<int32_t> tokens = {5, 17, 99, 3, 3, 80, 41};
   Evaluation evaluation;
-  const Status status = evaluate(spec, store, tokens, chunk_tokens, false, &evaluation);
+  const Status status = evaluate(spec, store, tokens, chunk_tokens, false, 1, &evaluation);
   if (!status.ok()) std::printf("%s\n", status.message().c_str());
   CHECK(status.ok());
   return evaluation.logits;

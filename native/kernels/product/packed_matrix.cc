@@ -15,6 +15,8 @@ namespace {
 
 static_assert(kInt8GroupRows == kGroupRows);
 
+constexpr size_t kQuadBytes = kGroupRows * kInt8QuadColumns;
+
 constexpr size_t kAlignment = 64;
 constexpr uint64_t kBytesMax = uint64_t{1} << 48;
 
@@ -56,7 +58,6 @@ void pack_rows(const Source* source, size_t row_stride, size_t column_stride, in
 
 /// The same for INT8, where four neighbouring columns of a row lie together.
 void pack_int8_rows(const int8_t* source, int first_row, int num_rows, int num_columns, uint8_t* groups) {
-  constexpr size_t kQuadBytes = kGroupRows * kInt8QuadColumns;
   for (int row = first_row; row < first_row + num_rows; ++row) {
     uint8_t* target = groups + row / kGroupRows * int8_num_quads(num_columns) * kQuadBytes;
     target += row % kGroupRows * kInt8QuadColumns;
@@ -64,14 +65,6 @@ void pack_int8_rows(const int8_t* source, int first_row, int num_rows, int num_c
       target[k / kInt8QuadColumns * kQuadBytes + k % kInt8QuadColumns] = static_cast<uint8_t>(*source++ + kInt8Zero);
     }
   }
-}
-
-void run_int8(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens) {
-  static thread_local Int8Activations activations;
-  activations.quantize(x, x_stride, w.num_columns(), num_tokens);
-  kernels().product_int8({static_cast<const uint8_t*>(w.data()), w.scales(), w.num_rows(),
-                          int8_num_quads(w.num_columns()), activations.values(), activations.rows(), y, y_stride,
-                          num_tokens});
 }
 
 }  // namespace
@@ -124,11 +117,35 @@ void PackedMatrix::set_int8_rows(int first_row, int num_rows, const int8_t* data
   std::memcpy(own_ + scales_offset() + first_row * sizeof(float), scales, num_rows * sizeof(float));
 }
 
+ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens) {
+  if (w.type() != PackedType::kInt8) return {x, x_stride, num_tokens, nullptr};
+  static thread_local Int8Activations activations;
+  activations.quantize(x, x_stride, w.num_columns(), num_tokens);
+  return {x, x_stride, num_tokens, &activations};
+}
+
+void product_groups(const PackedMatrix& w, int first_group, int num_groups, const ProductInput& input, float* y,
+                    size_t y_stride, int num_slices) {
+  const int first_row = first_group * kGroupRows;
+  const int num_rows = std::min(num_groups * kGroupRows, w.num_rows() - first_row);
+  const auto* data = static_cast<const std::byte*>(w.data());
+  if (w.type() == PackedType::kInt8) {
+    const size_t num_quads = int8_num_quads(w.num_columns());
+    kernels().product_int8({reinterpret_cast<const uint8_t*>(data) + num_quads * kQuadBytes * first_group,
+                            w.scales() + first_row, num_rows, num_quads, input.int8->values(), input.int8->rows(),
+                            y + first_row, y_stride, input.num_tokens});
+    return;
+  }
+  const bool is_bf16 = w.type() == PackedType::kBf16;
+  const size_t first_byte = static_cast<size_t>(first_row) * w.num_columns() * (is_bf16 ? 2 : 4);
+  kernels().product({data + first_byte, is_bf16, num_rows, w.num_columns(), num_slices, input.x, input.x_stride,
+                     y + first_row, y_stride, input.num_tokens});
+}
+
 void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,
              int num_slices) {
-  if (w.type() == PackedType::kInt8) return run_int8(w, x, x_stride, y, y_stride, num_tokens);
-  kernels().product({w.data(), w.type() == PackedType::kBf16, w.num_rows(), w.num_columns(), num_slices, x, x_stride, y,
-                     y_stride, num_tokens});
+  const ProductInput input = prepare_input(w, x, x_stride, num_tokens);
+  product_groups(w, 0, w.num_groups(), input, y, y_stride, num_slices);
 }
 
 }  // namespace switchyard

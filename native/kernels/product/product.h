@@ -10,6 +10,8 @@
 
 namespace switchyard {
 
+class Int8Activations;
+
 inline constexpr int kGroupRows = 16;
 inline constexpr int kMaxSlices = 8;
 
@@ -74,8 +76,23 @@ void product_ref(const ProductArgs& args);
 void product_avx2(const ProductArgs& args);
 void product_avx512(const ProductArgs& args);
 
-/// Runs the product on the instruction set in use. INT8 weights make INT8 of x too, in memory that the thread keeps, and have no use for
-/// slices.
+/// The input of a product, ready for its weights: x as it is, or made INT8.
+struct ProductInput {
+  const float* x;  // [num_tokens][num_columns], rows x_stride apart
+  size_t x_stride;
+  int num_tokens;
+  const Int8Activations* int8;  // null but for INT8 weights
+};
+
+/// INT8 rows lie in memory that the calling thread keeps: they last until its next call.
+ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens);
+
+/// The outputs of groups [first_group, first_group + num_groups) alone: what one of several threads does of a product. y is where the
+/// whole product's first output goes.
+void product_groups(const PackedMatrix& w, int first_group, int num_groups, const ProductInput& input, float* y,
+                    size_t y_stride, int num_slices);
+
+/// Runs the product on the instruction set in use. INT8 weights make INT8 of x too, and have no use for slices.
 void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,
              int num_slices = 1);
 

@@ -3,7 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "xccl/wait/futex.h"
+#include "base/futex.h"
 
 namespace switchyard::xccl {
 

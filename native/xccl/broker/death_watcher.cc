@@ -5,8 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/futex.h"
 #include "base/thread.h"
-#include "xccl/wait/futex.h"
 
 namespace switchyard::xccl {
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/cpu_relax.h"
 #include "xccl/link/event_text.h"
 #include "xccl/wait/wait_on.h"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/cpu_relax.h"
 #include "xccl/p2p/pair_text.h"
 #include "xccl/wait/wait_on.h"
 

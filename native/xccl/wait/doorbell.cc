@@ -1,6 +1,6 @@
 #include "xccl/wait/doorbell.h"
 
-#include "xccl/wait/futex.h"
+#include "base/futex.h"
 
 namespace switchyard::xccl {
 

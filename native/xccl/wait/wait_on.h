@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/cpu_relax.h"
 #include "xccl/wait/doorbell.h"
 #include "xccl/wait/waiter.h"
 

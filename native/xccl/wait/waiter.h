@@ -96,13 +96,4 @@ class WaitCourse {
   bool has_slept_ = false;
 };
 
-/// Passes a moment without giving the core away; it also takes the waiter's looks off the line that it waits for.
-inline void cpu_relax() {
-#if defined(__x86_64__)
-  asm volatile("pause");
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
 }  // namespace switchyard::xccl

@@ -6,9 +6,9 @@ import type { RankSeat } from '@switchyard/native';
 export function rankSeat(
   role: RankSeat['role'],
   id: string,
-  { attentionRanks, expertRanks }: { attentionRanks: number; expertRanks: number },
+  { attentionRanks, expertRanks, threads }: { attentionRanks: number; expertRanks: number; threads: number },
 ): RankSeat {
   const number = Number(/\d{1,9}$/.exec(id)?.[0] ?? 0);
   const idx = number % (role === 'attention' ? attentionRanks : expertRanks);
-  return { role, idx, numAttention: attentionRanks, numExpert: expertRanks };
+  return { role, idx, numAttention: attentionRanks, numExpert: expertRanks, numThreads: threads };
 }

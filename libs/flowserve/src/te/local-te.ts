@@ -23,6 +23,7 @@ export interface LocalTeOptions {
     blockTokens: number;
     maxBatchSize: number;
     maxPrefillTokens: number;
+    threads: number;
     maxQueue: number;
     ackTimeoutMs: number;
   };

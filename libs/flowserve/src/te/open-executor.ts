@@ -14,7 +14,7 @@ export interface ExecutorParts {
   native: NativeModule;
   model: LoadedModel;
   membership: Membership;
-  config: { kvBytes: number; blockTokens: number; maxBatchSize: number; maxPrefillTokens: number };
+  config: { kvBytes: number; blockTokens: number; maxBatchSize: number; maxPrefillTokens: number; threads: number };
   meter: Meter;
   /** The XCCL rank whose app area holds the KV region; null where no other rank reads it. */
   rank: RankRuntime | null;
@@ -36,6 +36,7 @@ export function openExecutor(parts: ExecutorParts): InProcessExecutor {
       numBlocks,
       blockTokens,
       maxBatchTokens: config.maxBatchSize + config.maxPrefillTokens,
+      threads: config.threads,
       communicator: rank?.communicator ?? null,
       experts,
     },

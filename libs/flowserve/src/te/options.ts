@@ -49,6 +49,14 @@ export const batchOptions = defineOptions({
   }),
 });
 
+export const computeOptions = defineOptions({
+  threads: option({
+    schema: int({ min: 1, max: 256 }),
+    default: 1,
+    help: 'Threads that compute in this process; npm start divides the cores among the processes that compute',
+  }),
+});
+
 export const queueOptions = defineOptions({
   maxQueue: option({
     schema: int({ min: 0, max: 1_000_000 }),

@@ -42,6 +42,7 @@ export const knownVariables: ReadonlySet<string> = new Set([
   'SWITCHYARD_RUN_DIR',
   'SWITCHYARD_START_TIMEOUT_MS',
   'SWITCHYARD_TE',
+  'SWITCHYARD_THREADS',
   'SWITCHYARD_TLS_CA',
   'SWITCHYARD_TLS_CERT',
   'SWITCHYARD_TLS_KEY',

@@ -2,7 +2,7 @@
 // variables, which each service reads as far as it knows them. Pure.
 import { envName, FatalStartError, type OptionTable, valueText } from '@switchyard/kit';
 import { type ManagerConfig, sharedOptions } from '../../config.js';
-import type { ProcessSpec } from './topology.js';
+import { type ProcessSpec, threadsOf } from './topology.js';
 
 // Variables that would make all children the same or send them elsewhere: what they say was meant for the manager.
 const ownOptions = [
@@ -38,10 +38,11 @@ export function childDrainMs(config: Pick<ManagerConfig, 'drainTimeoutMs'>): num
   return Math.floor(config.drainTimeoutMs / 2);
 }
 
-export function childEnv(config: ManagerConfig, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function childEnv(config: ManagerConfig, env: NodeJS.ProcessEnv, numCores: number): NodeJS.ProcessEnv {
   const dropped = new Set([...ownOptions, ...managerOptions].map(envName));
   const inherited = Object.entries(env).filter(([variable]) => !dropped.has(variable));
-  return { ...Object.fromEntries(inherited), ...sharedVariables(config) };
+  const threads = threadsOf(config, numCores, Boolean(env.SWITCHYARD_XCCL_PIN));
+  return { ...Object.fromEntries(inherited), ...sharedVariables({ ...config, threads }) };
 }
 
 /** Each model's ranks would plan with the same list of cores and end up on the same ones. */

@@ -1,5 +1,6 @@
 // Runs a whole system as child processes of the cluster-manager: starts them, restarts what dies, tells the directory
 // of a death at once, stops all in order. What runs with which arguments is decided by topology.ts.
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { exitCodeFatal, FatalStartError, prettyLine } from '@switchyard/kit';
 import type { Provider, ProviderDeps } from '../provider.js';
@@ -54,7 +55,7 @@ export class LocalProvider implements Provider {
     return new Child({
       command: process.execPath,
       args: [join(config.appsDir, spec.app, 'dist', mainFile), ...childArgs(spec, config, context.address)],
-      env: childEnv(config, process.env),
+      env: childEnv(config, process.env, availableParallelism()),
       onLine: (line) => this.#showLine(spec.id, line),
       onDeath: (death) => this.#onDeath(spec, death),
     });

@@ -27,6 +27,22 @@ export function processesOf(config: TopologyConfig): ProcessSpec[] {
   return [...groups, { id: 'router-0', app: 'router', model: null, args: routerArgs(config, models), stopStage: 0 }];
 }
 
+/**
+ * Threads of each process that computes: as many as share the cores without waiting for each other, and at least one. Ranks
+ * that are bound to cores (`isPinned`) have one unless told otherwise (docs/decisions/0019-threads.md).
+ */
+export function threadsOf(
+  config: TopologyConfig & Pick<ManagerConfig, 'threads'>,
+  numCores: number,
+  isPinned: boolean,
+) {
+  if (config.threads !== undefined) return config.threads;
+  if (isPinned) return 1;
+  const idle = config.topology === 'full' ? ['router', 'decode'] : ['router'];
+  const numComputing = processesOf(config).filter(({ app }) => !idle.includes(app)).length;
+  return Math.max(1, Math.floor(numCores / numComputing));
+}
+
 /** What a system cannot have, a sentence each. */
 export function topologyProblems(config: TopologyConfig): string[] {
   const numProcesses = processesOf(config).length;

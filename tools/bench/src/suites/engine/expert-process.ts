@@ -2,7 +2,7 @@
 import { exchangeShape } from '@switchyard/flowserve';
 import { loadNative } from '@switchyard/native';
 import { prepareModel } from './ours.js';
-import { EXPERT_RANK, type ExpertStart, linkRank, placementOf } from './split.js';
+import { EXPERT_RANK, type ExpertStart, linkRank, placementOf, SPLIT_THREADS } from './split.js';
 
 const { modelPath, cacheDir, runDir }: ExpertStart = JSON.parse(process.argv[2] ?? '');
 const { opened, arena } = await prepareModel(modelPath, cacheDir);
@@ -11,6 +11,7 @@ const communicator = await linkRank(EXPERT_RANK, runDir, { policy, exchange: exc
 const source = { model, weights, arena, policy };
 const server = loadNative().createExpertServer({
   ...source,
+  threads: SPLIT_THREADS,
   communicator,
   placement: placementOf(spec),
   onSpans: () => {},

@@ -1,5 +1,6 @@
 // Our engine as a colocated decode service runs it: the master of a DP group over the native executor loop, in one process. With `experts`
 // the routed experts run in another one.
+import { availableParallelism } from 'node:os';
 import {
   DpGroupMaster,
   exchangeShape,
@@ -15,7 +16,7 @@ import type { Logger } from '@switchyard/kit';
 import { cacheWidth } from '@switchyard/model';
 import { type OpenedModel, openModel } from '@switchyard/model-files';
 import { type ArenaFile, loadNative } from '@switchyard/native';
-import { ExpertSide } from './split.js';
+import { ExpertSide, SPLIT_THREADS } from './split.js';
 import { BATCH_TOKENS, DECODE_PROMPT_TOKENS, decodeTokens, type Engine, PREFILL_TOKENS, sampling } from './workload.js';
 
 export interface OursOptions {
@@ -67,6 +68,7 @@ export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): P
       weights: opened.weights,
       arena,
       policy: opened.policy,
+      threads: isSplit ? SPLIT_THREADS : availableParallelism(),
       numBlocks,
       blockTokens,
       maxBatchTokens: SEQUENCES_MAX + BATCH_TOKENS,

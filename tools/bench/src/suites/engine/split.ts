@@ -3,13 +3,16 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { numFfnUnits } from '@switchyard/flowserve';
 import type { ModelSpec, NumericPolicy } from '@switchyard/model';
 import { type ExchangeShape, type ExpertPlacement, loadNative, type NativeCommunicator } from '@switchyard/native';
+
+/** Of each side: half of the cores. */
+export const SPLIT_THREADS = Math.max(1, Math.floor(availableParallelism() / 2));
 
 const EXPERT_PROCESS = fileURLToPath(new URL('./expert-process.js', import.meta.url));
 const ATTENTION_RANK = 0;
@@ -59,7 +62,13 @@ export async function linkRank(
     maxRanks: 2,
     exchange,
     livenessTimeoutMs: 5000,
-    seat: { role: isAttention ? 'attention' : 'expert', idx: 0, numAttention: 1, numExpert: 1 },
+    seat: {
+      role: isAttention ? 'attention' : 'expert',
+      idx: 0,
+      numAttention: 1,
+      numExpert: 1,
+      numThreads: SPLIT_THREADS,
+    },
     telemetry: false,
     onPeerChange: () => {},
   });

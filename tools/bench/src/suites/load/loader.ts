@@ -45,14 +45,14 @@ async function load(path: string, cacheDir: string): Promise<LoadReport> {
   const preparedAt = performance.now();
   const { executorSpec: model, weights, spec, policy } = opened;
   const source = { model, weights, arena, policy };
-  const pool = { numBlocks: 4, blockTokens: 16, maxBatchTokens: 16 };
+  const pool = { numBlocks: 4, blockTokens: 16, maxBatchTokens: 16, threads: 1 };
   const executor = native.createExecutor({ ...source, ...pool, communicator: null, experts: null, onSteps: () => {} });
   const readyAt = performance.now();
   const peakBytes = statusBytes('VmHWM') - beforeBytes;
   executor.close();
   const tokens = Array.from({ length: PROMPT_TOKENS }, (_, i) => (i * 7919) % spec.vocabSize);
   const firstAt = performance.now();
-  native.evaluate({ ...source, tokens, chunkTokens: PROMPT_TOKENS, mtp: false });
+  native.evaluate({ ...source, tokens, chunkTokens: PROMPT_TOKENS, mtp: false, threads: 1 });
   return {
     readyMs: readyAt - startedAt,
     openMs: openedAt - startedAt,

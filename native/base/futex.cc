@@ -1,4 +1,4 @@
-#include "xccl/wait/futex.h"
+#include "base/futex.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -7,7 +7,7 @@
 
 #include <climits>
 
-namespace switchyard::xccl {
+namespace switchyard {
 
 void futex_wait(std::atomic<uint32_t>& word, uint32_t expected, uint64_t ns_max) {
   const timespec span{static_cast<time_t>(ns_max / 1'000'000'000), static_cast<long>(ns_max % 1'000'000'000)};
@@ -22,4 +22,4 @@ void futex_wake(std::atomic<uint32_t>& word) {
   syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
-}  // namespace switchyard::xccl
+}  // namespace switchyard

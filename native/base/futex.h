@@ -1,11 +1,11 @@
-// The futex system call on words of shared memory. Used by the doorbell and by the watchers of peers' lives; nothing else sleeps
-// or wakes by it. No FUTEX_PRIVATE_FLAG: the words lie in memory shared between processes.
+// The futex system call. Used by XCCL's doorbell and the watchers of peers' lives, whose words lie in memory shared between processes
+// (so no FUTEX_PRIVATE_FLAG), and by the thread pool; nothing else sleeps or wakes by it.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
-namespace switchyard::xccl {
+namespace switchyard {
 
 /// Sleeps unless the word is not `expected` any more, until woken, for at most `ns_max`; may return early.
 void futex_wait(std::atomic<uint32_t>& word, uint32_t expected, uint64_t ns_max);
@@ -16,4 +16,4 @@ void futex_wait(std::atomic<uint32_t>& word, uint32_t expected);
 /// Wakes all who sleep on the word.
 void futex_wake(std::atomic<uint32_t>& word);
 
-}  // namespace switchyard::xccl
+}  // namespace switchyard

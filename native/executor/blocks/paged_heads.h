@@ -1,0 +1,27 @@
+// Attention of a batch's rows over the paged cache, shared among the threads by row and tile of heads. Called by both kinds of attention block.
+#pragma once
+
+#include <span>
+
+#include "executor/blocks/batch.h"
+#include "executor/kv/kv_pool.h"
+
+namespace switchyard::executor {
+
+/// Query heads in groups, each of which reads one key head (one group in absorbed multi-head latent attention).
+struct PagedHeads {
+  const float* q;  // [rows][num_groups * group_heads][key_dim], rotated
+  float* out;      // [rows][num_groups * group_heads][value_dim]
+  int num_groups;
+  int group_heads;
+  int key_dim;
+  int value_dim;
+  size_t value_offset;  // floats from a key to its value
+  int window;           // keys that a query sees; 0: all
+  float scale;
+};
+
+/// Cache rows hold the groups' keys one after the other, [num_groups][key_dim]. Scratch of the workspace: a thread's own.
+void attend_paged(const PagedHeads& heads, std::span<const BatchRow> rows, const KvLayerView& kv, Workspace* ws);
+
+}  // namespace switchyard::executor

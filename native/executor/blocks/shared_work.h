@@ -1,0 +1,31 @@
+// Kernels as the blocks call them: cut by outputs, rows or heads and shared among the threads of a pool. What each thread writes has the
+// bits that one thread alone would write, since no sum is cut. Small work stays in the calling thread.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "base/thread_pool.h"
+#include "kernels/product/product.h"
+
+namespace switchyard::executor {
+
+/// Multiply-adds that are worth a piece of their own: some microseconds, where handing one over takes well under one.
+inline constexpr size_t kPieceWork = size_t{1} << 15;
+
+/// Items of a piece, of which one takes about `work_per_item` multiply-adds.
+inline int items_a_piece(size_t work_per_item) {
+  return static_cast<int>(kPieceWork / std::clamp<size_t>(work_per_item, 1, kPieceWork));
+}
+
+/// product() of kernels/product, cut by groups of output rows.
+void shared_product(ThreadPool* pool, const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride,
+                    int num_tokens, int num_slices = 1);
+
+/// RMSNorm of rows packed without gaps, x and y [num_rows][size].
+void shared_rmsnorm(ThreadPool* pool, const float* x, const float* weight, float* y, int num_rows, int size, float eps);
+
+/// y [num_rows][size] = silu(gate) * up; gate_up [num_rows][2 * size].
+void shared_silu_mul(ThreadPool* pool, const float* gate_up, float* y, int num_rows, int size);
+
+}  // namespace switchyard::executor
