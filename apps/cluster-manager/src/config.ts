@@ -27,7 +27,7 @@ export const sharedOptions = defineOptions({
   }),
   threads: option({
     schema: int({ min: 1, max: 256 }).optional(),
-    help: 'Threads that compute in each process; by default the cores divided by the processes that compute',
+    help: 'Threads that compute in each process; by default all cores but one, divided by the processes that compute',
   }),
   requestTimeoutMs: option({
     schema: int({ min: 1, max: 86_400_000 }).optional(),

@@ -51,11 +51,11 @@ describe('processesOf', () => {
 
 describe('threadsOf', () => {
   it.each<[Partial<ManagerConfig>, number, number]>([
-    [{ topology: 'colocated' }, 2, 2],
+    [{ topology: 'colocated' }, 2, 1],
     [{ topology: 'colocated', model: ['/m/a', '/m/b'] }, 5, 2],
     [{ topology: 'pd' }, 5, 2],
     [{ topology: 'full' }, 2, 1],
-    [{ topology: 'full', attentionRanks: 1, expertRanks: 2 }, 16, 4],
+    [{ topology: 'full', attentionRanks: 1, expertRanks: 2 }, 16, 3],
     [{ topology: 'full', threads: 7 }, 2, 7],
   ])('divides the cores among what computes: %j on %i', (overrides, numCores, expected) => {
     expect(threadsOf(configWith(overrides), numCores, false)).toBe(expected);

@@ -53,7 +53,7 @@ export const computeOptions = defineOptions({
   threads: option({
     schema: int({ min: 1, max: 256 }),
     default: 1,
-    help: 'Threads that compute in this process; npm start divides the cores among the processes that compute',
+    help: 'Threads that compute in this process; npm start divides all cores but one among the processes that compute',
   }),
 });
 

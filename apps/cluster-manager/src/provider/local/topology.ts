@@ -28,8 +28,9 @@ export function processesOf(config: TopologyConfig): ProcessSpec[] {
 }
 
 /**
- * Threads of each process that computes: as many as share the cores without waiting for each other, and at least one. Ranks
- * that are bound to cores (`isPinned`) have one unless told otherwise (docs/decisions/0019-threads.md).
+ * Threads of each process that computes: as many as share all cores but one without waiting for each other, and at least one; router and
+ * JavaScript have the core that is left. Ranks that are bound to cores (`isPinned`) have one unless told otherwise
+ * (docs/decisions/0019-threads.md).
  */
 export function threadsOf(
   config: TopologyConfig & Pick<ManagerConfig, 'threads'>,
@@ -40,7 +41,7 @@ export function threadsOf(
   if (isPinned) return 1;
   const idle = config.topology === 'full' ? ['router', 'decode'] : ['router'];
   const numComputing = processesOf(config).filter(({ app }) => !idle.includes(app)).length;
-  return Math.max(1, Math.floor(numCores / numComputing));
+  return Math.max(1, Math.floor((numCores - 1) / numComputing));
 }
 
 /** What a system cannot have, a sentence each. */
