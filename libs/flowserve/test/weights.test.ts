@@ -153,18 +153,20 @@ test('a cache that cannot be made rejects with its path', async () => {
   await expect(prepareWeights(optionsFor(opened, { cache }))).rejects.toThrow(join(folder, 'file'));
 });
 
-test('what nobody used for a month goes when the next arena is made', async () => {
+test('what the cache made and nobody used for a month goes with the next arena, and nothing else', async () => {
   const cache = new WeightsCache(join(folder, 'cache'));
   await cache.open();
   const longAgo = new Date(Date.now() - 31 * 24 * 3_600_000);
-  for (const name of ['old.arena', 'old.arena.tmp', 'new.arena']) writeFileSync(cache.path(name), '');
-  for (const name of ['old.arena', 'old.arena.tmp']) utimesSync(cache.path(name), longAgo, longAgo);
+  const [old, fresh] = ['a'.repeat(64), 'b'.repeat(64)];
+  const gone = [`${old}.arena`, `${old}.arena.tmp`, `${old}.sha256`, `${old}.sha256.12.tmp`];
+  const foreign = ['thesis.txt', 'notes.arena'];
+  for (const name of [...gone, ...foreign, `${fresh}.arena`]) writeFileSync(cache.path(name), '');
+  mkdirSync(cache.path('folder'));
+  for (const name of [...gone, ...foreign, 'folder']) utimesSync(cache.path(name), longAgo, longAgo);
   await prepareWeights(optionsFor(await openSmall()));
-  expect(['old.arena', 'old.arena.tmp', 'new.arena'].map((name) => existsSync(cache.path(name)))).toEqual([
-    false,
-    false,
-    true,
-  ]);
+  expect(gone.filter((name) => existsSync(cache.path(name)))).toEqual([]);
+  const kept = [...foreign, 'folder', `${fresh}.arena`];
+  expect(kept.filter((name) => existsSync(cache.path(name)))).toEqual(kept);
 });
 
 test('the cache lies where XDG_CACHE_HOME says', () => {

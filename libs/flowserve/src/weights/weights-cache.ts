@@ -8,6 +8,8 @@ import type { FileLock, NativeModule } from '@switchyard/native';
 
 const lockPollMs = 50;
 const unusedMsMax = 30 * 24 * 3_600_000;
+/** What this cache makes, half-made files included. The folder may hold other things, which are not ours to remove. */
+const ownName = /^[0-9a-f]{64}\.(arena|sha256|lock)(\.[0-9]+)?(\.tmp)?$/;
 
 export class WeightsCache {
   readonly dir: string;
@@ -32,9 +34,10 @@ export class WeightsCache {
     await utimes(path, now, now).catch(() => {}); // another user's, or removed meanwhile
   }
 
-  /** Removes what nobody has used for a month. */
+  /** Removes what this cache made and nobody has used for a month. */
   async prune(): Promise<void> {
-    for (const name of await readdir(this.dir)) {
+    const names = await readdir(this.dir);
+    for (const name of names.filter((each) => ownName.test(each))) {
       const { mtimeMs } = await stat(this.path(name)).catch(() => ({ mtimeMs: Date.now() }));
       if (Date.now() - mtimeMs > unusedMsMax) await rm(this.path(name), { force: true });
     }
