@@ -92,6 +92,13 @@ std::unique_ptr<ExpertBackend> load_experts(const Fields& options, const ModelSp
   return std::make_unique<RemoteExperts>(spec, std::move(placement), communicator);
 }
 
+/// The model as it is served.
+ModelSpec read_served_model(const Fields& options) {
+  ModelSpec spec = read_model_spec(options.object("model"));
+  spec.policy = parse_policy(options.env(), options.string("policy"));
+  return spec;
+}
+
 /// From the arena, or from the files where there is none.
 void open_weights(const Fields& options, WeightStore* store) {
   const Napi::Env env = options.env();
@@ -106,7 +113,7 @@ void open_weights(const Fields& options, WeightStore* store) {
 
 CoreConfig load_core(const Fields& options) {
   const Napi::Env env = options.env();
-  const ModelSpec spec = read_model_spec(options.object("model"));
+  const ModelSpec spec = read_served_model(options);
   const std::shared_ptr<xccl::Communicator> communicator = communicator_of(options);
   CoreConfig config;
   const int num_threads = read_num_threads(options);
@@ -119,7 +126,7 @@ CoreConfig load_core(const Fields& options) {
   config.pool = std::make_unique<ThreadPool>(num_threads, communicator ? pin_workers_of(communicator) : nullptr);
   config.experts = load_experts(options, spec, store, communicator, config.pool.get(), &config.max_pass_tokens);
   const std::span<std::byte> region = communicator ? communicator->app() : std::span<std::byte>();
-  throw_if_error(env, KvPool::create(spec.num_layers, spec.cache_width(), int_field(options, "numBlocks", 1),
+  throw_if_error(env, KvPool::create(spec.num_layers, CacheLayout(spec), int_field(options, "numBlocks", 1),
                                      int_field(options, "blockTokens", 1), region, &config.kv));
   if (communicator) {
     config.kv_reader = std::make_unique<CommunicatorKvReader>(communicator);
@@ -181,7 +188,7 @@ Napi::Value create_executor(const Napi::CallbackInfo& info) {
 ExpertServerConfig load_server(const Fields& options) {
   const Napi::Env env = options.env();
   ExpertServerConfig config;
-  config.spec = read_model_spec(options.object("model"));
+  config.spec = read_served_model(options);
   throw_if_error(env, check_model_spec(config.spec));
   config.communicator = unwrap_communicator(options.value("communicator"), options.path_of("communicator"));
   config.placement = read_placement(options.object("placement"));
@@ -324,7 +331,7 @@ Napi::Value evaluate_model(const Napi::CallbackInfo& info) {
   WeightStore store;
   open_weights(options, &store);
   Evaluation evaluation;
-  throw_if_error(env, evaluate(read_model_spec(options.object("model")), store, int_list(options, "tokens"),
+  throw_if_error(env, evaluate(read_served_model(options), store, int_list(options, "tokens"),
                                int_field(options, "chunkTokens", 1), mtp, read_num_threads(options), &evaluation));
   Napi::Object result = Napi::Object::New(env);
   result.Set("logits", write_floats(env, evaluation.logits));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/quantize_row.h"
 #include "kernels/product/product.h"
 
 namespace switchyard::executor {
@@ -128,6 +129,10 @@ Status check_experts(const ModelSpec& s) {
 
 bool ModelSpec::is_moe_layer(int layer) const {
   return layer >= num_dense_layers && !contains(extra_dense_layers, layer);
+}
+
+size_t ModelSpec::expert_row_bytes() const {
+  return has_int8_expert_rows() ? int8_wire_bytes(hidden_size) : hidden_size * sizeof(float);
 }
 
 int ModelSpec::window_of(int layer) const { return contains(sliding_layers, layer) ? sliding_window : 0; }

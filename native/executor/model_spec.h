@@ -17,7 +17,12 @@ enum class AttentionKind { kMla, kGqa };
 /// RMSNorm of queries and keys before RoPE: of each head, or of all heads of a token at once.
 enum class QkNorm { kNone, kHead, kFull };
 
+/// The policy that a model is served in (docs/numerics.md): whether int8 matrices are widened to fp32 or stay as they are, for
+/// products that make INT8 of activations; and with them experts' rows and the cache.
+enum class WeightPolicy : uint8_t { kFp32, kW8a8 };
+
 struct ModelSpec {
+  WeightPolicy policy = WeightPolicy::kFp32;  // not of the checkpoint alone
   int vocab_size = 0;
   int hidden_size = 0;
   int num_layers = 0;
@@ -64,7 +69,8 @@ struct ModelSpec {
   bool norm_topk_prob = true;
   int num_slices = 1;
 
-  /// Floats of a cache row: latent and rotated key, or the keys and then the values of all key heads.
+  /// Numbers of a cache row: latent and rotated key, or the keys and then the values of all key heads. How they lie in the cache is the
+  /// matter of CacheLayout.
   int cache_width() const {
     return attention == AttentionKind::kMla ? kv_lora_rank + qk_rope_head_dim : num_kv_heads * (head_dim + v_head_dim);
   }
@@ -75,6 +81,9 @@ struct ModelSpec {
   int num_ffn_units() const { return num_experts > 0 ? num_experts : num_layers; }
   int ffn_units_per_token() const { return num_experts > 0 ? num_experts_per_token : 1; }
   bool has_ffn_units(int layer) const { return num_experts == 0 || is_moe_layer(layer); }
+  /// Whether rows go to experts and come back in INT8 with a scale each (base/quantize_row.h), not in fp32.
+  bool has_int8_expert_rows() const { return policy == WeightPolicy::kW8a8; }
+  size_t expert_row_bytes() const;
   /// Keys that a query of this layer sees; 0: all.
   int window_of(int layer) const;
 };
@@ -91,9 +100,6 @@ struct WeightTensor {
   std::shared_ptr<const WeightTensor> scales = nullptr;
   std::vector<int64_t> scale_block = {};  // rows and columns that share a scale
 };
-
-/// Whether int8 matrices are widened to fp32 or stay as they are, for products that make INT8 of activations (docs/numerics.md).
-enum class WeightPolicy : uint8_t { kFp32, kW8a8 };
 
 struct WeightPlan {
   std::string digest;

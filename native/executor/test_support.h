@@ -94,10 +94,16 @@ inline ModelSpec widened(ModelSpec s) {
   return s;
 }
 
-/// Random weights of a spec, plain or with int8 projections that have a scale a row. The memfd lives as long as this object.
+/// The spec as it is served in policy w8a8.
+inline ModelSpec in_w8a8(ModelSpec s) {
+  s.policy = WeightPolicy::kW8a8;
+  return s;
+}
+
+/// Random weights of a spec, plain or, in policy w8a8, with int8 projections that have a scale a row. The memfd lives as long as this object.
 class TestWeights {
  public:
-  explicit TestWeights(const ModelSpec& s, uint64_t seed = 1, bool is_int8 = false) : random_(seed), is_int8_(is_int8) {
+  explicit TestWeights(const ModelSpec& s, uint64_t seed = 1) : random_(seed), policy_(s.policy) {
     add("model.embed_tokens.weight", {s.vocab_size, s.hidden_size}, 1.0f);
     add("lm_head.weight", {s.vocab_size, s.hidden_size}, 0.6f);
     add("model.norm.weight", {s.hidden_size}, 0.0f);
@@ -117,8 +123,7 @@ class TestWeights {
 
   std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
   const WeightPlan& plan() const { return plan_; }
-  /// The one that its model is served in.
-  WeightPolicy policy() const { return is_int8_ ? WeightPolicy::kW8a8 : WeightPolicy::kFp32; }
+  WeightPolicy policy() const { return policy_; }
   int fd() const { return fd_; }
   size_t num_bytes() const { return bytes_.size(); }
 
@@ -187,7 +192,8 @@ class TestWeights {
 
   /// Normal numbers of this deviation; a deviation of 0 means a norm's weight, about 1.
   void add(const std::string& name, std::vector<int64_t> shape, float deviation, StoredType dtype = StoredType::kBf16) {
-    if (is_int8_ && name.ends_with("_proj.weight")) return add_int8(name, std::move(shape), deviation);
+    if (policy_ == WeightPolicy::kW8a8 && name.ends_with("_proj.weight"))
+      return add_int8(name, std::move(shape), deviation);
     std::normal_distribution<float> normal(deviation == 0.0f ? 1.0f : 0.0f, deviation == 0.0f ? 0.1f : deviation);
     size_t count = 1;
     for (const int64_t d : shape) count *= d;
@@ -202,7 +208,7 @@ class TestWeights {
   }
 
   Random random_;
-  bool is_int8_;
+  WeightPolicy policy_;
   WeightPlan plan_;
   std::vector<std::byte> bytes_;
   int fd_ = -1;
@@ -228,7 +234,7 @@ inline CoreConfig make_config(const ModelSpec& spec, const TestWeights& weights,
   CHECK(bank.load(spec, store, spec.num_layers, [](int) { return true; }).ok());
   config.pool = std::make_unique<ThreadPool>(options.num_threads);
   config.experts = std::make_unique<LocalExperts>(spec, std::move(bank), config.pool.get());
-  CHECK(KvPool::create(spec.num_layers, spec.cache_width(), options.num_blocks, options.block_tokens, {}, &config.kv)
+  CHECK(KvPool::create(spec.num_layers, CacheLayout(spec), options.num_blocks, options.block_tokens, {}, &config.kv)
             .ok());
   config.max_batch_tokens = options.max_batch_tokens;
   config.max_pass_tokens = options.max_pass_tokens;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/math.h"
+#include "base/quantize_row.h"
 #include "kernels/registry.h"
 #include "kernels/rope/rope.h"
 #include "kernels/router/router.h"
@@ -103,6 +104,19 @@ TEST(rmsnorm_and_silu_mul_and_softmax_sum_have_the_bits_of_their_references) {
   }
 }
 
+namespace {
+
+/// Rows of `size` numbers as they travel in INT8.
+std::vector<std::byte> int8_rows(const std::vector<float>& x, int size) {
+  const size_t row_bytes = int8_wire_bytes(size);
+  std::vector<std::byte> rows(x.size() / size * row_bytes);
+  for (size_t i = 0; i < x.size() / size; ++i)
+    store_int8_row(quantize_kernels(), &x[i * size], size, &rows[i * row_bytes]);
+  return rows;
+}
+
+}  // namespace
+
 TEST(combine_has_the_bits_of_its_reference) {
   Random random(test::seed());
   for (const int size : {1, 16, 19, 192}) {
@@ -110,13 +124,26 @@ TEST(combine_has_the_bits_of_its_reference) {
       const auto pairs = random_floats(random, 3 * top_k * size);
       const auto weights = random_floats(random, 3 * top_k);
       const auto start = random_floats(random, 3 * size);
-      auto expected = start;
-      combine_ref({pairs.data(), weights.data(), expected.data(), 3, top_k, size});
-      for_each_vector_table([&](const KernelTable& table) {
-        auto y = start;
-        table.combine({pairs.data(), weights.data(), y.data(), 3, top_k, size});
-        CHECK(same_bits(y, expected));
-      });
+      const auto narrow = int8_rows(pairs, size);
+      for (const bool is_int8 : {false, true}) {
+        CombineArgs args{.pair_out = is_int8 ? narrow.data() : reinterpret_cast<const std::byte*>(pairs.data()),
+                         .pair_bytes = is_int8 ? int8_wire_bytes(size) : size * sizeof(float),
+                         .is_int8 = is_int8,
+                         .weights = weights.data(),
+                         .y = nullptr,
+                         .num_rows = 3,
+                         .top_k = top_k,
+                         .size = size};
+        auto expected = start;
+        args.y = expected.data();
+        combine_ref(args);
+        for_each_vector_table([&](const KernelTable& table) {
+          auto y = start;
+          args.y = y.data();
+          table.combine(args);
+          CHECK(same_bits(y, expected));
+        });
+      }
     }
   }
 }
@@ -164,12 +191,15 @@ struct AttentionShape {
 
 PagedAttentionArgs attention_args(const AttentionShape& shape, const PagedCache& cache, int block_tokens, int num_keys,
                                   const float* q, float* out, float* scratch) {
-  const size_t width = shape.width();
+  const size_t row_bytes = shape.width() * sizeof(float);
   return {.q = q,
-          .cache = cache.values.data(),
-          .value_offset = static_cast<size_t>(shape.value_offset),
-          .block_stride = block_tokens * width,
-          .row_stride = width,
+          .cache = reinterpret_cast<const std::byte*>(cache.values.data()),
+          .key_offset = 0,
+          .value_offset = shape.value_offset * sizeof(float),
+          .block_stride = block_tokens * row_bytes,
+          .row_stride = row_bytes,
+          .has_int8_values = false,
+          .int8_key_dim = 0,
           .block_table = cache.blocks.data(),
           .block_tokens = block_tokens,
           .first_key = shape.window > 0 ? std::max(0, num_keys - shape.window) : 0,
@@ -324,7 +354,7 @@ TEST(softmax_router_weighs_by_the_share_of_all_experts_or_of_the_chosen) {
 
 TEST(numeric_class_is_the_same_for_every_instruction_set) {
   const std::string fastest = numeric_class("fp32");
-  CHECK(fastest.rfind("fp32/fma16/3/", 0) == 0);
+  CHECK(fastest.rfind("fp32/fma16/4/", 0) == 0);
   for (const Isa isa : available_isas()) {
     setenv("SWITCHYARD_ISA", isa_name(isa), 1);
     CHECK(select_kernels().ok());

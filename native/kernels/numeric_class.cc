@@ -2,10 +2,12 @@
 // Its inputs and order are part of the contract version.
 #include <bit>
 #include <cstdio>
+#include <cstring>
 #include <vector>
 
 #include "base/math.h"
 #include "base/philox.h"
+#include "base/quantize_row.h"
 #include "kernels/registry.h"
 #include "kernels/rope/rope.h"
 #include "kernels/router/router.h"
@@ -38,6 +40,15 @@ std::vector<float> noise(uint32_t stream, size_t count) {
   return values;
 }
 
+/// Rows of `size` numbers as they travel in INT8.
+std::vector<std::byte> int8_rows(const std::vector<float>& x, size_t size) {
+  const size_t row_bytes = int8_wire_bytes(size);
+  std::vector<std::byte> rows(x.size() / size * row_bytes);
+  for (size_t i = 0; i < x.size() / size; ++i)
+    store_int8_row(quantize_kernels_of(kernels().isa), &x[i * size], size, &rows[i * row_bytes]);
+  return rows;
+}
+
 void hash_dense_operations(const KernelTable& table, Fnv* hash) {
   constexpr int kRows = 37, kColumns = 72, kTokens = 7;
   const auto weights = noise(1, kRows * kColumns);
@@ -56,7 +67,21 @@ void hash_dense_operations(const KernelTable& table, Fnv* hash) {
   table.silu_mul({x.data(), gated.data(), kTokens, kColumns / 2});
   hash->add(gated);
   std::vector<float> combined = noise(7, kColumns);
-  table.combine({x.data(), weights.data(), combined.data(), 1, kTokens, kColumns});
+  CombineArgs sum = {.pair_out = reinterpret_cast<const std::byte*>(x.data()),
+                     .pair_bytes = kColumns * sizeof(float),
+                     .is_int8 = false,
+                     .weights = weights.data(),
+                     .y = combined.data(),
+                     .num_rows = 1,
+                     .top_k = kTokens,
+                     .size = kColumns};
+  table.combine(sum);
+  hash->add(combined);
+  const auto rows = int8_rows(x, kColumns);
+  sum.pair_out = rows.data();
+  sum.pair_bytes = int8_wire_bytes(kColumns);
+  sum.is_int8 = true;
+  table.combine(sum);
   hash->add(combined);
   const SoftmaxSum softmax = table.softmax_sum(x.data(), kTokens * kColumns);
   hash->add(std::vector<float>{softmax.max, softmax.sum});
@@ -77,18 +102,43 @@ void hash_int8_product(const KernelTable& table, Fnv* hash) {
   hash->add(y);
 }
 
-void hash_attention(const KernelTable& table, Fnv* hash) {
+/// Latent attention, fp32 or over INT8 values with fp32 keys behind them.
+void hash_attention(const KernelTable& table, bool is_int8, Fnv* hash) {
   constexpr int kHeads = 3, kLatent = 24, kRope = 10, kBlockTokens = 5, kKeys = 700;
-  constexpr int kBlocks = kKeys / kBlockTokens;
-  const auto cache = noise(3, static_cast<size_t>(kKeys) * (kLatent + kRope));
-  const auto q = noise(4, kHeads * (kLatent + kRope));
+  constexpr int kBlocks = kKeys / kBlockTokens, kWidth = kLatent + kRope;
+  const auto floats = noise(3, static_cast<size_t>(kKeys) * kWidth);
+  const size_t row_bytes = is_int8 ? int8_row_bytes(kLatent) + kRope * sizeof(float) : kWidth * sizeof(float);
+  std::vector<std::byte> cache(kKeys * row_bytes);
+  for (int i = 0; i < kKeys; ++i) {
+    const float* row = &floats[static_cast<size_t>(i) * kWidth];
+    std::byte* to = &cache[i * row_bytes];
+    if (is_int8) store_int8_row(quantize_kernels_of(table.isa), row, kLatent, to);
+    const size_t stored = is_int8 ? kLatent : 0;
+    std::memcpy(is_int8 ? to + int8_row_bytes(kLatent) : to, row + stored, (kWidth - stored) * sizeof(float));
+  }
+  const auto q = noise(4, kHeads * kWidth);
   std::vector<int32_t> blocks(kBlocks);
   for (int i = 0; i < kBlocks; ++i) blocks[i] = (i * 3) % kBlocks;
   std::vector<float> out(kHeads * kLatent);
   std::vector<float> scratch(paged_attention_scratch_floats(kLatent));
-  constexpr int kWidth = kLatent + kRope;
-  table.paged_attention({q.data(), cache.data(), 0, kBlockTokens * kWidth, kWidth, blocks.data(), kBlockTokens, 0,
-                         kKeys, kHeads, kWidth, kLatent, 0.3f, out.data(), scratch.data()});
+  table.paged_attention({.q = q.data(),
+                         .cache = cache.data(),
+                         .key_offset = is_int8 ? int8_row_bytes(kLatent) : 0,
+                         .value_offset = 0,
+                         .block_stride = kBlockTokens * row_bytes,
+                         .row_stride = row_bytes,
+                         .has_int8_values = is_int8,
+                         .int8_key_dim = is_int8 ? kLatent : 0,
+                         .block_table = blocks.data(),
+                         .block_tokens = kBlockTokens,
+                         .first_key = 0,
+                         .num_keys = kKeys,
+                         .num_heads = kHeads,
+                         .key_dim = kWidth,
+                         .value_dim = kLatent,
+                         .scale = 0.3f,
+                         .out = out.data(),
+                         .scratch = scratch.data()});
   hash->add(out);
 }
 
@@ -118,7 +168,7 @@ std::string numeric_class(const std::string& policy) {
   Fnv hash;
   hash_dense_operations(kernels(), &hash);
   hash_int8_product(kernels(), &hash);
-  hash_attention(kernels(), &hash);
+  for (const bool is_int8 : {false, true}) hash_attention(kernels(), is_int8, &hash);
   hash_scalar_operations(&hash);
   char text[96];
   std::snprintf(text, sizeof text, "%s/fma16/%d/%016llx", policy.c_str(), kContractVersion,

@@ -36,7 +36,7 @@ Status select_kernels();
 const KernelTable& kernels();
 
 /// Version of docs/numerics.md.
-inline constexpr int kContractVersion = 3;
+inline constexpr int kContractVersion = 4;
 
 /// "policy/kernelClass/contractVersion/hash" (D2); the hash is over the output bits of a fixed self-test on the table in use.
 std::string numeric_class(const std::string& policy);

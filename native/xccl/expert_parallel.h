@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "base/quantize_row.h"
 #include "xccl/group.h"
 
 namespace switchyard::xccl {
@@ -17,11 +18,9 @@ enum class RowFormat : uint8_t { kFp32, kBf16, kInt8 };
 
 inline constexpr uint32_t kTopKMax = 16;
 
-constexpr uint64_t int8_scale_offset(uint64_t hidden) { return (hidden + 3) / 4 * 4; }
-
 /// Bytes from one row to the next: int8 rows are padded to a multiple of 16.
 constexpr uint64_t row_bytes_of(RowFormat format, uint64_t hidden) {
-  if (format == RowFormat::kInt8) return (int8_scale_offset(hidden) + 4 + 15) / 16 * 16;
+  if (format == RowFormat::kInt8) return int8_wire_bytes(hidden);
   return hidden * (format == RowFormat::kFp32 ? 4 : 2);
 }
 

@@ -1,7 +1,6 @@
 #include "executor/blocks/attention_block.h"
 
 #include <cmath>
-#include <cstring>
 
 #include "executor/blocks/gqa_attention.h"
 #include "executor/blocks/mla_attention.h"
@@ -9,6 +8,12 @@
 #include "executor/blocks/vector_ops.h"
 
 namespace switchyard::executor {
+namespace {
+
+/// Of a number that goes into the cache, in multiply-adds.
+constexpr size_t kStoreWork = 4;
+
+}  // namespace
 
 Status AttentionBlock::load(const ModelSpec& s, const WeightStore& store, const std::string& prefix, int layer,
                             std::unique_ptr<AttentionBlock>* out) {
@@ -26,6 +31,7 @@ Status AttentionBlock::load(const ModelSpec& s, const WeightStore& store, const 
   if (s.has_output_bias)
     SWITCHYARD_RETURN_IF_ERROR(store.load_vector(attn + "o_proj.bias", s.hidden_size, &block->o_bias_));
   block->scale_ = static_cast<float>(s.attention_scale_factor / std::sqrt(static_cast<double>(s.head_dim)));
+  block->layout_ = CacheLayout(s);
   *out = std::move(block);
   return {};
 }
@@ -36,16 +42,25 @@ void AttentionBlock::forward(const ModelSpec& s, std::span<const BatchRow> rows,
   shared_rmsnorm(ws->pool, ws->residual.data(), input_norm_.data(), ws->normed.data(), n, s.hidden_size,
                  s.rms_norm_eps);
   project(s, rows, rope, ws);
-  for (int i = 0; i < n; ++i) {
-    const int position = rows[i].position;
-    float* entry = kv.row(rows[i].block_table[position / kv.block_tokens], position % kv.block_tokens);
-    std::memcpy(entry, &ws->cache_rows[static_cast<size_t>(i) * s.cache_width()], s.cache_width() * sizeof(float));
-  }
+  store_cache_rows(s, rows, kv, ws);
   attend(s, rows, kv, ws);
   const size_t value_stride = static_cast<size_t>(s.num_heads) * s.v_head_dim;
   shared_product(ws->pool, o_, ws->value.data(), value_stride, ws->block_out.data(), s.hidden_size, n, s.num_slices);
   add_bias(o_bias_, ws->block_out.data(), s.hidden_size, n);
   add_to(ws->residual.data(), ws->block_out.data(), static_cast<size_t>(n) * s.hidden_size);
+}
+
+/// Before any row of the batch attends, so that all of them read what the cache holds.
+void AttentionBlock::store_cache_rows(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
+                                      Workspace* ws) const {
+  const size_t width = s.cache_width();
+  ws->pool->run_ranges(static_cast<int>(rows.size()), items_a_piece(kStoreWork * width), [&](int first, int end, int) {
+    for (int i = first; i < end; ++i) {
+      const int position = rows[i].position;
+      std::byte* entry = kv.row(rows[i].block_table[position / kv.block_tokens], position % kv.block_tokens);
+      layout_.store(&ws->cache_rows[i * width], entry);
+    }
+  });
 }
 
 }  // namespace switchyard::executor

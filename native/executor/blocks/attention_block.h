@@ -7,6 +7,7 @@
 #include <string>
 
 #include "executor/blocks/batch.h"
+#include "executor/kv/cache_layout.h"
 #include "executor/kv/kv_pool.h"
 #include "executor/weights/weight_store.h"
 #include "kernels/rope/rope.h"
@@ -28,7 +29,7 @@ class AttentionBlock {
  protected:
   /// prefix: "model.layers.3.self_attn.".
   virtual Status load_inputs(const ModelSpec& spec, const WeightStore& store, const std::string& prefix, int layer) = 0;
-  /// ws->normed -> ws->q with its rotated parts, and ws->cache_rows as they go into the cache.
+  /// ws->normed -> ws->q with its rotated parts, and ws->cache_rows, what goes into the cache.
   virtual void project(const ModelSpec& spec, std::span<const BatchRow> rows, const RopeTable& rope,
                        Workspace* ws) const = 0;
   /// ws->q and the cache -> ws->value [rows][heads][v_head_dim].
@@ -36,8 +37,12 @@ class AttentionBlock {
                       Workspace* ws) const = 0;
 
   float scale_ = 0.0f;
+  CacheLayout layout_;
 
  private:
+  void store_cache_rows(const ModelSpec& spec, std::span<const BatchRow> rows, const KvLayerView& kv,
+                        Workspace* ws) const;
+
   std::vector<float> input_norm_;
   PackedMatrix o_;
   std::vector<float> o_bias_;  // empty without

@@ -31,7 +31,8 @@ Workspace::Workspace(const ModelSpec& s, int max, ThreadPool* who)
   expert_ids.resize(n * s.ffn_units_per_token());
   expert_weights.resize(n * s.num_experts_per_token);
   if (s.has_shared_expert_gate) shared_gate.resize(n);
-  pair_out.resize(n * s.num_experts_per_token * s.hidden_size);
+  if (s.has_int8_expert_rows()) expert_rows.resize(n * s.expert_row_bytes());
+  pair_out.resize(n * s.ffn_units_per_token() * s.expert_row_bytes());
 }
 
 }  // namespace switchyard::executor

@@ -6,6 +6,7 @@
 
 #include "base/thread_pool.h"
 #include "executor/model_spec.h"
+#include "kernels/product_int8/product_int8.h"
 
 namespace switchyard::executor {
 
@@ -26,25 +27,27 @@ struct Workspace {
   float* scratch_of(int worker) { return &scratch[worker * scratch_floats]; }
 
   int max_tokens;
-  ThreadPool* pool;                   // who computes
-  size_t scratch_floats;              // of one thread
-  std::vector<float> residual;        // [n][hidden]: the stream h
-  std::vector<float> normed;          // [n][hidden]
-  std::vector<float> block_out;       // [n][hidden]
-  std::vector<float> q;               // [n][heads][head_dim]
-  std::vector<float> cache_rows;      // [n][cache_width]: what the rows put into the cache
-  std::vector<float> q_latent;        // [n][q_lora_rank], MLA, as the two that follow
-  std::vector<float> q_absorbed;      // [n][heads][kv_lora_rank + rope]
-  std::vector<float> context;         // [n][heads][kv_lora_rank]
-  std::vector<float> value;           // [n][heads][v_head_dim]
-  std::vector<float> scratch;         // [threads][scratch_floats]
-  std::vector<float> gate_up;         // [n][2 * widest FFN]
-  std::vector<float> activated;       // [n][widest FFN]
-  std::vector<float> gate_logits;     // [n][num_experts]
-  std::vector<int32_t> expert_ids;    // [n][ffn_units_per_token]
-  std::vector<float> expert_weights;  // [n][top_k]
-  std::vector<float> shared_gate;     // [n]
-  std::vector<float> pair_out;        // [n][top_k][hidden]
+  ThreadPool* pool;                    // who computes
+  size_t scratch_floats;               // of one thread
+  std::vector<float> residual;         // [n][hidden]: the stream h
+  std::vector<float> normed;           // [n][hidden]
+  std::vector<float> block_out;        // [n][hidden]
+  std::vector<float> q;                // [n][heads][head_dim]
+  std::vector<float> cache_rows;       // [n][cache_width]: what the rows put into the cache
+  std::vector<float> q_latent;         // [n][q_lora_rank], MLA, as the two that follow
+  std::vector<float> q_absorbed;       // [n][heads][kv_lora_rank + rope]
+  std::vector<float> context;          // [n][heads][kv_lora_rank]
+  std::vector<float> value;            // [n][heads][v_head_dim]
+  std::vector<float> scratch;          // [threads][scratch_floats]
+  std::vector<float> gate_up;          // [n][2 * widest FFN]
+  std::vector<float> activated;        // [n][widest FFN]
+  std::vector<float> gate_logits;      // [n][num_experts]
+  std::vector<int32_t> expert_ids;     // [n][ffn_units_per_token]
+  std::vector<float> expert_weights;   // [n][top_k]
+  std::vector<float> shared_gate;      // [n]
+  std::vector<std::byte> expert_rows;  // [n][expert_row_bytes], INT8; of fp32, `normed` is what experts are given
+  Int8Activations shared_input;        // the same for the shared expert
+  std::vector<std::byte> pair_out;     // [n][ffn_units_per_token][expert_row_bytes]
 };
 
 }  // namespace switchyard::executor

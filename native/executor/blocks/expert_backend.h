@@ -3,6 +3,7 @@
 // Results are the same bits wherever they come from (D2).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -10,10 +11,10 @@
 
 namespace switchyard::executor {
 
-/// The rows of one layer of one forward pass.
+/// The rows of one layer of one forward pass. A row, there and back, has ModelSpec::expert_row_bytes.
 struct ExpertBatch {
   int layer;
-  const float* x;  // [num_rows][hidden]; must stay until finish
+  const std::byte* rows;  // [num_rows]; must stay until finish
   int num_rows;
   const int32_t* expert_ids;  // [num_rows][top_k], gate order
 };
@@ -38,8 +39,8 @@ class ExpertBackend {
   virtual void begin_pass(uint64_t pass, std::span<const TraceTag> traces) = 0;
   /// Starts a layer; the caller may do other work before finish.
   virtual Status begin(const ExpertBatch& batch) = 0;
-  /// Ends it: pair_out [num_rows][top_k][hidden], unweighted expert outputs.
-  virtual Status finish(const ExpertBatch& batch, float* pair_out) = 0;
+  /// Ends it: pair_out, rows [num_rows][top_k], unweighted expert outputs.
+  virtual Status finish(const ExpertBatch& batch, std::byte* pair_out) = 0;
   /// The rank that the last failure blames, or -1.
   virtual int32_t failed_rank() const = 0;
   /// Times since the last call.

@@ -1,10 +1,17 @@
 #include "executor/blocks/expert_bank.h"
 
+#include <cstring>
+
+#include "base/quantize_row.h"
+#include "executor/blocks/shared_work.h"
+
 namespace switchyard::executor {
 
 Status ExpertBank::load(const ModelSpec& s, const WeightStore& store, int num_layers,
                         const std::function<bool(int)>& holds) {
   const bool is_dense = s.num_experts == 0;
+  hidden_size_ = s.hidden_size;
+  has_int8_rows_ = s.has_int8_expert_rows();
   intermediate_size_ = is_dense ? s.intermediate_size : s.moe_intermediate_size;
   layers_.resize(num_layers);
   for (int layer = 0; layer < num_layers; ++layer) {
@@ -28,13 +35,39 @@ bool ExpertBank::holds(int layer, int expert) const {
   return expert >= 0 && expert < static_cast<int>(experts.size()) && experts[expert].is_loaded();
 }
 
-void ExpertBank::run(ThreadPool* pool, int layer, int expert, const float* x, float* y, int num_rows) {
-  const size_t needed = static_cast<size_t>(num_rows) * intermediate_size_;
-  if (activated_.size() < needed) {
-    activated_.resize(needed);
-    gate_up_.resize(2 * needed);
+const std::byte* ExpertBank::run(ThreadPool* pool, int layer, int expert, std::span<const std::byte* const> rows) {
+  const size_t n = rows.size();
+  if (gate_up_.size() < 2 * n * intermediate_size_) {
+    x_.resize(n * hidden_size_);
+    y_.resize(n * hidden_size_);
+    gate_up_.resize(2 * n * intermediate_size_);
+    activated_.resize(n * intermediate_size_);
+    if (has_int8_rows_) out_.resize(n * int8_wire_bytes(hidden_size_));
   }
-  layers_[layer][expert].forward(pool, x, y, num_rows, gate_up_.data(), activated_.data());
+  const GatedFfn& ffn = layers_[layer][expert];
+  ffn.forward(pool, gather(ffn, rows), y_.data(), gate_up_.data(), activated_.data());
+  if (!has_int8_rows_) return reinterpret_cast<const std::byte*>(y_.data());
+  shared_quantize(pool, y_.data(), static_cast<int>(n), hidden_size_, out_.data());
+  return out_.data();
+}
+
+/// INT8 rows go to INT8 weights as they are; other weights take their numbers.
+ProductInput ExpertBank::gather(const GatedFfn& ffn, std::span<const std::byte* const> rows) {
+  const int n = static_cast<int>(rows.size());
+  const size_t hidden = hidden_size_;
+  if (has_int8_rows_ && ffn.takes_int8()) {
+    int8_x_.resize(hidden_size_, n);
+    for (int i = 0; i < n; ++i) int8_x_.set_row(i, rows[i]);
+    return {nullptr, 0, n, &int8_x_};
+  }
+  for (int i = 0; i < n; ++i) {
+    if (has_int8_rows_) {
+      widen_int8_row(rows[i], hidden, &x_[i * hidden]);
+    } else {
+      std::memcpy(&x_[i * hidden], rows[i], hidden * sizeof(float));
+    }
+  }
+  return ffn.prepare(x_.data(), n);
 }
 
 }  // namespace switchyard::executor

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "executor/blocks/gated_ffn.h"
 #include "executor/model_spec.h"
+#include "kernels/product_int8/product_int8.h"
 
 namespace switchyard::executor {
 
@@ -18,12 +20,21 @@ class ExpertBank {
 
   bool holds(int layer, int expert) const;
 
-  /// x, y: [num_rows][hidden] without gaps. Grows its scratch to the largest num_rows seen; one caller at a time.
-  void run(ThreadPool* pool, int layer, int expert, const float* x, float* y, int num_rows);
+  /// Rows as they go to experts ([hidden] fp32, or INT8 with a scale: ModelSpec::expert_row_bytes), wherever they lie -> as many of that
+  /// form, one behind the other, which last until the next call. Grows its scratch to the most rows seen; one caller at a time.
+  const std::byte* run(ThreadPool* pool, int layer, int expert, std::span<const std::byte* const> rows);
 
  private:
+  ProductInput gather(const GatedFfn& ffn, std::span<const std::byte* const> rows);
+
+  int hidden_size_ = 0;
   int intermediate_size_ = 0;
+  bool has_int8_rows_ = false;
   std::vector<std::vector<GatedFfn>> layers_;  // [layer][expert]; empty where there are none
+  std::vector<float> x_;                       // [rows][hidden]
+  Int8Activations int8_x_;                     // instead, where rows and weights are INT8
+  std::vector<float> y_;                       // [rows][hidden]
+  std::vector<std::byte> out_;                 // [rows][row bytes]: y_ in INT8
   std::vector<float> gate_up_;
   std::vector<float> activated_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/math.h"
+#include "base/quantize_row.h"
 #include "executor/blocks/shared_work.h"
 #include "executor/blocks/vector_ops.h"
 
@@ -42,26 +43,39 @@ Status FfnBlock::forward(const ModelSpec& s, int n, ExpertBackend* experts, Work
   if (is_moe_) {
     SWITCHYARD_RETURN_IF_ERROR(forward_moe(s, n, experts, ws));
   } else if (always_on_.is_loaded()) {
-    always_on_.forward(ws->pool, ws->normed.data(), ws->block_out.data(), n, ws->gate_up.data(), ws->activated.data());
+    const ProductInput x = always_on_.prepare(ws->normed.data(), n);
+    always_on_.forward(ws->pool, x, ws->block_out.data(), ws->gate_up.data(), ws->activated.data());
   } else {
-    SWITCHYARD_RETURN_IF_ERROR(forward_unit(n, experts, ws));
+    SWITCHYARD_RETURN_IF_ERROR(forward_unit(s, n, experts, ws));
   }
   add_to(ws->residual.data(), ws->block_out.data(), static_cast<size_t>(n) * s.hidden_size);
   return {};
 }
 
+/// ws->normed as rows that go to experts.
+const std::byte* FfnBlock::prepare_rows(const ModelSpec& s, int n, Workspace* ws) const {
+  if (!s.has_int8_expert_rows()) return reinterpret_cast<const std::byte*>(ws->normed.data());
+  shared_quantize(ws->pool, ws->normed.data(), n, s.hidden_size, ws->expert_rows.data());
+  return ws->expert_rows.data();
+}
+
 /// The FFN of a layer of a dense model: the one expert that all rows visit.
-Status FfnBlock::forward_unit(int n, ExpertBackend* experts, Workspace* ws) const {
+Status FfnBlock::forward_unit(const ModelSpec& s, int n, ExpertBackend* experts, Workspace* ws) const {
   std::fill_n(ws->expert_ids.begin(), n, layer_);
-  const ExpertBatch batch{layer_, ws->normed.data(), n, ws->expert_ids.data()};
+  const ExpertBatch batch{layer_, prepare_rows(s, n, ws), n, ws->expert_ids.data()};
   SWITCHYARD_RETURN_IF_ERROR(experts->begin(batch));
-  return experts->finish(batch, ws->block_out.data());
+  const size_t hidden = s.hidden_size;
+  if (!s.has_int8_expert_rows()) return experts->finish(batch, reinterpret_cast<std::byte*>(ws->block_out.data()));
+  SWITCHYARD_RETURN_IF_ERROR(experts->finish(batch, ws->pair_out.data()));
+  for (int i = 0; i < n; ++i)
+    widen_int8_row(&ws->pair_out[i * s.expert_row_bytes()], hidden, &ws->block_out[i * hidden]);
+  return {};
 }
 
 /// The shared expert runs between begin and finish, so that it hides the way to remote experts.
 Status FfnBlock::forward_moe(const ModelSpec& s, int n, ExpertBackend* experts, Workspace* ws) const {
   route_rows(s, n, ws);
-  const ExpertBatch batch{layer_, ws->normed.data(), n, ws->expert_ids.data()};
+  const ExpertBatch batch{layer_, prepare_rows(s, n, ws), n, ws->expert_ids.data()};
   SWITCHYARD_RETURN_IF_ERROR(experts->begin(batch));
   forward_shared(s, n, ws);
   SWITCHYARD_RETURN_IF_ERROR(experts->finish(batch, ws->pair_out.data()));
@@ -73,10 +87,25 @@ Status FfnBlock::forward_moe(const ModelSpec& s, int n, ExpertBackend* experts, 
 void FfnBlock::combine(const ModelSpec& s, int n, Workspace* ws) const {
   const size_t top_k = s.num_experts_per_token;
   const size_t hidden = s.hidden_size;
+  const size_t pair_bytes = s.expert_row_bytes();
   ws->pool->run_ranges(n, items_a_piece(top_k * hidden), [&](int first, int end, int) {
-    kernels().combine({&ws->pair_out[first * top_k * hidden], &ws->expert_weights[first * top_k],
-                       &ws->block_out[first * hidden], end - first, s.num_experts_per_token, s.hidden_size});
+    kernels().combine({.pair_out = &ws->pair_out[first * top_k * pair_bytes],
+                       .pair_bytes = pair_bytes,
+                       .is_int8 = s.has_int8_expert_rows(),
+                       .weights = &ws->expert_weights[first * top_k],
+                       .y = &ws->block_out[first * hidden],
+                       .num_rows = end - first,
+                       .top_k = s.num_experts_per_token,
+                       .size = s.hidden_size});
   });
+}
+
+/// What the shared expert reads: the rows of the routed ones where both are INT8.
+ProductInput FfnBlock::shared_input(const ModelSpec& s, int n, Workspace* ws) const {
+  if (!s.has_int8_expert_rows() || !always_on_.takes_int8()) return always_on_.prepare(ws->normed.data(), n);
+  ws->shared_input.resize(s.hidden_size, n);
+  for (int i = 0; i < n; ++i) ws->shared_input.set_row(i, &ws->expert_rows[i * s.expert_row_bytes()]);
+  return {nullptr, 0, n, &ws->shared_input};
 }
 
 /// ws->block_out: the shared expert's output, or zero without one.
@@ -85,7 +114,8 @@ void FfnBlock::forward_shared(const ModelSpec& s, int n, Workspace* ws) const {
     std::fill_n(ws->block_out.begin(), static_cast<size_t>(n) * s.hidden_size, 0.0f);
     return;
   }
-  always_on_.forward(ws->pool, ws->normed.data(), ws->block_out.data(), n, ws->gate_up.data(), ws->activated.data());
+  const ProductInput x = shared_input(s, n, ws);
+  always_on_.forward(ws->pool, x, ws->block_out.data(), ws->gate_up.data(), ws->activated.data());
   if (shared_gate_.empty()) return;
   shared_product(ws->pool, shared_gate_, ws->normed.data(), s.hidden_size, ws->shared_gate.data(), 1, n);
   for (int row = 0; row < n; ++row) {

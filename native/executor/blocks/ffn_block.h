@@ -21,7 +21,9 @@ class FfnBlock {
   Status forward(const ModelSpec& spec, int num_rows, ExpertBackend* experts, Workspace* ws) const;
 
  private:
-  Status forward_unit(int num_rows, ExpertBackend* experts, Workspace* ws) const;
+  const std::byte* prepare_rows(const ModelSpec& spec, int num_rows, Workspace* ws) const;
+  ProductInput shared_input(const ModelSpec& spec, int num_rows, Workspace* ws) const;
+  Status forward_unit(const ModelSpec& spec, int num_rows, ExpertBackend* experts, Workspace* ws) const;
   Status forward_moe(const ModelSpec& spec, int num_rows, ExpertBackend* experts, Workspace* ws) const;
   Status load_moe(const ModelSpec& spec, const WeightStore& store, const std::string& mlp);
   void forward_shared(const ModelSpec& spec, int num_rows, Workspace* ws) const;

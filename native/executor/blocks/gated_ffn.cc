@@ -19,11 +19,15 @@ Status GatedFfn::load(const WeightStore& store, const std::string& prefix, int h
   return store.load_vector(prefix + ".down_proj.bias", hidden_size, &down_bias_);
 }
 
-void GatedFfn::forward(ThreadPool* pool, const float* x, float* y, int num_rows, float* gate_up,
-                       float* activated) const {
+ProductInput GatedFfn::prepare(const float* x, int num_rows) const {
+  return prepare_input(gate_up_, x, gate_up_.num_columns(), num_rows);
+}
+
+void GatedFfn::forward(ThreadPool* pool, const ProductInput& x, float* y, float* gate_up, float* activated) const {
+  const int num_rows = x.num_tokens;
   const int hidden = down_.num_rows();
   const int intermediate = down_.num_columns();
-  shared_product(pool, gate_up_, x, hidden, gate_up, 2 * static_cast<size_t>(intermediate), num_rows);
+  shared_product(pool, gate_up_, x, gate_up, 2 * static_cast<size_t>(intermediate));
   add_bias(gate_up_bias_, gate_up, 2 * static_cast<size_t>(intermediate), num_rows);
   shared_silu_mul(pool, gate_up, activated, num_rows, intermediate);
   shared_product(pool, down_, activated, intermediate, y, hidden, num_rows, num_slices_);

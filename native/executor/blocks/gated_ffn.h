@@ -18,8 +18,13 @@ class GatedFfn {
 
   bool is_loaded() const { return !down_.empty(); }
 
-  /// x, y: [num_rows][hidden], without gaps. gate_up: 2 * num_rows * intermediate floats, activated: half of that.
-  void forward(ThreadPool* pool, const float* x, float* y, int num_rows, float* gate_up, float* activated) const;
+  /// Whether the input is made INT8, or may come so.
+  bool takes_int8() const { return gate_up_.type() == PackedType::kInt8; }
+  /// x: [num_rows][hidden], without gaps. Lasts as long as that of prepare_input.
+  ProductInput prepare(const float* x, int num_rows) const;
+
+  /// y: [num_rows][hidden], without gaps. gate_up: 2 * num_rows * intermediate floats, activated: half of that.
+  void forward(ThreadPool* pool, const ProductInput& x, float* y, float* gate_up, float* activated) const;
 
  private:
   PackedMatrix gate_up_;

@@ -57,14 +57,10 @@ void GqaAttention::attend(const ModelSpec& s, std::span<const BatchRow> rows, co
                           Workspace* ws) const {
   attend_paged({.q = ws->q.data(),
                 .out = ws->value.data(),
-                .num_groups = s.num_kv_heads,
                 .group_heads = s.num_heads / s.num_kv_heads,
-                .key_dim = s.head_dim,
-                .value_dim = s.head_dim,
-                .value_offset = static_cast<size_t>(s.num_kv_heads) * s.head_dim,
                 .window = window_,
                 .scale = scale_},
-               rows, kv, ws);
+               layout_, rows, kv, ws);
 }
 
 }  // namespace switchyard::executor

@@ -1,6 +1,7 @@
 // Routed experts computed in this process: rows grouped by expert, each group one fused product, results put back a (row, expert) pair.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "executor/blocks/expert_backend.h"
@@ -16,18 +17,19 @@ class LocalExperts : public ExpertBackend {
 
   void begin_pass(uint64_t, std::span<const TraceTag>) override {}
   Status begin(const ExpertBatch&) override { return {}; }
-  Status finish(const ExpertBatch& batch, float* pair_out) override;
+  Status finish(const ExpertBatch& batch, std::byte* pair_out) override;
   int32_t failed_rank() const override { return -1; }
   ExchangeTimes take_times() override { return {}; }
 
  private:
+  void run_expert(const ExpertBatch& batch, int expert, std::span<const int32_t> pairs, std::byte* pair_out);
+
   ModelSpec spec_;
   ExpertBank bank_;
   ThreadPool* pool_;
-  std::vector<int32_t> group_end_;  // [num_ffn_units]: end of each expert's pairs in pairs_
-  std::vector<int32_t> pairs_;      // pair = row * top_k + i, grouped by expert
-  std::vector<float> group_x_;      // [rows of one expert][hidden]
-  std::vector<float> group_y_;
+  std::vector<int32_t> group_end_;            // [num_ffn_units]: end of each expert's pairs in pairs_
+  std::vector<int32_t> pairs_;                // pair = row * top_k + i, grouped by expert
+  std::vector<const std::byte*> group_rows_;  // [pairs of one expert]
 };
 
 }  // namespace switchyard::executor

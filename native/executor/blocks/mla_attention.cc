@@ -119,16 +119,9 @@ void MlaAttention::attend(const ModelSpec& s, std::span<const BatchRow> rows, co
                           Workspace* ws) const {
   const int n = static_cast<int>(rows.size());
   absorb_queries(s, n, ws);
-  attend_paged({.q = ws->q_absorbed.data(),
-                .out = ws->context.data(),
-                .num_groups = 1,
-                .group_heads = s.num_heads,
-                .key_dim = s.cache_width(),
-                .value_dim = s.kv_lora_rank,
-                .value_offset = 0,
-                .window = 0,
-                .scale = scale_},
-               rows, kv, ws);
+  attend_paged(
+      {.q = ws->q_absorbed.data(), .out = ws->context.data(), .group_heads = s.num_heads, .window = 0, .scale = scale_},
+      layout_, rows, kv, ws);
   const size_t context_stride = static_cast<size_t>(s.num_heads) * s.kv_lora_rank;
   const size_t value_stride = static_cast<size_t>(s.num_heads) * s.v_head_dim;
   share_heads(s, s.v_head_dim, n, ws, [&](int h) {

@@ -4,24 +4,22 @@
 #include <span>
 
 #include "executor/blocks/batch.h"
+#include "executor/kv/cache_layout.h"
 #include "executor/kv/kv_pool.h"
 
 namespace switchyard::executor {
 
 /// Query heads in groups, each of which reads one key head (one group in absorbed multi-head latent attention).
 struct PagedHeads {
-  const float* q;  // [rows][num_groups * group_heads][key_dim], rotated
-  float* out;      // [rows][num_groups * group_heads][value_dim]
-  int num_groups;
+  const float* q;  // [rows][layout.num_groups * group_heads][key_dim], rotated
+  float* out;      // [rows][layout.num_groups * group_heads][value_dim]
   int group_heads;
-  int key_dim;
-  int value_dim;
-  size_t value_offset;  // floats from a key to its value
-  int window;           // keys that a query sees; 0: all
+  int window;  // keys that a query sees; 0: all
   float scale;
 };
 
-/// Cache rows hold the groups' keys one after the other, [num_groups][key_dim]. Scratch of the workspace: a thread's own.
-void attend_paged(const PagedHeads& heads, std::span<const BatchRow> rows, const KvLayerView& kv, Workspace* ws);
+/// Scratch of the workspace: a thread's own.
+void attend_paged(const PagedHeads& heads, const CacheLayout& layout, std::span<const BatchRow> rows,
+                  const KvLayerView& kv, Workspace* ws);
 
 }  // namespace switchyard::executor

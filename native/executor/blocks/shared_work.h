@@ -22,6 +22,13 @@ inline int items_a_piece(size_t work_per_item) {
 void shared_product(ThreadPool* pool, const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride,
                     int num_tokens, int num_slices = 1);
 
+/// The same of an input that is ready: prepare_input's, or INT8 rows that came so.
+void shared_product(ThreadPool* pool, const PackedMatrix& w, const ProductInput& input, float* y, size_t y_stride,
+                    int num_slices = 1);
+
+/// x [num_rows][size] as INT8 rows, int8_wire_bytes(size) apart (base/quantize_row.h).
+void shared_quantize(ThreadPool* pool, const float* x, int num_rows, int size, std::byte* rows);
+
 /// RMSNorm of rows packed without gaps, x and y [num_rows][size].
 void shared_rmsnorm(ThreadPool* pool, const float* x, const float* weight, float* y, int num_rows, int size, float eps);
 

@@ -9,8 +9,8 @@ namespace {
 
 constexpr uint64_t kAlignment = 64;
 
-uint64_t bytes_of_block(int num_layers, int width, int block_tokens) {
-  return static_cast<uint64_t>(num_layers) * block_tokens * width * sizeof(float);
+uint64_t bytes_of_block(int num_layers, size_t row_bytes, int block_tokens) {
+  return static_cast<uint64_t>(num_layers) * block_tokens * row_bytes;
 }
 
 uint64_t generations_start(uint64_t block_bytes, int num_blocks) {
@@ -19,19 +19,20 @@ uint64_t generations_start(uint64_t block_bytes, int num_blocks) {
 
 }  // namespace
 
-uint64_t KvPool::region_bytes(int num_layers, int width, int num_blocks, int block_tokens) {
-  return generations_start(bytes_of_block(num_layers, width, block_tokens), num_blocks) + sizeof(uint64_t) * num_blocks;
+uint64_t KvPool::region_bytes(int num_layers, const CacheLayout& layout, int num_blocks, int block_tokens) {
+  return generations_start(bytes_of_block(num_layers, layout.row_bytes, block_tokens), num_blocks) +
+         sizeof(uint64_t) * num_blocks;
 }
 
-Status KvPool::create(int num_layers, int width, int num_blocks, int block_tokens, std::span<std::byte> region,
-                      std::unique_ptr<KvPool>* out) {
+Status KvPool::create(int num_layers, const CacheLayout& layout, int num_blocks, int block_tokens,
+                      std::span<std::byte> region, std::unique_ptr<KvPool>* out) {
   constexpr int kMostBlocks = 1 << 24;
   constexpr int kMostTokens = 1 << 12;
   if (num_blocks < 1 || num_blocks > kMostBlocks)
     return {Code::kInvalidArgument, "numBlocks must be 1 to " + std::to_string(kMostBlocks)};
   if (block_tokens < 1 || block_tokens > kMostTokens)
     return {Code::kInvalidArgument, "blockTokens must be 1 to " + std::to_string(kMostTokens)};
-  const uint64_t bytes = region_bytes(num_layers, width, num_blocks, block_tokens);
+  const uint64_t bytes = region_bytes(num_layers, layout, num_blocks, block_tokens);
   std::unique_ptr<KvPool> pool(new KvPool);
   if (region.empty()) {
     void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -47,9 +48,9 @@ Status KvPool::create(int num_layers, int width, int num_blocks, int block_token
     }
     pool->data_ = region.data();
   }
-  pool->block_bytes_ = bytes_of_block(num_layers, width, block_tokens);
+  pool->block_bytes_ = bytes_of_block(num_layers, layout.row_bytes, block_tokens);
   pool->num_layers_ = num_layers;
-  pool->width_ = width;
+  pool->row_bytes_ = layout.row_bytes;
   pool->num_blocks_ = num_blocks;
   pool->block_tokens_ = block_tokens;
   *out = std::move(pool);
@@ -63,8 +64,8 @@ KvPool::~KvPool() {
 uint64_t KvPool::generation_offset() const { return generations_start(block_bytes_, num_blocks_); }
 
 KvLayerView KvPool::layer(int layer) const {
-  const size_t layer_floats = static_cast<size_t>(block_tokens_) * width_;
-  return {reinterpret_cast<float*>(data_) + layer * layer_floats, num_layers_ * layer_floats, block_tokens_, width_};
+  const size_t layer_bytes = block_tokens_ * row_bytes_;
+  return {data_ + layer * layer_bytes, num_layers_ * layer_bytes, block_tokens_, row_bytes_};
 }
 
 std::span<std::byte> KvPool::block(int32_t block) const { return {data_ + block * block_bytes_, block_bytes_}; }

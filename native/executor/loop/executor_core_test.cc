@@ -79,7 +79,7 @@ class FailingExperts : public ExpertBackend {
   Status begin(const ExpertBatch& batch) override {
     return *left_ == 0 && batch.layer == 2 ? Status{Code::kPeerDead, "rank 4 is dead"} : inner_->begin(batch);
   }
-  Status finish(const ExpertBatch& batch, float* out) override { return inner_->finish(batch, out); }
+  Status finish(const ExpertBatch& batch, std::byte* out) override { return inner_->finish(batch, out); }
   int32_t failed_rank() const override { return 4; }
   ExchangeTimes take_times() override { return {}; }
 
@@ -133,12 +133,17 @@ TEST(core_random_schedules_of_grouped_queries_have_the_bits_of_sequences_run_alo
   check_random_schedules(small_dense_spec());
 }
 
+TEST(core_random_schedules_in_w8a8_have_the_bits_of_sequences_run_alone) {
+  check_random_schedules(in_w8a8(small_spec()));
+  check_random_schedules(in_w8a8(small_gqa_spec()));
+}
+
 TEST(core_answers_do_not_depend_on_the_number_of_threads) {
   Random random(test::seed());
-  for (const bool is_int8 : {false, true}) {
+  for (const bool is_w8a8 : {false, true}) {
     for (const ModelSpec& narrow : {small_spec(), small_gqa_spec(), small_dense_spec()}) {
-      const ModelSpec spec = widened(narrow);
-      const TestWeights weights(spec, 1, is_int8);
+      const ModelSpec spec = is_w8a8 ? in_w8a8(widened(narrow)) : widened(narrow);
+      const TestWeights weights(spec);
       Job job = random_job(spec, random);
       job.prompt.resize(150, 3);
       job.max_new_tokens = 6;
@@ -305,8 +310,9 @@ TEST(core_goes_on_from_a_shared_prefix_with_the_same_bits) {
   for (size_t i = 0; i < event.tokens.size(); ++i) CHECK(same_token(event.tokens[i].token, expected.tokens[i].token));
 }
 
-TEST(core_pulls_kv_and_refuses_stale_or_foreign_sources) {
-  const ModelSpec spec = small_spec();
+namespace {
+
+void check_pull(const ModelSpec& spec, const ModelSpec& foreign_spec) {
   const TestWeights weights(spec);
   ExecutorCore source(make_config(spec, weights));
   Plan plan = plan_of(1);
@@ -333,19 +339,32 @@ TEST(core_pulls_kv_and_refuses_stale_or_foreign_sources) {
   SequenceSpec foreign = pulled;
   foreign.seq_id = 4;
   foreign.source->layout_version = 9;
+  SequenceSpec of_other_policy = pulled;
+  of_other_policy.seq_id = 6;
+  of_other_policy.source->block_bytes = make_config(foreign_spec, TestWeights(foreign_spec)).kv->block_bytes();
   SequenceSpec dead = pulled;
   dead.seq_id = 5;
   dead.source->epoch = 4;
   plan = plan_of(1);
-  plan.add = {stale, foreign, dead, pulled};
+  plan.add = {stale, foreign, dead, of_other_policy, pulled};
   const StepEvent event = apply_and_run(core, std::move(plan));
   CHECK(event.pulled == std::vector<uint64_t>{2});
-  REQUIRE(event.failed.size() == 3);
+  REQUIRE(event.failed.size() == 4);
   CHECK(event.failed[0].seq_id == 3 && event.failed[0].status.code() == Code::kStale);
   CHECK(event.failed[1].seq_id == 4 && event.failed[1].status.code() == Code::kMismatch);
   CHECK(event.failed[2].seq_id == 5 && event.failed[2].status.code() == Code::kStale);
+  CHECK(event.failed[3].seq_id == 6 && event.failed[3].status.code() == Code::kMismatch);
   REQUIRE(event.tokens.size() == expected.tokens.size());
   for (size_t i = 0; i < event.tokens.size(); ++i) CHECK(same_token(event.tokens[i].token, expected.tokens[i].token));
+}
+
+}  // namespace
+
+TEST(core_pulls_kv_and_refuses_stale_or_foreign_sources) {
+  for (const ModelSpec& spec : {small_spec(), small_gqa_spec()}) {
+    check_pull(spec, in_w8a8(spec));
+    check_pull(in_w8a8(spec), spec);
+  }
 }
 
 TEST(core_check_names_what_is_wrong_with_a_plan) {

@@ -56,7 +56,7 @@ Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const
   std::vector<int32_t> blocks(num_blocks);
   std::iota(blocks.begin(), blocks.end(), 0);
   std::unique_ptr<KvPool> kv;
-  SWITCHYARD_RETURN_IF_ERROR(KvPool::create(spec.num_layers, spec.cache_width(), num_blocks, kBlockTokens, {}, &kv));
+  SWITCHYARD_RETURN_IF_ERROR(KvPool::create(spec.num_layers, CacheLayout(spec), num_blocks, kBlockTokens, {}, &kv));
   Workspace ws(spec, mtp ? n : std::min(n, chunk_tokens), &pool);
   std::vector<BatchRow> rows(n);
   for (int i = 0; i < n; ++i) rows[i] = {tokens[i], i, blocks.data()};
@@ -66,7 +66,7 @@ Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const
   if (!mtp) return {};
 
   std::unique_ptr<KvPool> mtp_kv;
-  SWITCHYARD_RETURN_IF_ERROR(KvPool::create(1, spec.cache_width(), num_blocks, kBlockTokens, {}, &mtp_kv));
+  SWITCHYARD_RETURN_IF_ERROR(KvPool::create(1, CacheLayout(spec), num_blocks, kBlockTokens, {}, &mtp_kv));
   rows.resize(n - 1);
   for (int i = 0; i < n - 1; ++i) rows[i].token = tokens[i + 1];
   result->mtp_logits.resize(static_cast<size_t>(n - 1) * spec.vocab_size);

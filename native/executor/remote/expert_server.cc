@@ -1,7 +1,6 @@
 #include "executor/remote/expert_server.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/clock.h"
 #include "base/thread.h"
@@ -69,7 +68,7 @@ void ExpertServer::serve(std::vector<xccl::A2eView>* views) {
 
 /// XCCL has checked sums, bounds and placement version; what a message means is checked here.
 Status ExpertServer::check_view(const xccl::A2eView& view) const {
-  if (view.row_bytes != config_.spec.hidden_size * sizeof(float)) return {Code::kMismatch, "another row size"};
+  if (view.row_bytes != config_.spec.expert_row_bytes()) return {Code::kMismatch, "another row size"};
   if (view.expert_counts.size() != experts_.size()) return {Code::kMismatch, "another number of experts"};
   if (view.event.layer >= config_.spec.num_layers || !config_.spec.has_ffn_units(view.event.layer))
     return {Code::kInvalidArgument, "no such layer"};
@@ -100,30 +99,25 @@ void ExpertServer::serve_layer(std::span<const xccl::A2eView> views) {
   }
 }
 
-/// pairs_ and group_x_ of one expert over all messages.
+/// pairs_ and rows_ of one expert over all messages.
 void ExpertServer::collect_pairs(std::span<const xccl::A2eView> views, size_t local_idx) {
-  const size_t hidden = config_.spec.hidden_size;
   pairs_.clear();
+  rows_.clear();
   for (size_t v = 0; v < views.size(); ++v) {
-    for (uint32_t i = 0; i < views[v].expert_counts[local_idx]; ++i) pairs_.push_back({v, next_pair_[v]++});
-  }
-  group_x_.resize(std::max(group_x_.size(), pairs_.size() * hidden));
-  group_y_.resize(group_x_.size());
-  for (size_t i = 0; i < pairs_.size(); ++i) {
-    const xccl::A2eView& view = views[pairs_[i].view_idx];
-    std::memcpy(&group_x_[i * hidden],
-                view.rows + static_cast<size_t>(view.pair_rows[pairs_[i].pair_idx]) * view.row_bytes, view.row_bytes);
+    const xccl::A2eView& view = views[v];
+    for (uint32_t i = 0; i < view.expert_counts[local_idx]; ++i) {
+      rows_.push_back(view.rows + static_cast<size_t>(view.pair_rows[next_pair_[v]]) * view.row_bytes);
+      pairs_.push_back({v, next_pair_[v]++});
+    }
   }
 }
 
 void ExpertServer::run_expert(std::span<const xccl::A2eView> views, size_t local_idx) {
-  const size_t hidden = config_.spec.hidden_size;
-  config_.bank.run(&pool_, views.front().event.layer, experts_[local_idx], group_x_.data(), group_y_.data(),
-                   static_cast<int>(pairs_.size()));
+  const std::byte* out = config_.bank.run(&pool_, views.front().event.layer, experts_[local_idx], rows_);
   for (size_t i = 0; i < pairs_.size(); ++i) {
-    const auto* row = reinterpret_cast<const std::byte*>(&group_y_[i * hidden]);
     // PEER_DEAD is final for that message alone; finish() ends it.
-    (void)config_.communicator->expert()->reply_row(views[pairs_[i].view_idx], pairs_[i].pair_idx, row);
+    (void)config_.communicator->expert()->reply_row(views[pairs_[i].view_idx], pairs_[i].pair_idx,
+                                                    out + i * config_.spec.expert_row_bytes());
   }
 }
 

@@ -62,8 +62,7 @@ class ExpertServer {
   SpanLog spans_;
   std::vector<uint32_t> next_pair_;  // [view]: first pair of the expert at hand
   std::vector<PairRef> pairs_;
-  std::vector<float> group_x_;
-  std::vector<float> group_y_;
+  std::vector<const std::byte*> rows_;  // [pairs_]
   std::atomic<uint64_t> num_messages_{0};
   std::atomic<uint64_t> num_pairs_{0};
   std::atomic<uint64_t> compute_ns_{0};

@@ -21,8 +21,8 @@ Status check_placement(const ModelSpec& spec, const ExpertPlacement& placement,
     return invalid("experts.expertToRank must name a rank for each expert, or for each layer of a dense model");
   if (placement.timeout_ms < 1) return invalid("experts.timeoutMs must be positive");
   if (shape.max_tokens == 0) return invalid("the communicator has no exchange, which remote experts need");
-  if (shape.row_bytes < spec.hidden_size * sizeof(float))
-    return invalid("exchange.rowBytes is below a row of " + std::to_string(spec.hidden_size) + " floats");
+  if (shape.row_bytes < spec.expert_row_bytes())
+    return invalid("exchange.rowBytes is below the " + std::to_string(spec.expert_row_bytes()) + " of a row");
   for (const int32_t rank : placement.expert_to_rank) {
     if (rank < 0 || rank >= static_cast<int32_t>(config.max_ranks))
       return invalid("experts.expertToRank names rank " + std::to_string(rank));

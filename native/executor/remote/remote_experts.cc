@@ -83,9 +83,9 @@ Status RemoteExperts::send(const ExpertBatch& batch) {
   message.event = event_;
   message.placement_version = placement_.version;
   message.active_mask = active_mask_;
-  message.rows = reinterpret_cast<const std::byte*>(batch.x);
+  message.rows = batch.rows;
   message.num_rows = static_cast<uint32_t>(batch.num_rows);
-  message.row_bytes = spec_.hidden_size * sizeof(float);
+  message.row_bytes = static_cast<uint32_t>(spec_.expert_row_bytes());
   message.parts = parts_;
   message.traces = traces_;
   xccl::WaitReport report;
@@ -95,7 +95,7 @@ Status RemoteExperts::send(const ExpertBatch& batch) {
   return status;
 }
 
-Status RemoteExperts::finish(const ExpertBatch&, float* pair_out) {
+Status RemoteExperts::finish(const ExpertBatch&, std::byte* pair_out) {
   xccl::WaitReport report;
   const Status status = communicator_->attention()->wait_all(event_, deadline_, &report);
   times_.wait_ns += static_cast<int64_t>(report.timing.duration_ns);
@@ -103,7 +103,7 @@ Status RemoteExperts::finish(const ExpertBatch&, float* pair_out) {
     failed_rank_ = report.failed_rank;
     return status;
   }
-  const size_t row_bytes = spec_.hidden_size * sizeof(float);
+  const size_t row_bytes = spec_.expert_row_bytes();
   for (const Destination& dest : destinations_) {
     if (dest.pairs.empty()) continue;
     const xccl::E2aView view = communicator_->attention()->view(dest.rank, event_.micro_batch);
@@ -113,8 +113,7 @@ Status RemoteExperts::finish(const ExpertBatch&, float* pair_out) {
               "rank " + std::to_string(dest.rank) + " answered with " + std::to_string(view.num_pairs) + " rows"};
     }
     for (size_t i = 0; i < dest.pairs.size(); ++i) {
-      std::memcpy(pair_out + dest.pairs[i] * static_cast<size_t>(spec_.hidden_size), view.rows + i * row_bytes,
-                  row_bytes);
+      std::memcpy(pair_out + dest.pairs[i] * row_bytes, view.rows + i * row_bytes, row_bytes);
     }
   }
   return {};

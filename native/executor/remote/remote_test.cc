@@ -16,7 +16,7 @@ constexpr int kMaxRows = 8;
 
 xt::Member make_rank(const xt::Folder& folder, const ModelSpec& spec, uint32_t rank) {
   xccl::CommunicatorConfig config = xt::config_of(folder, rank);
-  config.exchange = {kMaxRows, static_cast<uint32_t>(spec.hidden_size * sizeof(float)), 3, 9};
+  config.exchange = {kMaxRows, static_cast<uint32_t>(spec.expert_row_bytes()), 3, 9};
   config.liveness_timeout = std::chrono::seconds(5);  // sanitizers and a busy machine slow everything
   return xt::make_member(std::move(config));
 }
@@ -97,9 +97,9 @@ void run_random_schedule(const ModelSpec& spec, const TestWeights& weights, cons
 }
 
 /// Random schedules of two attention ranks at once.
-void check_random_schedules(const ModelSpec& spec, bool is_int8 = false) {
+void check_random_schedules(const ModelSpec& spec) {
   Random random(test::seed());
-  const TestWeights weights(spec, random(), is_int8);
+  const TestWeights weights(spec, random());
   std::vector<Job> jobs;
   std::vector<std::vector<SampledToken>> expected;
   for (int i = 0; i < 4; ++i) {
@@ -127,9 +127,10 @@ TEST(remote_ffns_of_a_dense_model_give_the_bits_of_local_ones_under_random_sched
   check_random_schedules(small_dense_spec());
 }
 
-TEST(remote_experts_with_int8_weights_give_the_bits_of_local_ones_under_random_schedules) {
-  check_random_schedules(small_spec(), true);
-  check_random_schedules(small_dense_spec(), true);
+TEST(remote_experts_in_w8a8_give_the_bits_of_local_ones_under_random_schedules) {
+  check_random_schedules(in_w8a8(small_spec()));
+  check_random_schedules(in_w8a8(small_gqa_spec()));
+  check_random_schedules(in_w8a8(small_dense_spec()));
 }
 
 TEST(remote_expert_that_does_not_answer_is_a_timeout_that_names_it) {

@@ -72,9 +72,9 @@ std::vector<char> small_arena(const std::string& path) {
 TEST(an_arena_gives_the_bits_of_the_files) {
   const ModelSpec specs[] = {small_spec(), small_gqa_spec(), small_dense_spec()};
   for (int i = 0; i < 6; ++i) {
-    const ModelSpec& spec = specs[i % 3];
+    const ModelSpec spec = i < 3 ? specs[i] : in_w8a8(specs[i - 3]);
     const TestFolder folder;
-    const TestWeights weights(spec, 1, i >= 3);
+    const TestWeights weights(spec);
     PackProgress progress;
     const Status packed = pack_model(spec, weights.plan(), weights.policy(), folder.file("a"), kKey, &progress);
     if (!packed.ok()) std::printf("%s\n", packed.message().c_str());
@@ -96,15 +96,16 @@ TEST(an_arena_gives_the_bits_of_the_files) {
 }
 
 TEST(int8_weights_give_the_same_bits_in_chunks_and_others_than_widened_ones) {
-  for (const ModelSpec& spec : {small_spec(), small_gqa_spec(), small_dense_spec()}) {
-    const TestWeights weights(spec, 1, true);
+  for (const ModelSpec& plain : {small_spec(), small_gqa_spec(), small_dense_spec()}) {
+    const ModelSpec spec = in_w8a8(plain);
+    const TestWeights weights(spec);
     WeightStore store;
     WeightStore widened;
     REQUIRE(store.open(weights.plan(), weights.policy()).ok());
     REQUIRE(widened.open(weights.plan()).ok());
     const std::vector<float> logits = logits_of(spec, store);
     for (const int chunk_tokens : {1, 2, 7}) CHECK(logits_of(spec, store, chunk_tokens) == logits);
-    CHECK(logits_of(spec, widened) != logits);
+    CHECK(logits_of(plain, widened) != logits);
   }
 }
 

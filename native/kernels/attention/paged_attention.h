@@ -1,6 +1,8 @@
 // Attention of one query token over the paged cache, for heads that share their keys and values (docs/numerics.md, operation 5).
 // Called by the executor's attention blocks: once a row for absorbed multi-head latent attention, whose heads share one latent; once a
 // row and key head for grouped queries. Knows nothing of sequences or of who owns a block.
+//
+// A key is fp32 numbers; in latent attention over INT8 values, its first ones are those of its value instead.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +15,15 @@ inline constexpr int kMaxMergeLevels = 24;
 inline constexpr int kHeadTile = 4;
 
 struct PagedAttentionArgs {
-  const float* q;       // [num_heads][key_dim], rotated
-  const float* cache;   // key of block b, token i of this layer: cache + b * block_stride + i * row_stride, [key_dim]
-  size_t value_offset;  // floats from a key to its value [value_dim]; they may overlap
-  size_t block_stride;  // floats from one block to the next
-  size_t row_stride;    // floats from one token of a block to the next
+  const float* q;  // [num_heads][key_dim], rotated
+  const std::byte*
+      cache;  // row of block b, token i of this layer: cache + b * block_stride + i * row_stride; strides in bytes
+  size_t key_offset;     // bytes from a row to its key's floats [key_dim - int8_key_dim]
+  size_t value_offset;   // bytes from a row to its value [value_dim]: fp32, which may overlap the key, or an INT8 row
+  size_t block_stride;   // from one block to the next
+  size_t row_stride;     // from one token of a block to the next
+  bool has_int8_values;  // with their scale, as base/quantize_row.h stores a row
+  int int8_key_dim;      // how many numbers of a key its INT8 value holds, before the floats: value_dim or 0
   const int32_t* block_table;  // [ceil(num_keys / block_tokens)]
   int block_tokens;
   int first_key;  // the first that the query sees; < num_keys

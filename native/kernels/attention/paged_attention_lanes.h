@@ -4,6 +4,7 @@
 
 #include "kernels/attention/paged_attention.h"
 #include "kernels/lanes/exp_lanes.h"
+#include "kernels/lanes/int8_scale.h"
 
 namespace switchyard {
 namespace {
@@ -20,7 +21,7 @@ struct TileScratch {
 };
 
 struct Chunk {
-  const float* keys[kChunkKeys];
+  const std::byte* rows[kChunkKeys];
   int count;
 };
 
@@ -33,7 +34,7 @@ inline void locate_keys(const PagedAttentionArgs& args, int chunk_idx, Chunk* ch
   int block = first / args.block_tokens;
   int in_block = first % args.block_tokens;
   for (int j = 0; j < chunk->count; ++j) {
-    chunk->keys[j] = args.cache + args.block_table[block] * args.block_stride + in_block * args.row_stride;
+    chunk->rows[j] = args.cache + args.block_table[block] * args.block_stride + in_block * args.row_stride;
     if (++in_block == args.block_tokens) {
       in_block = 0;
       ++block;
@@ -41,23 +42,38 @@ inline void locate_keys(const PagedAttentionArgs& args, int chunk_idx, Chunk* ch
   }
 }
 
+/// sum[h] += q * key, lane by lane, over `count` numbers; queries of the heads q_stride apart.
+template <int NumHeads, class Number>
+[[gnu::always_inline]] inline void add_products(const float* q, int q_stride, const Number* key, int count,
+                                                Lanes (&sum)[NumHeads]) {
+  int d = 0;
+  for (; d + 16 <= count; d += 16) {
+    const Lanes numbers = Lanes::load(key + d);
+    for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::fma(Lanes::load(q + h * q_stride + d), numbers, sum[h]);
+  }
+  if (const int rest = count - d; rest > 0) {
+    const Lanes numbers = Lanes::load_first(key + d, rest);
+    for (int h = 0; h < NumHeads; ++h) {
+      const Lanes more = Lanes::fma(Lanes::load_first(q + h * q_stride + d, rest), numbers, sum[h]);
+      sum[h] = Lanes::blend_first(more, sum[h], rest);
+    }
+  }
+}
+
 template <int NumHeads>
 void score_keys(const PagedAttentionArgs& args, const float* q, const Chunk& chunk, float* scores) {
-  const int width = args.key_dim;
+  const int int8_dim = args.int8_key_dim;
   for (int j = 0; j < chunk.count; ++j) {
     Lanes sum[NumHeads];
     for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::zero();
-    int d = 0;
-    for (; d + 16 <= width; d += 16) {
-      const Lanes key = Lanes::load(chunk.keys[j] + d);
-      for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::fma(Lanes::load(q + h * width + d), key, sum[h]);
+    if (int8_dim > 0) {
+      const std::byte* value = chunk.rows[j] + args.value_offset;
+      add_products(q, args.key_dim, reinterpret_cast<const int8_t*>(value), int8_dim, sum);
+      const Lanes scale = Lanes::broadcast(load_int8_scale(value, args.value_dim));
+      for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::mul(sum[h], scale);
     }
-    if (const int rest = width - d; rest > 0) {
-      const Lanes key = Lanes::load_first(chunk.keys[j] + d, rest);
-      for (int h = 0; h < NumHeads; ++h) {
-        sum[h] = Lanes::blend_first(Lanes::fma(Lanes::load_first(q + h * width + d, rest), key, sum[h]), sum[h], rest);
-      }
-    }
+    const auto* key = reinterpret_cast<const float*>(chunk.rows[j] + args.key_offset);
+    add_products(q + int8_dim, args.key_dim, key, args.key_dim - int8_dim, sum);
     for (int h = 0; h < NumHeads; ++h) scores[h * kChunkKeys + j] = sum[h].fold() * args.scale;
   }
 }
@@ -83,14 +99,23 @@ inline void soften(float* scores, int count, float* max_out, float* sum_out) {
   *sum_out = sum.fold();
 }
 
+/// Turns p_j into the weight of the numbers of an INT8 value: p_j times its scale.
 template <int NumHeads>
+void scale_weights(const PagedAttentionArgs& args, const Chunk& chunk, float* p) {
+  for (int j = 0; j < chunk.count; ++j) {
+    const float scale = load_int8_scale(chunk.rows[j] + args.value_offset, args.value_dim);
+    for (int h = 0; h < NumHeads; ++h) p[h * kChunkKeys + j] *= scale;
+  }
+}
+
+template <int NumHeads, class Number>
 void weigh_values(const Chunk& chunk, size_t value_offset, const float* p, const TileScratch& scratch, int level) {
   for (int c = 0; c < scratch.value_dim; c += 16) {
     const int width = scratch.value_dim - c < 16 ? scratch.value_dim - c : 16;
     Lanes sum[NumHeads];
     for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::zero();
     for (int j = 0; j < chunk.count; ++j) {
-      const float* from = chunk.keys[j] + value_offset + c;
+      const Number* from = reinterpret_cast<const Number*>(chunk.rows[j] + value_offset) + c;
       const Lanes value = width == 16 ? Lanes::load(from) : Lanes::load_first(from, width);
       for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::fma(Lanes::broadcast(p[h * kChunkKeys + j]), value, sum[h]);
     }
@@ -139,7 +164,12 @@ void attend_tile(const PagedAttentionArgs& args, int first_head, const TileScrat
       float* partial = scratch.partial(depth, h);
       soften(scratch.scores + h * kChunkKeys, chunk.count, &partial[0], &partial[1]);
     }
-    weigh_values<NumHeads>(chunk, args.value_offset, scratch.scores, scratch, depth);
+    if (args.has_int8_values) {
+      scale_weights<NumHeads>(args, chunk, scratch.scores);
+      weigh_values<NumHeads, int8_t>(chunk, args.value_offset, scratch.scores, scratch, depth);
+    } else {
+      weigh_values<NumHeads, float>(chunk, args.value_offset, scratch.scores, scratch, depth);
+    }
     ++depth;
     for (int carry = i + 1; carry % 2 == 0; carry /= 2) merge_top<NumHeads>(scratch, &depth);
   }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/math.h"
+#include "base/quantize_row.h"
 #include "kernels/attention/paged_attention.h"
 #include "kernels/lanes/fold.h"
 
@@ -16,16 +17,39 @@ struct Partial {
   std::vector<float> out;  // [value_dim]
 };
 
-const float* key_at(const PagedAttentionArgs& args, int j) {
+const std::byte* row_at(const PagedAttentionArgs& args, int j) {
   const size_t in_block = static_cast<size_t>(j % args.block_tokens) * args.row_stride;
   return args.cache + args.block_table[j / args.block_tokens] * args.block_stride + in_block;
 }
 
 float score(const PagedAttentionArgs& args, const float* q, int j) {
-  const float* key = key_at(args, j);
+  const std::byte* value = row_at(args, j) + args.value_offset;
+  const auto* key = reinterpret_cast<const float*>(row_at(args, j) + args.key_offset);
   float lane[kLanes] = {};
-  for (int d = 0; d < args.key_dim; ++d) lane[d % kLanes] = std::fma(q[d], key[d], lane[d % kLanes]);
+  if (args.int8_key_dim > 0) {
+    const auto* numbers = reinterpret_cast<const int8_t*>(value);
+    for (int d = 0; d < args.int8_key_dim; ++d) {
+      lane[d % kLanes] = std::fma(q[d], static_cast<float>(numbers[d]), lane[d % kLanes]);
+    }
+    for (float& sum : lane) sum *= int8_row_scale(value, args.value_dim);
+    q += args.int8_key_dim;
+  }
+  for (int d = 0; d < args.key_dim - args.int8_key_dim; ++d)
+    lane[d % kLanes] = std::fma(q[d], key[d], lane[d % kLanes]);
   return fold16(lane) * args.scale;
+}
+
+/// out [value_dim] += p * the value of key j, the scale of an INT8 value being p's.
+void add_value(const PagedAttentionArgs& args, int j, float p, std::vector<float>* out) {
+  const std::byte* value = row_at(args, j) + args.value_offset;
+  if (!args.has_int8_values) {
+    const auto* numbers = reinterpret_cast<const float*>(value);
+    for (int c = 0; c < args.value_dim; ++c) (*out)[c] = std::fma(p, numbers[c], (*out)[c]);
+    return;
+  }
+  const auto* numbers = reinterpret_cast<const int8_t*>(value);
+  const float weight = p * int8_row_scale(value, args.value_dim);
+  for (int c = 0; c < args.value_dim; ++c) (*out)[c] = std::fma(weight, static_cast<float>(numbers[c]), (*out)[c]);
 }
 
 Partial attend_chunk(const PagedAttentionArgs& args, const float* q, int chunk) {
@@ -41,10 +65,7 @@ Partial attend_chunk(const PagedAttentionArgs& args, const float* q, int chunk) 
     lane[j % kLanes] += p[j];
   }
   Partial result{max, fold16(lane), std::vector<float>(args.value_dim, 0.0f)};
-  for (int j = 0; j < count; ++j) {
-    const float* value = key_at(args, first + j) + args.value_offset;
-    for (int c = 0; c < args.value_dim; ++c) result.out[c] = std::fma(p[j], value[c], result.out[c]);
-  }
+  for (int j = 0; j < count; ++j) add_value(args, first + j, p[j], &result.out);
   return result;
 }
 

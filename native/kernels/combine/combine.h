@@ -6,9 +6,12 @@
 namespace switchyard {
 
 struct CombineArgs {
-  const float* pair_out;  // [num_rows][top_k][size], unweighted
-  const float* weights;   // [num_rows][top_k]
-  float* y;               // [num_rows][size]: the shared expert's output, added to
+  const std::byte*
+      pair_out;  // [num_rows][top_k], pair_bytes apart: [size] fp32, or INT8 with a scale (base/quantize_row.h); unweighted
+  size_t pair_bytes;
+  bool is_int8;
+  const float* weights;  // [num_rows][top_k]
+  float* y;              // [num_rows][size]: the shared expert's output, added to
   int num_rows;
   int top_k;
   int size;

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
 
 namespace switchyard {
 namespace {
@@ -18,9 +19,15 @@ struct Lanes {
   static Lanes broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
   static Lanes load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
   static Lanes load(const uint16_t* bf16) { return {widen(bf16), widen(bf16 + 8)}; }
+  static Lanes load(const int8_t* p) { return {widen(p), widen(p + 8)}; }
   /// First n lanes from p, +0 in the rest; reads nothing beyond p[n - 1].
   static Lanes load_first(const float* p, int n) {
     return {_mm256_maskload_ps(p, mask(n)), _mm256_maskload_ps(p + 8, mask(n - 8))};
+  }
+  static Lanes load_first(const int8_t* p, int n) {
+    int8_t first[16] = {};
+    if (n > 0) std::memcpy(first, p, n < 16 ? n : 16);
+    return load(first);
   }
   void store(float* p) const {
     _mm256_storeu_ps(p, low);
@@ -76,6 +83,9 @@ struct Lanes {
   static __m256 widen(const uint16_t* p) {
     const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+  }
+  static __m256 widen(const int8_t* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
   }
   static __m256i mask(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

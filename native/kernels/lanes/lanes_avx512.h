@@ -18,7 +18,9 @@ struct Lanes {
     const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bf16));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
   }
+  static Lanes load(const int8_t* p) { return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
   static Lanes load_first(const float* p, int n) { return {_mm512_maskz_loadu_ps(mask(n), p)}; }
+  static Lanes load_first(const int8_t* p, int n) { return widen(_mm_maskz_loadu_epi8(mask(n), p)); }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   void store_first(float* p, int n) const { _mm512_mask_storeu_ps(p, mask(n), v); }
 
@@ -49,6 +51,7 @@ struct Lanes {
   }
 
  private:
+  static Lanes widen(__m128i bytes) { return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))}; }
   static __mmask16 mask(int n) { return static_cast<__mmask16>(n >= 16 ? 0xffffu : n <= 0 ? 0u : (1u << n) - 1u); }
 };
 

@@ -78,7 +78,7 @@ void product_avx512(const ProductArgs& args);
 
 /// The input of a product, ready for its weights: x as it is, or made INT8.
 struct ProductInput {
-  const float* x;  // [num_tokens][num_columns], rows x_stride apart
+  const float* x;  // [num_tokens][num_columns], rows x_stride apart; INT8 weights do not read it
   size_t x_stride;
   int num_tokens;
   const Int8Activations* int8;  // null but for INT8 weights

@@ -53,10 +53,19 @@ class Int8Activations {
   /// x: [num_tokens][num_columns], rows x_stride apart.
   void quantize(const float* x, size_t x_stride, int num_columns, int num_tokens);
 
+  /// Room for rows that are INT8 already, each to be set.
+  void resize(int num_columns, int num_tokens);
+  /// row: num_columns int8 and their scale, as base/quantize_row.h stores them.
+  void set_row(int token, const std::byte* row);
+
   const int8_t* values() const { return values_.data(); }
   const Int8Row* rows() const { return rows_.data(); }
 
  private:
+  /// Fills what lies behind the last column, and sums up.
+  void finish_row(int token);
+
+  int num_columns_ = 0;
   std::vector<int8_t> values_;  // [num_tokens][num_quads][4]
   std::vector<Int8Row> rows_;   // [num_tokens]
 };
