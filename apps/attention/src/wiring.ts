@@ -54,7 +54,6 @@ export async function wire(context: AttentionContext): Promise<Wiring> {
 
 function openRank(context: AttentionContext, native: NativeModule, model: LoadedModel, membership: Membership) {
   const { config, log } = context;
-  const { spec } = model.opened;
   const { name } = model.registration;
   const isExpert = isExpertOf(config.te, name);
   const servesKv = servesKvOf(name);
@@ -63,8 +62,8 @@ function openRank(context: AttentionContext, native: NativeModule, model: Loaded
     membership,
     runDir: config.runDir,
     numericClass: model.numericClass,
-    appBytes: kvPoolShape(spec, config.kvBytes, config.blockTokens).regionBytes,
-    exchange: exchangeShape(spec, config.expertRanks),
+    appBytes: kvPoolShape(model.opened, config.kvBytes, config.blockTokens).regionBytes,
+    exchange: exchangeShape(model.opened, config.expertRanks),
     seat: rankSeat('attention', membership.id, config),
     talksTo: (member: Member) => servesKv(member) || isExpert(member),
     log,

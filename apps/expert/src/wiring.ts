@@ -43,7 +43,7 @@ export async function wire(context: ExpertContext): Promise<Wiring> {
     runDir: config.runDir,
     numericClass: model.numericClass,
     appBytes: 0,
-    exchange: exchangeShape(model.opened.spec, config.expertRanks),
+    exchange: exchangeShape(model.opened, config.expertRanks),
     seat: rankSeat('expert', membership.id, config),
     talksTo: isAttentionOf(config.te, model.registration.name),
     log,

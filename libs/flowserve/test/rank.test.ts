@@ -51,15 +51,23 @@ describe('expertPlacement', () => {
 describe('sizes', () => {
   it('fit blocks and generations into the bytes given', () => {
     const blockBytes = 5 * 16 * (64 + 16) * 4;
-    const shape = kvPoolShape(spec, 1_000_000, 16);
+    const shape = kvPoolShape({ spec, policy: 'fp32' }, 1_000_000, 16);
     expect(shape.numBlocks).toBe(Math.floor((1_000_000 - 64) / (blockBytes + 8)));
     expect(shape.regionBytes).toBeLessThanOrEqual(1_000_000);
     expect(shape.regionBytes).toBeGreaterThanOrEqual(shape.numBlocks * (blockBytes + 8));
-    expect(() => kvPoolShape(spec, 20_000, 16)).toThrow('do not hold a KV block');
+    expect(() => kvPoolShape({ spec, policy: 'fp32' }, 20_000, 16)).toThrow('do not hold a KV block');
+  });
+
+  it('hold more blocks where the cache is INT8', () => {
+    const blockBytes = 5 * 16 * (64 + 4 + 16 * 4);
+    const shape = kvPoolShape({ spec, policy: 'w8a8' }, 1_000_000, 16);
+    expect(shape.numBlocks).toBe(Math.floor((1_000_000 - 64) / (blockBytes + 8)));
   });
 
   it('give every rank the same exchange shape', () => {
-    expect(exchangeShape(spec, 3)).toEqual({ maxTokens: 64, rowBytes: 768, topK: 4, maxLocalExperts: 11 });
+    const shape = { maxTokens: 64, rowBytes: 768, topK: 4, maxLocalExperts: 11 };
+    expect(exchangeShape({ spec, policy: 'fp32' }, 3)).toEqual(shape);
+    expect(exchangeShape({ spec, policy: 'w8a8' }, 3)).toEqual({ ...shape, rowBytes: 208 });
   });
 });
 

@@ -76,9 +76,3 @@ export function toExecutorSpec(spec: ModelSpec): ExecutorSpec {
   const fields = executorFields.map((field) => [field, spec[field]]);
   return Object.fromEntries(fields) as ExecutorSpec;
 }
-
-/** Elements of a position in the KV cache, of one layer: latent and rotated key in MLA, keys and values of all heads in GQA. */
-export function cacheWidth(spec: ModelSpec): number {
-  if (spec.attention === 'mla') return spec.kvLoraRank + spec.qkRopeHeadDim;
-  return spec.numKvHeads * (spec.headDim + spec.vHeadDim);
-}

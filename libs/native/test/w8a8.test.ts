@@ -1,10 +1,11 @@
-// Policy w8a8 against PyTorch with quantised activations. What every policy has to hold (bits in chunks and from an arena) is in
+// Policy w8a8 against PyTorch with quantised activations, experts' outputs and cache. What every policy has to hold (bits in chunks and from an arena) is in
 // families.test.ts; here is what is its own: how close, on every instruction set, and through the loop.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cacheRowBytes } from '@switchyard/model';
 import { describe, expect, test } from 'vitest';
 import { loadNative } from '../src/index.js';
 import { Driver, greedy, type OpenedWeights } from './driver.js';
@@ -50,7 +51,7 @@ async function logitsOn(isa: string, input: object): Promise<{ isa: string; logi
   }
 }
 
-describe.each(['llama/w8a8', 'qwen3-moe/w8a8'])('%s', (fixture) => {
+describe.each(['llama/w8a8', 'qwen3-moe/w8a8', 'deepseek-v3/w8a8'])('%s', (fixture) => {
   const golden = new Golden(fixture);
   const last = golden.prompts.at(-1) as GoldenPrompt;
 
@@ -89,6 +90,8 @@ describe.each(['llama/w8a8', 'qwen3-moe/w8a8'])('%s', (fixture) => {
         const tokensOf = (seqId: bigint) => driver.tokensOf(seqId).map(({ tokenId }) => tokenId);
         const tokens = tokensOf(1n);
         expect(tokensOf(3n)).toEqual(tokens);
+        const { blockBytes, blockTokens } = driver.executor.kvRegion();
+        expect(blockBytes).toBe(model.spec.numLayers * blockTokens * cacheRowBytes(model.spec, 'w8a8'));
         const { logits } = loadNative().evaluate(inputOf(model, [...last.ids, ...tokens]));
         const choices = tokens.map((_, i) => {
           const row = rowOf(logits, last.ids.length - 1 + i, model.spec.vocabSize);

@@ -1,7 +1,8 @@
-// Sizes that all ranks of a system must agree on, or that follow from the model: the KV pool and the A2E/E2A slots.
+// Sizes that all ranks of a system must agree on, or that follow from the model and its policy: the KV pool and the A2E/E2A slots.
 // Used by the wiring of every app that has an XCCL rank.
 import { ServiceError } from '@switchyard/kit';
-import { cacheWidth, type ModelSpec } from '@switchyard/model';
+import { cacheRowBytes, expertRowBytes, type ModelSpec } from '@switchyard/model';
+import type { OpenedModel } from '@switchyard/model-files';
 import type { ExchangeShape } from '@switchyard/native';
 
 export interface KvPoolShape {
@@ -11,16 +12,17 @@ export interface KvPoolShape {
   regionBytes: number;
 }
 
-const fp32Bytes = 4;
+/** What sizes follow from. */
+export type ServedModel = Pick<OpenedModel, 'spec' | 'policy'>;
+
 const generationBytes = 8;
 const alignmentBytes = 64;
 
 /**
- * As many blocks as fit into `kvBytes` with their generations; a block holds `blockTokens` positions of all main layers, each
- * `cacheWidth` fp32 numbers. Throws INVALID_ARGUMENT when not even one sequence of two tokens fits.
+ * As many blocks as fit into `kvBytes` with their generations; a block holds `blockTokens` positions of all main layers. Throws INVALID_ARGUMENT when not even one sequence of two tokens fits.
  */
-export function kvPoolShape(spec: ModelSpec, kvBytes: number, blockTokens: number): KvPoolShape {
-  const blockBytes = spec.numLayers * blockTokens * cacheWidth(spec) * fp32Bytes;
+export function kvPoolShape({ spec, policy }: ServedModel, kvBytes: number, blockTokens: number): KvPoolShape {
+  const blockBytes = spec.numLayers * blockTokens * cacheRowBytes(spec, policy);
   const numBlocks = Math.floor((kvBytes - alignmentBytes) / (blockBytes + generationBytes));
   if (numBlocks < 1) {
     const text = `${kvBytes} bytes do not hold a KV block of ${blockTokens} tokens, which takes ${blockBytes} bytes`;
@@ -38,11 +40,11 @@ export function numFfnUnits(spec: ModelSpec): number {
   return spec.numExperts > 0 ? spec.numExperts : spec.numLayers;
 }
 
-/** A row is one hidden state in fp32. Equal on all ranks that exchange. */
-export function exchangeShape(spec: ModelSpec, numExpertRanks: number): ExchangeShape {
+/** Equal on all ranks that exchange. */
+export function exchangeShape({ spec, policy }: ServedModel, numExpertRanks: number): ExchangeShape {
   return {
     maxTokens: maxExchangeTokens,
-    rowBytes: spec.hiddenSize * fp32Bytes,
+    rowBytes: expertRowBytes(spec, policy),
     topK: spec.numExperts > 0 ? spec.numExpertsPerToken : 1,
     maxLocalExperts: Math.ceil(numFfnUnits(spec) / numExpertRanks),
   };

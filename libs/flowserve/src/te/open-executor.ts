@@ -24,8 +24,8 @@ export interface ExecutorParts {
 
 export function openExecutor(parts: ExecutorParts): InProcessExecutor {
   const { native, model, membership, config, meter, rank, experts } = parts;
-  const { spec, executorSpec, weights, policy } = model.opened;
-  const { numBlocks, blockTokens } = kvPoolShape(spec, config.kvBytes, config.blockTokens);
+  const { executorSpec, weights, policy } = model.opened;
+  const { numBlocks, blockTokens } = kvPoolShape(model.opened, config.kvBytes, config.blockTokens);
   return new InProcessExecutor({
     native,
     executor: {

@@ -7,7 +7,7 @@ import { EXPERT_RANK, type ExpertStart, linkRank, placementOf, SPLIT_THREADS } f
 const { modelPath, cacheDir, runDir }: ExpertStart = JSON.parse(process.argv[2] ?? '');
 const { opened, arena } = await prepareModel(modelPath, cacheDir);
 const { spec, executorSpec: model, weights, policy } = opened;
-const communicator = await linkRank(EXPERT_RANK, runDir, { policy, exchange: exchangeShape(spec, 1), appBytes: 0 });
+const communicator = await linkRank(EXPERT_RANK, runDir, { policy, exchange: exchangeShape(opened, 1), appBytes: 0 });
 const source = { model, weights, arena, policy };
 const server = loadNative().createExpertServer({
   ...source,

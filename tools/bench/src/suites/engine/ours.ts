@@ -13,7 +13,7 @@ import {
   WeightsCache,
 } from '@switchyard/flowserve';
 import type { Logger } from '@switchyard/kit';
-import { cacheWidth } from '@switchyard/model';
+import { cacheRowBytes } from '@switchyard/model';
 import { type OpenedModel, openModel } from '@switchyard/model-files';
 import { type ArenaFile, loadNative } from '@switchyard/native';
 import { ExpertSide, SPLIT_THREADS } from './split.js';
@@ -36,7 +36,6 @@ const BLOCK_TOKENS = 16;
 const SEQUENCES_MAX = 32;
 const KV_TOKENS =
   SEQUENCES_MAX * (DECODE_PROMPT_TOKENS + decodeTokens(SEQUENCES_MAX) + BLOCK_TOKENS) + PREFILL_TOKENS + BLOCK_TOKENS;
-const FP32_BYTES = 4;
 /** For the generations of the blocks. */
 const TABLE_BYTES = 64 << 10;
 const ACK_TIMEOUT_MS = 60_000;
@@ -56,10 +55,10 @@ export async function prepareModel(modelPath: string, cacheDir: string): Promise
 export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): Promise<Engine> {
   const native = loadNative();
   const { opened, arena } = await prepareModel(modelPath, cacheDir);
-  const { spec } = opened;
-  const kvBytes = KV_TOKENS * spec.numLayers * cacheWidth(spec) * FP32_BYTES + TABLE_BYTES;
-  const { numBlocks, blockTokens, regionBytes } = kvPoolShape(spec, kvBytes, BLOCK_TOKENS);
-  const rank = { policy: opened.policy, exchange: exchangeShape(spec, 1), appBytes: regionBytes };
+  const { spec, policy } = opened;
+  const kvBytes = KV_TOKENS * spec.numLayers * cacheRowBytes(spec, policy) + TABLE_BYTES;
+  const { numBlocks, blockTokens, regionBytes } = kvPoolShape(opened, kvBytes, BLOCK_TOKENS);
+  const rank = { policy, exchange: exchangeShape(opened, 1), appBytes: regionBytes };
   const experts = isSplit ? await ExpertSide.start({ modelPath, cacheDir, spec, ...rank }) : null;
   const executor = new InProcessExecutor({
     native,
