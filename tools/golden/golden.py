@@ -51,6 +51,8 @@ class GoldenMaker:
         self.model = reference.load(directory, config, torch.float32)
         self.exact = reference.load(directory, config, torch.float64)
         self.bf16 = reference.load(directory, config, torch.bfloat16) if variant.bf16_golden else None
+        for model in filter(None, (self.model, self.exact, self.bf16)):
+            scheme.prepare(model)
         has_mtp = config.get("num_nextn_predict_layers", 0) > 0
         self.mtp = MtpLayer(directory, config, weights, torch.float32) if has_mtp else None
         self.rows: dict[str, torch.Tensor] = {}

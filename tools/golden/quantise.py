@@ -14,7 +14,8 @@ NOT_QUANTISED = ("lm_head.weight", "embed_tokens.weight", "mlp.gate.weight", "sh
 
 @dataclass(frozen=True)
 class Scheme:
-    """quantise and dequantise map a checkpoint's tensors; `activations` opens a context in which the golden is computed.
+    """quantise and dequantise map a checkpoint's tensors; `activations` opens a context in which the golden is computed by models that
+    `prepare` has seen.
 
     error: how far, in parts of the range of the logits, fp32 may be from fp64; a rounding that falls otherwise shows in int8.
     """
@@ -22,6 +23,7 @@ class Scheme:
     quantise: Callable[[Weights], Weights]
     dequantise: Callable[[Weights], Weights]
     activations: Callable[[Weights], AbstractContextManager]
+    prepare: Callable[[torch.nn.Module], None] = lambda model: None
     notes: tuple[str, ...] = ()
     error: float = 1e-5
 
@@ -90,20 +92,47 @@ def fake_quantise(x: torch.Tensor) -> torch.Tensor:
     return values * (amax / 127)
 
 
+def shapes_of(weights: Weights, is_chosen: Callable[[str], bool]) -> set[tuple[int, ...]]:
+    """Shapes of the matrices with these names. Raises ValueError if another matrix has one of them too."""
+    chosen = {tuple(t.shape) for n, t in weights.items() if t.dim() == 2 and is_chosen(n)}
+    shared = chosen & {tuple(t.shape) for n, t in weights.items() if t.dim() == 2 and not is_chosen(n)}
+    if shared:
+        raise ValueError(f"shapes {shared} belong to several kinds of weights")
+    return chosen
+
+
 class QuantisedActivations(TorchFunctionMode):
-    """Quantises what enters a linear layer, except the layers whose weights are not quantised: output layer and routers."""
+    """Quantises what enters a linear layer, except the layers whose weights are not quantised (output layer and routers) and kv_b_proj,
+    which reads the cache; and what leaves routed experts, or the FFNs of a dense model."""
 
     def __init__(self, weights: Weights) -> None:
         super().__init__()
-        self.full_shapes = {tuple(t.shape) for n, t in weights.items() if t.dim() == 2 and not is_quantised(n, t)}
-        shared = self.full_shapes & {tuple(t.shape) for n, t in weights.items() if is_quantised(n, t)}
-        if shared:
-            raise ValueError(f"shapes {shared} belong to quantised and to other weights")
+        unit = ".mlp.experts." if any(".mlp.experts." in n for n in weights) else ".mlp."
+        self.full_shapes = shapes_of(weights, lambda n: n.endswith((*NOT_QUANTISED, "kv_b_proj.weight")))
+        self.unit_shapes = shapes_of(weights, lambda n: unit in n and n.endswith("down_proj.weight"))
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        if function is functional.linear and tuple(args[1].shape) not in self.full_shapes:
+        if function is not functional.linear:
+            return function(*args, **(kwargs or {}))
+        shape = tuple(args[1].shape)
+        if shape not in self.full_shapes:
             args = (fake_quantise(args[0]), *args[1:])
-        return function(*args, **(kwargs or {}))
+        y = function(*args, **(kwargs or {}))
+        return fake_quantise(y) if shape in self.unit_shapes else y
+
+
+def quantise_cache(model: torch.nn.Module) -> None:
+    """Latents and the values of each head go through int8 on their way into the cache; keys, or their rotated part, do not."""
+
+    def quantise_values(module: torch.nn.Module, _, values: torch.Tensor) -> torch.Tensor:
+        heads = values.unflatten(-1, (model.config.num_key_value_heads, -1))
+        return fake_quantise(heads).flatten(-2)
+
+    for name, module in model.named_modules():
+        if name.endswith("self_attn.v_proj"):
+            module.register_forward_hook(quantise_values)
+        elif name.endswith("self_attn.kv_a_layernorm"):
+            module.register_forward_hook(lambda module, _, latent: fake_quantise(latent))
 
 
 def same(weights: Weights) -> Weights:
@@ -117,7 +146,7 @@ def plain_activations(_: Weights) -> AbstractContextManager:
 def widened(scaling: Scaling, what: str) -> Scheme:
     """A scheme whose golden multiplies the dequantised weights with activations as they are."""
     notes = (f"weights dequantised to fp32 (value * weight{scaling.ending} {what}); activations are not quantised",)
-    return Scheme(scaling.quantise, scaling.dequantise, plain_activations, notes)
+    return Scheme(scaling.quantise, scaling.dequantise, plain_activations, notes=notes)
 
 
 INT8_ROWS = Scaling(torch.int8, (1, None), "_scale")
@@ -132,10 +161,12 @@ SCHEMES = {
         INT8_ROWS.quantise,
         INT8_ROWS.dequantise,
         QuantisedActivations,
+        quantise_cache,
         (
             "weights dequantised to fp32 (value * weight_scale of its row)",
             "inputs of quantised layers go through int8, each token by its own scale amax / 127: x * (127 / amax), ties to even",
-            "output layer and routers are not quantised",
+            "so do outputs of routed experts or of a dense model's FFNs, latents, and values, each head by its own scale",
+            "output layer and routers are not quantised, nor is what kv_b_proj reads but by that",
         ),
         error=2e-2,
     ),

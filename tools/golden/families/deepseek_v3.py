@@ -1,6 +1,6 @@
 """DeepSeek-V3/R1: MLA with a low-rank query, sigmoid router limited by groups with correction bias, MTP layer."""
 import layers
-from variant import SMALL_VOCABULARY, VOCABULARY, Variant
+from variant import SMALL_VOCABULARY, VOCABULARY, W8A8_CONFIG, Variant
 
 BASE = {
     "architectures": ["DeepseekV3ForCausalLM"],
@@ -60,6 +60,13 @@ FP8 = BASE | {
 
 FP8_BLOCKS = FP8 | {"quantization_config": FP8["quantization_config"] | {"weight_block_size": [64, 96]}}
 
+W8A8 = BASE | {
+    "vocab_size": SMALL_VOCABULARY,
+    "n_shared_experts": 2,
+    "num_nextn_predict_layers": 0,
+    "quantization_config": W8A8_CONFIG,
+}
+
 OPTIONS = BASE | {
     "vocab_size": SMALL_VOCABULARY,
     "hidden_size": 26,
@@ -81,4 +88,5 @@ VARIANTS = [
     Variant("deepseek-v3/options", OPTIONS, layers.deepseek),
     Variant("deepseek-v3/fp8", FP8, layers.deepseek, quantisation="fp8"),
     Variant("deepseek-v3/fp8-blocks", FP8_BLOCKS, layers.deepseek, quantisation="fp8-blocks"),
+    Variant("deepseek-v3/w8a8", W8A8, layers.deepseek, quantisation="w8a8"),
 ]
