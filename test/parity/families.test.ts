@@ -1,4 +1,4 @@
-// One answer in every topology for every family, and for one in policy w8a8; of dense ones, the FFNs are what the expert ranks run. The reference is colocated,
+// One answer in every topology for every family, and for both kinds of attention in policy w8a8; of dense ones, the FFNs are what the expert ranks run. The reference is colocated,
 // whole, alone.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ console.info(`parity of families: TEST_SEED=${SEED}`);
 
 afterAll(() => rmSync(dir, { recursive: true }));
 
-describe.each([...FAMILIES, 'qwen3-moe/w8a8'])('%s', (fixture) => {
+describe.each([...FAMILIES, 'qwen3-moe/w8a8', 'deepseek-v3/w8a8'])('%s', (fixture) => {
   const name = fixture.replace('/', '-');
   const model = fixtureModel(dir, fixture, name);
   const prompts = GOLDEN.map(({ ids }) => ({ ids: ids.map((id) => id % NUM_TOKENIZER_IDS) }));
