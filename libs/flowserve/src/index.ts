@@ -31,7 +31,7 @@ export {
   servesKvOf,
 } from './rank/runtime.js';
 export { rankSeat } from './rank/seat.js';
-export { exchangeShape, type KvPoolShape, kvPoolShape, numFfnUnits, type ServedModel } from './rank/sizes.js';
+export { exchangeShape, type KvPoolShape, kvPoolShape, numFfnUnits } from './rank/sizes.js';
 export { ActiveCalls } from './tasks/active-calls.js';
 export { DecodeTaskService, type DpGroups } from './tasks/decode-service.js';
 export { PrefillTaskService } from './tasks/prefill-service.js';

@@ -13,7 +13,7 @@ export interface KvPoolShape {
 }
 
 /** What sizes follow from. */
-export type ServedModel = Pick<OpenedModel, 'spec' | 'policy'>;
+export type SizedModel = Pick<OpenedModel, 'spec' | 'policy'>;
 
 const generationBytes = 8;
 const alignmentBytes = 64;
@@ -21,7 +21,7 @@ const alignmentBytes = 64;
 /**
  * As many blocks as fit into `kvBytes` with their generations; a block holds `blockTokens` positions of all main layers. Throws INVALID_ARGUMENT when not even one sequence of two tokens fits.
  */
-export function kvPoolShape({ spec, policy }: ServedModel, kvBytes: number, blockTokens: number): KvPoolShape {
+export function kvPoolShape({ spec, policy }: SizedModel, kvBytes: number, blockTokens: number): KvPoolShape {
   const blockBytes = spec.numLayers * blockTokens * cacheRowBytes(spec, policy);
   const numBlocks = Math.floor((kvBytes - alignmentBytes) / (blockBytes + generationBytes));
   if (numBlocks < 1) {
@@ -41,7 +41,7 @@ export function numFfnUnits(spec: ModelSpec): number {
 }
 
 /** Equal on all ranks that exchange. */
-export function exchangeShape({ spec, policy }: ServedModel, numExpertRanks: number): ExchangeShape {
+export function exchangeShape({ spec, policy }: SizedModel, numExpertRanks: number): ExchangeShape {
   return {
     maxTokens: maxExchangeTokens,
     rowBytes: expertRowBytes(spec, policy),
