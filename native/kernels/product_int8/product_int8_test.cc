@@ -182,4 +182,23 @@ TEST(a_range_of_groups_is_a_product_of_its_own) {
   }
 }
 
+TEST(rows_that_came_as_int8_are_the_activations_made_here) {
+  Random random(test::seed());
+  for (const int num_columns : {1, 7, 30, 64}) {
+    Case c(3, num_columns, 4);
+    c.fill(random);
+    Int8Activations made, came;
+    made.quantize(c.x.data(), num_columns, num_columns, 4);
+    came.resize(num_columns, 4);
+    std::vector<std::byte> row(int8_row_bytes(num_columns));
+    for (int t = 0; t < 4; ++t) {
+      store_int8_row(quantize_kernels(), &c.x[t * num_columns], num_columns, row.data());
+      came.set_row(t, row.data());
+      CHECK(came.rows()[t].scale == made.rows()[t].scale && came.rows()[t].sum == made.rows()[t].sum);
+    }
+    const size_t num_bytes = 4 * int8_num_quads(num_columns) * kInt8QuadColumns;
+    CHECK(std::memcmp(came.values(), made.values(), num_bytes) == 0);
+  }
+}
+
 }  // namespace
