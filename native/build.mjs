@@ -2,9 +2,9 @@
 // Called by `npm run build -w native` (nx target build). Output: build/<variant>/{switchyard.node,native_tests}.
 // Usage: node build.mjs [--variant release|asan|tsan|fuzz] [--tests-only] [--bench] [--soak] [--layers base,xccl]
 //
-// A file's role and flags follow from its name: *_avx2.cc, *_avx512.cc and *_avx512vnni.cc get that instruction set (and nothing else does),
-// *_test.cc goes into native_tests, *_bench.cc into native_bench (only with --bench), *_soak.cc into native_soak (only with
-// --soak), addon/*.cc into switchyard.node, everything else into all of them. --layers takes some layers, or folders of them, and
+// A file's role and flags follow from its name: *_avx2.cc, *_avx512.cc, *_avx512vnni.cc and *_avx512bf16.cc get that instruction set (and
+// nothing else does), *_test.cc goes into native_tests, *_bench.cc into native_bench (only with --bench), *_soak.cc into native_soak (only
+// with --soak), addon/*.cc into switchyard.node, everything else into all of them. --layers takes some layers, or folders of them, and
 // leaves out the others and the addon: quicker while working on one. --variant fuzz needs clang and makes one program of each
 // fuzz_*.cc and nothing else.
 import { spawn } from 'node:child_process';
@@ -54,6 +54,7 @@ const isaFlags = [
   [/_avx2\.cc$/, ['-mavx2', '-mfma', '-mf16c']],
   [/_avx512\.cc$/, avx512Flags],
   [/_avx512vnni\.cc$/, [...avx512Flags, '-mavx512vnni']],
+  [/_avx512bf16\.cc$/, [...avx512Flags, '-mavx512bf16']],
 ];
 
 function parseArgs(argv) {

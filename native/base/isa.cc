@@ -12,7 +12,7 @@
 namespace switchyard {
 namespace {
 
-constexpr Isa kAll[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni};
+constexpr Isa kAll[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16};
 
 #if defined(__x86_64__)
 uint64_t read_xcr0() {
@@ -20,6 +20,11 @@ uint64_t read_xcr0() {
   uint32_t high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (uint64_t{high} << 32) | low;
+}
+
+bool is_intel() {
+  uint32_t a, b, c, d;
+  return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && d == signature_INTEL_edx;
 }
 
 std::vector<Isa> detect() {
@@ -36,7 +41,11 @@ std::vector<Isa> detect() {
   const uint32_t needed = bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ;
   if ((b & needed) != needed || (xcr0 & kZmm) != kZmm) return isas;
   isas.push_back(Isa::kAvx512);
-  if (c & bit_AVX512VNNI) isas.push_back(Isa::kAvx512Vnni);
+  if (!(c & bit_AVX512VNNI)) return isas;
+  isas.push_back(Isa::kAvx512Vnni);
+  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & bit_AVX512BF16)) return isas;
+  // Intel's cores take two cycles for a vdpbf16ps, and do two fma in one.
+  isas.insert(is_intel() ? isas.end() - 1 : isas.end(), Isa::kAvx512Bf16);
   return isas;
 }
 #else
@@ -61,6 +70,8 @@ const char* isa_name(Isa isa) {
       return "avx512";
     case Isa::kAvx512Vnni:
       return "avx512vnni";
+    case Isa::kAvx512Bf16:
+      return "avx512bf16";
   }
   return "unknown";
 }

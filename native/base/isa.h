@@ -2,6 +2,9 @@
 // SWITCHYARD_ISA forces one; a name that is unknown or not available is an error, never a silent fallback.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -9,10 +12,13 @@
 
 namespace switchyard {
 
-/// In ascending speed.
-enum class Isa : uint8_t { kScalar, kAvx2, kAvx512, kAvx512Vnni };
+/// Each with all that those before it have.
+enum class Isa : uint8_t { kScalar, kAvx2, kAvx512, kAvx512Vnni, kAvx512Bf16 };
 
 const char* isa_name(Isa isa);
+
+/// Row of a table that ends with AVX-512, for operations to which its extensions add nothing.
+constexpr size_t row_up_to_avx512(Isa isa) { return static_cast<size_t>(std::min(isa, Isa::kAvx512)); }
 
 /// Slowest first; never empty.
 std::span<const Isa> available_isas();

@@ -10,12 +10,11 @@ constexpr QuantizeKernels kTables[] = {
     {Isa::kScalar, quantize_f32_ref, quantize_bf16_ref, round_bf16_ref},
     {Isa::kAvx2, quantize_f32_avx2, quantize_bf16_avx2, round_bf16_avx2},
     {Isa::kAvx512, quantize_f32_avx512, quantize_bf16_avx512, round_bf16_avx512},
-    {Isa::kAvx512Vnni, quantize_f32_avx512, quantize_bf16_avx512, round_bf16_avx512},
 };
 
 }  // namespace
 
-const QuantizeKernels& quantize_kernels_of(Isa isa) { return kTables[static_cast<size_t>(isa)]; }
+const QuantizeKernels& quantize_kernels_of(Isa isa) { return kTables[row_up_to_avx512(isa)]; }
 
 const QuantizeKernels& quantize_kernels() {
   static const QuantizeKernels& table = quantize_kernels_of(available_isas().back());

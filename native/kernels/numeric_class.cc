@@ -87,6 +87,19 @@ void hash_dense_operations(const KernelTable& table, Fnv* hash) {
   hash->add(std::vector<float>{softmax.max, softmax.sum});
 }
 
+void hash_bf16_product(const KernelTable& table, Fnv* hash) {
+  constexpr int kRows = 37, kColumns = 72, kTokens = 7, kSlices = 4;
+  std::vector<uint16_t> weights;
+  for (const float w : noise(11, kRows * kColumns)) weights.push_back(float_to_bf16(w));
+  PackedMatrix w(kRows, kColumns, PackedType::kBf16Pairs);
+  w.set_rows(0, kRows, weights.data(), Dtype::kBf16, kColumns, 1);
+  Bf16Activations x;
+  x.round(noise(12, kTokens * kColumns).data(), kColumns, kColumns, kTokens);
+  std::vector<float> y(kTokens * kRows);
+  table.product_bf16({w.data(), kRows, bf16_num_pairs(kColumns), kSlices, x.pairs(), y.data(), kRows, kTokens});
+  hash->add(y);
+}
+
 void hash_int8_product(const KernelTable& table, Fnv* hash) {
   constexpr int kRows = 37, kColumns = 71, kTokens = 7;
   std::vector<int8_t> weights(kRows * kColumns);
@@ -167,6 +180,7 @@ void hash_scalar_operations(Fnv* hash) {
 std::string numeric_class(const std::string& policy) {
   Fnv hash;
   hash_dense_operations(kernels(), &hash);
+  hash_bf16_product(kernels(), &hash);
   hash_int8_product(kernels(), &hash);
   for (const bool is_int8 : {false, true}) hash_attention(kernels(), is_int8, &hash);
   hash_scalar_operations(&hash);

@@ -9,6 +9,7 @@
 #include "kernels/attention/paged_attention.h"
 #include "kernels/combine/combine.h"
 #include "kernels/product/product.h"
+#include "kernels/product_bf16/product_bf16.h"
 #include "kernels/product_int8/product_int8.h"
 #include "kernels/rmsnorm/rmsnorm.h"
 #include "kernels/softmax/softmax_sum.h"
@@ -18,6 +19,7 @@ namespace switchyard {
 struct KernelTable {
   Isa isa;
   void (*product)(const ProductArgs&);
+  void (*product_bf16)(const Bf16ProductArgs&);
   void (*product_int8)(const Int8ProductArgs&);
   void (*rmsnorm)(const RmsNormArgs&);
   void (*silu_mul)(const SiluMulArgs&);

@@ -20,6 +20,11 @@ struct Lanes {
   static Lanes load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
   static Lanes load(const uint16_t* bf16) { return {widen(bf16), widen(bf16 + 8)}; }
   static Lanes load(const int8_t* p) { return {widen(p), widen(p + 8)}; }
+  /// bf16 numbers of which the low, or the high, halves of sixteen words are the bits.
+  static Lanes load_low(const uint32_t* words) { return {low_half(load(words)), low_half(load(words + 8))}; }
+  static Lanes load_high(const uint32_t* words) { return {high_half(load(words)), high_half(load(words + 8))}; }
+  static Lanes broadcast_low(uint32_t word) { return both(low_half(broadcast(word))); }
+  static Lanes broadcast_high(uint32_t word) { return both(high_half(broadcast(word))); }
   /// First n lanes from p, +0 in the rest; reads nothing beyond p[n - 1].
   static Lanes load_first(const float* p, int n) {
     return {_mm256_maskload_ps(p, mask(n)), _mm256_maskload_ps(p + 8, mask(n - 8))};
@@ -86,6 +91,13 @@ struct Lanes {
   }
   static __m256 widen(const int8_t* p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+  }
+  static Lanes both(__m256 half) { return {half, half}; }
+  static __m256i broadcast(uint32_t word) { return _mm256_set1_epi32(static_cast<int>(word)); }
+  static __m256i load(const uint32_t* words) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words)); }
+  static __m256 low_half(__m256i words) { return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16)); }
+  static __m256 high_half(__m256i words) {
+    return _mm256_castsi256_ps(_mm256_and_si256(words, broadcast(0xffff0000u)));
   }
   static __m256i mask(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

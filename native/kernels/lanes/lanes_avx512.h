@@ -1,4 +1,4 @@
-// Sixteen fp32 lanes in one AVX-512 register; the twin of lanes_avx2.h, member by member, for *_avx512.cc and *_avx512vnni.cc only.
+// Sixteen fp32 lanes in one AVX-512 register; the twin of lanes_avx2.h, member by member, for *_avx512*.cc only.
 #pragma once
 
 #include <immintrin.h>
@@ -19,6 +19,10 @@ struct Lanes {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
   }
   static Lanes load(const int8_t* p) { return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static Lanes load_low(const uint32_t* words) { return low_half(_mm512_loadu_si512(words)); }
+  static Lanes load_high(const uint32_t* words) { return high_half(_mm512_loadu_si512(words)); }
+  static Lanes broadcast_low(uint32_t word) { return low_half(broadcast(word)); }
+  static Lanes broadcast_high(uint32_t word) { return high_half(broadcast(word)); }
   static Lanes load_first(const float* p, int n) { return {_mm512_maskz_loadu_ps(mask(n), p)}; }
   static Lanes load_first(const int8_t* p, int n) { return widen(_mm_maskz_loadu_epi8(mask(n), p)); }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
@@ -52,6 +56,11 @@ struct Lanes {
 
  private:
   static Lanes widen(__m128i bytes) { return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))}; }
+  static __m512i broadcast(uint32_t word) { return _mm512_set1_epi32(static_cast<int>(word)); }
+  static Lanes low_half(__m512i words) { return {_mm512_castsi512_ps(_mm512_slli_epi32(words, 16))}; }
+  static Lanes high_half(__m512i words) {
+    return {_mm512_castsi512_ps(_mm512_and_si512(words, broadcast(0xffff0000u)))};
+  }
   static __mmask16 mask(int n) { return static_cast<__mmask16>(n >= 16 ? 0xffffu : n <= 0 ? 0u : (1u << n) - 1u); }
 };
 

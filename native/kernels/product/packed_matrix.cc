@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/product/product.h"
+#include "kernels/product_bf16/product_bf16.h"
 #include "kernels/product_int8/product_int8.h"
 #include "kernels/registry.h"
 
@@ -14,8 +15,6 @@ namespace switchyard {
 namespace {
 
 static_assert(kInt8GroupRows == kGroupRows);
-
-constexpr size_t kQuadBytes = kGroupRows * kInt8QuadColumns;
 
 constexpr size_t kAlignment = 64;
 constexpr uint64_t kBytesMax = uint64_t{1} << 48;
@@ -38,33 +37,39 @@ std::shared_ptr<std::byte> allocate(size_t num_bytes) {
   return {data, [](std::byte* own) { std::free(own); }};
 }
 
-/// Rows [first_row, first_row + num_rows) into groups of 16. A group's columns are written in the order in which they lie, while its
-/// rows are read side by side. `convert` takes an element of the source to one of the target.
-template <class Source, class Target, class Convert>
+/// Rows [first_row, first_row + num_rows) into groups of 16, `[group][step][16][StepColumns]`. A group's columns are written in the order in
+/// which they lie, while its rows are read side by side. `convert` takes an element of the source to one of the target.
+template <int StepColumns, class Source, class Target, class Convert>
 void pack_rows(const Source* source, size_t row_stride, size_t column_stride, int first_row, int num_rows,
                int num_columns, Target* groups, Convert convert) {
+  constexpr size_t kStepSize = kGroupRows * StepColumns;
+  const size_t num_steps = (num_columns + StepColumns - 1) / StepColumns;
   for (int row = 0; row < num_rows;) {
     const int lane = (first_row + row) % kGroupRows;
     const int num_lanes = std::min(kGroupRows - lane, num_rows - row);
-    Target* target = groups + static_cast<size_t>((first_row + row) / kGroupRows) * num_columns * kGroupRows + lane;
+    Target* target = groups + (first_row + row) / kGroupRows * num_steps * kStepSize + lane * StepColumns;
     const Source* first = source + row * row_stride;
     for (int k = 0; k < num_columns; ++k) {
-      for (int i = 0; i < num_lanes; ++i) target[i] = convert(first[i * row_stride + k * column_stride]);
-      target += kGroupRows;
+      Target* step = target + k / StepColumns * kStepSize + k % StepColumns;
+      for (int i = 0; i < num_lanes; ++i) step[i * StepColumns] = convert(first[i * row_stride + k * column_stride]);
     }
     row += num_lanes;
   }
 }
 
-/// The same for INT8, where four neighbouring columns of a row lie together.
-void pack_int8_rows(const int8_t* source, int first_row, int num_rows, int num_columns, uint8_t* groups) {
-  for (int row = first_row; row < first_row + num_rows; ++row) {
-    uint8_t* target = groups + row / kGroupRows * int8_num_quads(num_columns) * kQuadBytes;
-    target += row % kGroupRows * kInt8QuadColumns;
-    for (int k = 0; k < num_columns; ++k) {
-      target[k / kInt8QuadColumns * kQuadBytes + k % kInt8QuadColumns] = static_cast<uint8_t>(*source++ + kInt8Zero);
-    }
+/// Bytes of a row's columns.
+uint64_t columns_bytes(uint64_t num_columns, PackedType type) {
+  switch (type) {
+    case PackedType::kF32:
+      return num_columns * sizeof(float);
+    case PackedType::kBf16:
+      return num_columns * sizeof(uint16_t);
+    case PackedType::kBf16Pairs:
+      return (num_columns + 1) / 2 * sizeof(uint32_t);
+    case PackedType::kInt8:
+      return (num_columns + kInt8QuadColumns - 1) / kInt8QuadColumns * kInt8QuadColumns;
   }
+  return 0;
 }
 
 }  // namespace
@@ -72,10 +77,7 @@ void pack_int8_rows(const int8_t* source, int first_row, int num_rows, int num_c
 uint64_t packed_bytes(uint64_t num_rows, uint64_t num_columns, PackedType type) {
   if (num_rows == 0 || num_columns == 0 || num_rows > kBytesMax || num_columns > kBytesMax) return 0;
   const uint64_t rows = (num_rows + kGroupRows - 1) / kGroupRows * kGroupRows;
-  const bool is_int8 = type == PackedType::kInt8;
-  const uint64_t quads_bytes = (num_columns + kInt8QuadColumns - 1) / kInt8QuadColumns * kInt8QuadColumns;
-  const uint64_t row_bytes =
-      is_int8 ? quads_bytes + sizeof(float) : num_columns * (type == PackedType::kBf16 ? 2 : sizeof(float));
+  const uint64_t row_bytes = columns_bytes(num_columns, type) + (type == PackedType::kInt8 ? sizeof(float) : 0);
   return rows > kBytesMax / row_bytes ? 0 : rows * row_bytes;
 }
 
@@ -92,54 +94,73 @@ PackedMatrix::PackedMatrix(int num_rows, int num_columns, PackedType type, std::
 
 void PackedMatrix::set_rows(int first_row, int num_rows, const void* data, Dtype dtype, size_t row_stride,
                             size_t column_stride) {
-  const bool is_bf16 = type_ == PackedType::kBf16;
+  const bool is_bf16 = type_ == PackedType::kBf16 || type_ == PackedType::kBf16Pairs;
   const bool is_of_type = is_bf16 ? dtype == Dtype::kBf16 : type_ == PackedType::kF32;
   if (!own_ || first_row < 0 || first_row + num_rows > num_rows_ || !is_of_type) std::abort();
-  const auto pack = [&]<class Source, class Target>(const Source* source, Target* target, auto convert) {
-    pack_rows(source, row_stride, column_stride, first_row, num_rows, num_columns_, target, convert);
+  const auto pack = [&]<int StepColumns = 1>(const auto* source, auto* target, auto convert) {
+    pack_rows<StepColumns>(source, row_stride, column_stride, first_row, num_rows, num_columns_, target, convert);
   };
+  const auto same = [](auto value) { return value; };
   const auto* halves = static_cast<const uint16_t*>(data);
+  auto* own_halves = reinterpret_cast<uint16_t*>(own_);
   auto* floats = reinterpret_cast<float*>(own_);
-  if (is_bf16) {
-    pack(halves, reinterpret_cast<uint16_t*>(own_), [](uint16_t bits) { return bits; });
+  if (type_ == PackedType::kBf16Pairs) {
+    pack.operator()<2>(halves, own_halves, same);
+  } else if (is_bf16) {
+    pack(halves, own_halves, same);
   } else if (dtype == Dtype::kBf16) {
     pack(halves, floats, bf16_to_float);
   } else if (dtype == Dtype::kF16) {
     pack(halves, floats, fp16_to_float);
   } else {
-    pack(static_cast<const float*>(data), floats, [](float value) { return value; });
+    pack(static_cast<const float*>(data), floats, same);
   }
 }
 
 void PackedMatrix::set_int8_rows(int first_row, int num_rows, const int8_t* data, const float* scales) {
   if (!own_ || first_row < 0 || first_row + num_rows > num_rows_ || type_ != PackedType::kInt8) std::abort();
-  pack_int8_rows(data, first_row, num_rows, num_columns_, reinterpret_cast<uint8_t*>(own_));
+  pack_rows<kInt8QuadColumns>(data, num_columns_, 1, first_row, num_rows, num_columns_,
+                              reinterpret_cast<uint8_t*>(own_),
+                              [](int8_t q) { return static_cast<uint8_t>(q + kInt8Zero); });
   std::memcpy(own_ + scales_offset() + first_row * sizeof(float), scales, num_rows * sizeof(float));
 }
 
 ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens) {
-  if (w.type() != PackedType::kInt8) return {x, x_stride, num_tokens, nullptr};
-  static thread_local Int8Activations activations;
-  activations.quantize(x, x_stride, w.num_columns(), num_tokens);
-  return {x, x_stride, num_tokens, &activations};
+  static thread_local Int8Activations int8;
+  static thread_local Bf16Activations bf16;
+  ProductInput input{x, x_stride, num_tokens, nullptr, nullptr};
+  if (w.type() == PackedType::kInt8) {
+    int8.quantize(x, x_stride, w.num_columns(), num_tokens);
+    input.int8 = &int8;
+  } else if (w.type() == PackedType::kBf16Pairs) {
+    bf16.round(x, x_stride, w.num_columns(), num_tokens);
+    input.bf16 = &bf16;
+  }
+  return input;
 }
 
 void product_groups(const PackedMatrix& w, int first_group, int num_groups, const ProductInput& input, float* y,
                     size_t y_stride, int num_slices) {
   const int first_row = first_group * kGroupRows;
   const int num_rows = std::min(num_groups * kGroupRows, w.num_rows() - first_row);
-  const auto* data = static_cast<const std::byte*>(w.data());
-  if (w.type() == PackedType::kInt8) {
-    const size_t num_quads = int8_num_quads(w.num_columns());
-    kernels().product_int8({reinterpret_cast<const uint8_t*>(data) + num_quads * kQuadBytes * first_group,
-                            w.scales() + first_row, num_rows, num_quads, input.int8->values(), input.int8->rows(),
-                            y + first_row, y_stride, input.num_tokens});
-    return;
+  const auto* weights = static_cast<const std::byte*>(w.data()) + first_row * columns_bytes(w.num_columns(), w.type());
+  y += first_row;
+  switch (w.type()) {
+    case PackedType::kInt8:
+      return kernels().product_int8({reinterpret_cast<const uint8_t*>(weights), w.scales() + first_row, num_rows,
+                                     int8_num_quads(w.num_columns()), input.int8->values(), input.int8->rows(), y,
+                                     y_stride, input.num_tokens});
+    case PackedType::kBf16Pairs: {
+      const bool ends_between_pairs = w.num_columns() % (2 * num_slices) == 0;
+      return kernels().product_bf16({weights, num_rows, bf16_num_pairs(w.num_columns()),
+                                     ends_between_pairs ? num_slices : 1, input.bf16->pairs(), y, y_stride,
+                                     input.num_tokens});
+    }
+    case PackedType::kF32:
+    case PackedType::kBf16:
+      return kernels().product({weights, w.type() == PackedType::kBf16, num_rows, w.num_columns(), num_slices, input.x,
+                                input.x_stride, y, y_stride, input.num_tokens});
   }
-  const bool is_bf16 = w.type() == PackedType::kBf16;
-  const size_t first_byte = static_cast<size_t>(first_row) * w.num_columns() * (is_bf16 ? 2 : 4);
-  kernels().product({data + first_byte, is_bf16, num_rows, w.num_columns(), num_slices, input.x, input.x_stride,
-                     y + first_row, y_stride, input.num_tokens});
 }
 
 void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,

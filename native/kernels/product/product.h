@@ -1,4 +1,5 @@
-// Matrix products with packed weights (docs/numerics.md, "Products"): y[t][o] = sum_k W[o][k] * x[t][k]. INT8 weights go to product_int8.
+// Matrix products with packed weights (docs/numerics.md, "Products"): y[t][o] = sum_k W[o][k] * x[t][k]. INT8 weights go to product_int8,
+// pairs of bf16 ones to product_bf16.
 // Called by every block of the executor. A result's bits depend neither on num_tokens nor on the instruction set.
 #pragma once
 
@@ -10,18 +11,20 @@
 
 namespace switchyard {
 
+class Bf16Activations;
 class Int8Activations;
 
 inline constexpr int kGroupRows = 16;
 inline constexpr int kMaxSlices = 8;
 
-enum class PackedType : uint8_t { kF32, kBf16, kInt8 };
+/// kBf16 is widened to fp32 in the product; kBf16Pairs makes bf16 of the activations, too.
+enum class PackedType : uint8_t { kF32, kBf16, kInt8, kBf16Pairs };
 
 /// Bytes of a packed matrix; 0 for one without rows or columns, or of more than 2^48 bytes.
 uint64_t packed_bytes(uint64_t num_rows, uint64_t num_columns, PackedType type);
 
-/// Weights in groups of 16 output rows. fp32 and bf16 (when the source is bf16): `[group][k][16]`, zero in lanes beyond num_rows. INT8: as
-/// product_int8.h has them, and behind all of them their scales, `[group][16]`. Copies share their weights.
+/// Weights in groups of 16 output rows, zero in lanes beyond num_rows. fp32 and bf16: `[group][k][16]`. Pairs: as product_bf16.h has them.
+/// INT8: as product_int8.h has them, and behind all of them their scales, `[group][16]`. Copies share their weights.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
@@ -33,7 +36,7 @@ class PackedMatrix {
   PackedMatrix(int num_rows, int num_columns, PackedType type, std::shared_ptr<const std::byte> data);
 
   /// Packs `num_rows` rows into rows first_row..; element (i, k) is data[i * row_stride + k * column_stride] of type dtype.
-  /// A bf16 matrix takes bf16 data only, an INT8 one none.
+  /// A bf16 matrix of either type takes bf16 data only, an INT8 one none.
   void set_rows(int first_row, int num_rows, const void* data, Dtype dtype, size_t row_stride, size_t column_stride);
 
   /// Packs rows of an INT8 matrix: data [num_rows][num_columns], scales [num_rows].
@@ -76,15 +79,24 @@ void product_ref(const ProductArgs& args);
 void product_avx2(const ProductArgs& args);
 void product_avx512(const ProductArgs& args);
 
-/// The input of a product, ready for its weights: x as it is, or made INT8.
+/// tree() of docs/numerics.md with +, for the references.
+inline float slice_tree_sum(const float* values, int count) {
+  if (count == 1) return values[0];
+  int left = 1;
+  while (left * 2 < count) left *= 2;
+  return slice_tree_sum(values, left) + slice_tree_sum(values + left, count - left);
+}
+
+/// The input of a product, ready for its weights: x as it is, made INT8, or bf16.
 struct ProductInput {
   const float* x;  // [num_tokens][num_columns], rows x_stride apart; INT8 weights do not read it
   size_t x_stride;
   int num_tokens;
   const Int8Activations* int8;  // null but for INT8 weights
+  const Bf16Activations* bf16;  // null but for pairs of bf16 weights
 };
 
-/// INT8 rows lie in memory that the calling thread keeps: they last until its next call.
+/// Narrow rows lie in memory that the calling thread keeps: they last until its next call.
 ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens);
 
 /// The outputs of groups [first_group, first_group + num_groups) alone: what one of several threads does of a product. y is where the
@@ -92,7 +104,8 @@ ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_strid
 void product_groups(const PackedMatrix& w, int first_group, int num_groups, const ProductInput& input, float* y,
                     size_t y_stride, int num_slices);
 
-/// Runs the product on the instruction set in use. INT8 weights make INT8 of x too, and have no use for slices.
+/// Runs the product on the instruction set in use. INT8 weights make INT8 of x too, and have no use for slices. Slices of an odd number of
+/// columns do not cut pairs of bf16: those have one.
 void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,
              int num_slices = 1);
 

@@ -1,6 +1,6 @@
-// The vector form: lanes over output rows, a tile of tokens for each load of weights. Included by product_avx2.cc and product_avx512.cc
-// behind their `Tile`. A tile is NumTokens rows of x by NumGroups groups of 16 outputs: its accumulators are independent chains that hide the
-// latency of fma, and must all fit in registers beside the weights and one broadcast.
+// The vector form: lanes over output rows, a tile of tokens for each load of weights. Include behind a lanes_*.h and a product_tile_*.h.
+// A tile is NumTokens rows of x by NumGroups groups of 16 outputs: its accumulators are independent chains that hide the latency of fma, and
+// must all fit in registers beside the weights and one number of x. What a step along k is says a Form: one column here, two in product_bf16.
 #pragma once
 
 #include <algorithm>
@@ -11,27 +11,43 @@
 namespace switchyard {
 namespace {
 
-template <typename Weight>
+/// One column a step.
+template <typename Element>
+struct ColumnForm {
+  using Args = ProductArgs;
+  using Weight = Element;
+  using Input = float;
+  using Tile = RegisterTile;
+
+  static int num_steps(const Args& args) { return args.num_columns; }
+  static size_t input_stride(const Args& args) { return args.x_stride; }
+  static Lanes load_weights(const Weight* weights) { return Lanes::load(weights); }
+  static Lanes load_input(const Input* x) { return Lanes::broadcast(*x); }
+  static Lanes add(Lanes sum, Lanes w, Lanes x) { return Lanes::fma(w, x, sum); }
+};
+
+/// Of one tile, in weights and inputs of a step.
+template <typename Form>
 struct Operands {
-  const Weight* weights;  // of the tile's first group
-  size_t group_stride;    // elements from one group to the next
-  const float* x;         // of the tile's first token
+  const typename Form::Weight* weights;  // of the first group: [step][16]
+  size_t group_stride;                   // from one group to the next
+  const typename Form::Input* x;         // of the first token: [step]
   size_t x_stride;
 };
 
-template <int NumTokens, int NumGroups, typename Weight>
-void sum_slice(const Operands<Weight>& in, int first, int end, Lanes (&slice)[NumTokens][NumGroups]) {
+template <typename Form, int NumTokens, int NumGroups>
+void sum_slice(const Operands<Form>& in, int first, int end, Lanes (&slice)[NumTokens][NumGroups]) {
   Lanes sum[NumTokens][NumGroups];  // in registers, as `slice` would not be
   for (int t = 0; t < NumTokens; ++t) {
     for (int g = 0; g < NumGroups; ++g) sum[t][g] = Lanes::zero();
   }
-  for (int k = first; k < end; ++k) {
-    Lanes w[NumGroups];
+  for (int step = first; step < end; ++step) {
+    decltype(Form::load_weights(in.weights)) w[NumGroups];
     for (int g = 0; g < NumGroups; ++g)
-      w[g] = Lanes::load(in.weights + g * in.group_stride + static_cast<size_t>(k) * kGroupRows);
+      w[g] = Form::load_weights(in.weights + g * in.group_stride + static_cast<size_t>(step) * kGroupRows);
     for (int t = 0; t < NumTokens; ++t) {
-      const Lanes x = Lanes::broadcast(in.x[t * in.x_stride + k]);
-      for (int g = 0; g < NumGroups; ++g) sum[t][g] = Lanes::fma(w[g], x, sum[t][g]);
+      const auto x = Form::load_input(in.x + t * in.x_stride + step);
+      for (int g = 0; g < NumGroups; ++g) sum[t][g] = Form::add(sum[t][g], w[g], x);
     }
   }
   for (int t = 0; t < NumTokens; ++t) {
@@ -47,16 +63,17 @@ inline Lanes tree_sum(const Lanes* values, size_t stride, int count) {
   return Lanes::add(tree_sum(values, stride, left), tree_sum(values + left * stride, stride, count - left));
 }
 
-template <int NumTokens, int NumGroups, typename Weight>
-void run_tile(const ProductArgs& args, int first_group, int first_token) {
-  const size_t group_stride = static_cast<size_t>(args.num_columns) * kGroupRows;
-  const Operands<Weight> in{static_cast<const Weight*>(args.weights) + first_group * group_stride, group_stride,
-                            args.x + first_token * args.x_stride, args.x_stride};
-  const int slice_columns = args.num_columns / args.num_slices;
+template <typename Form, int NumTokens, int NumGroups>
+void run_tile(const typename Form::Args& args, int first_group, int first_token) {
+  const int num_steps = Form::num_steps(args);
+  const size_t group_stride = static_cast<size_t>(num_steps) * kGroupRows;
+  const size_t x_stride = Form::input_stride(args);
+  const Operands<Form> in{static_cast<const typename Form::Weight*>(args.weights) + first_group * group_stride,
+                          group_stride, args.x + first_token * x_stride, x_stride};
+  const int slice_steps = num_steps / args.num_slices;
   Lanes slices[kMaxSlices][NumTokens][NumGroups];
-  for (int s = 0; s < args.num_slices; ++s) {
-    sum_slice<NumTokens, NumGroups, Weight>(in, s * slice_columns, (s + 1) * slice_columns, slices[s]);
-  }
+  for (int s = 0; s < args.num_slices; ++s)
+    sum_slice<Form, NumTokens, NumGroups>(in, s * slice_steps, (s + 1) * slice_steps, slices[s]);
   for (int t = 0; t < NumTokens; ++t) {
     for (int g = 0; g < NumGroups; ++g) {
       const Lanes y = tree_sum(&slices[0][t][g], NumTokens * NumGroups, args.num_slices);
@@ -73,35 +90,35 @@ void run_tile(const ProductArgs& args, int first_group, int first_token) {
 
 constexpr int kBandGroups = 4;  // groups whose weights stay in the nearest cache while all tokens pass
 
-template <int NumTokens, typename Weight>
-void run_groups(const ProductArgs& args, int first_group, int num_groups, int first_token) {
-  constexpr int kWide = std::clamp(std::bit_floor(Tile::kSums / unsigned(NumTokens)), 1u, unsigned(kBandGroups));
+template <typename Form, int NumTokens>
+void run_groups(const typename Form::Args& args, int first_group, int num_groups, int first_token) {
+  constexpr int kWide = std::clamp(std::bit_floor(Form::Tile::kSums / unsigned(NumTokens)), 1u, unsigned(kBandGroups));
   int g = 0;
-  for (; g + kWide <= num_groups; g += kWide) run_tile<NumTokens, kWide, Weight>(args, first_group + g, first_token);
-  for (; g < num_groups; ++g) run_tile<NumTokens, 1, Weight>(args, first_group + g, first_token);
+  for (; g + kWide <= num_groups; g += kWide) run_tile<Form, NumTokens, kWide>(args, first_group + g, first_token);
+  for (; g < num_groups; ++g) run_tile<Form, NumTokens, 1>(args, first_group + g, first_token);
 }
 
 /// Tokens [first_token, num_tokens) in tiles of NumTokens, the rest in the next smaller powers of two.
-template <int NumTokens, typename Weight>
-void run_tokens(const ProductArgs& args, int first_group, int num_groups, int first_token) {
+template <typename Form, int NumTokens>
+void run_tokens(const typename Form::Args& args, int first_group, int num_groups, int first_token) {
   for (; first_token + NumTokens <= args.num_tokens; first_token += NumTokens)
-    run_groups<NumTokens, Weight>(args, first_group, num_groups, first_token);
+    run_groups<Form, NumTokens>(args, first_group, num_groups, first_token);
   if constexpr (NumTokens > 1)
-    run_tokens<std::bit_floor(NumTokens - 1u), Weight>(args, first_group, num_groups, first_token);
+    run_tokens<Form, std::bit_floor(NumTokens - 1u)>(args, first_group, num_groups, first_token);
 }
 
-template <typename Weight>
-void run_product(const ProductArgs& args) {
+template <typename Form>
+void run_product(const typename Form::Args& args) {
   const int num_groups = (args.num_rows + kGroupRows - 1) / kGroupRows;
   for (int band = 0; band < num_groups; band += kBandGroups)
-    run_tokens<Tile::kTokens, Weight>(args, band, std::min(num_groups - band, kBandGroups), 0);
+    run_tokens<Form, Form::Tile::kTokens>(args, band, std::min(num_groups - band, kBandGroups), 0);
 }
 
-void run_product_of_any_weight(const ProductArgs& args) {
+inline void run_product_of_any_weight(const ProductArgs& args) {
   if (args.is_bf16) {
-    run_product<uint16_t>(args);
+    run_product<ColumnForm<uint16_t>>(args);
   } else {
-    run_product<float>(args);
+    run_product<ColumnForm<float>>(args);
   }
 }
 

@@ -18,13 +18,6 @@ float slice_sum(const ProductArgs& args, const float* x, int row, int first, int
   return sum;
 }
 
-float tree_sum(const float* values, int count) {
-  if (count == 1) return values[0];
-  int left = 1;
-  while (left * 2 < count) left *= 2;
-  return tree_sum(values, left) + tree_sum(values + left, count - left);
-}
-
 }  // namespace
 
 void product_ref(const ProductArgs& args) {
@@ -35,7 +28,7 @@ void product_ref(const ProductArgs& args) {
       for (int s = 0; s < args.num_slices; ++s) {
         slices[s] = slice_sum(args, args.x + t * args.x_stride, row, s * slice_columns, (s + 1) * slice_columns);
       }
-      args.y[t * args.y_stride + row] = tree_sum(slices, args.num_slices);
+      args.y[t * args.y_stride + row] = slice_tree_sum(slices, args.num_slices);
     }
   }
 }

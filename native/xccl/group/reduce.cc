@@ -10,12 +10,11 @@ constexpr ReduceKernels kTables[] = {
     {Isa::kScalar, reduce_tree_ref, reduce_tree_ref},
     {Isa::kAvx2, reduce_tree_avx2, reduce_tree_avx2},
     {Isa::kAvx512, reduce_tree_avx512, reduce_tree_avx512},
-    {Isa::kAvx512Vnni, reduce_tree_avx512, reduce_tree_avx512},
 };
 
 }  // namespace
 
-const ReduceKernels& reduce_kernels_of(Isa isa) { return kTables[static_cast<size_t>(isa)]; }
+const ReduceKernels& reduce_kernels_of(Isa isa) { return kTables[row_up_to_avx512(isa)]; }
 
 const ReduceKernels& reduce_kernels() {
   static const ReduceKernels& table = reduce_kernels_of(available_isas().back());
