@@ -128,7 +128,7 @@ void PackedMatrix::set_int8_rows(int first_row, int num_rows, const int8_t* data
 ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens) {
   static thread_local Int8Activations int8;
   static thread_local Bf16Activations bf16;
-  ProductInput input{x, x_stride, num_tokens, nullptr, nullptr};
+  ProductInput input{x, x_stride, num_tokens};
   if (w.type() == PackedType::kInt8) {
     int8.quantize(x, x_stride, w.num_columns(), num_tokens);
     input.int8 = &int8;

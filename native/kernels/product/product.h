@@ -92,8 +92,8 @@ struct ProductInput {
   const float* x;  // [num_tokens][num_columns], rows x_stride apart; INT8 weights do not read it
   size_t x_stride;
   int num_tokens;
-  const Int8Activations* int8;  // null but for INT8 weights
-  const Bf16Activations* bf16;  // null but for pairs of bf16 weights
+  const Int8Activations* int8 = nullptr;  // null but for INT8 weights
+  const Bf16Activations* bf16 = nullptr;  // null but for pairs of bf16 weights
 };
 
 /// Narrow rows lie in memory that the calling thread keeps: they last until its next call.
