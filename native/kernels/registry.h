@@ -9,6 +9,7 @@
 #include "kernels/attention/paged_attention.h"
 #include "kernels/combine/combine.h"
 #include "kernels/product/product.h"
+#include "kernels/product_block/product_block.h"
 #include "kernels/product_int8/product_int8.h"
 #include "kernels/rmsnorm/rmsnorm.h"
 #include "kernels/softmax/softmax_sum.h"
@@ -19,6 +20,8 @@ struct KernelTable {
   Isa isa;
   void (*product)(const ProductArgs&);
   void (*product_int8)(const Int8ProductArgs&);
+  void (*quantize_blocks)(const QuantizeBlocksArgs&);
+  void (*product_block)(const BlockProductArgs&);
   void (*rmsnorm)(const RmsNormArgs&);
   void (*silu_mul)(const SiluMulArgs&);
   void (*paged_attention)(const PagedAttentionArgs&);

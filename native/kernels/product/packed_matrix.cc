@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/product/product.h"
+#include "kernels/product_block/product_block.h"
 #include "kernels/product_int8/product_int8.h"
 #include "kernels/registry.h"
 
@@ -67,11 +68,20 @@ void pack_int8_rows(const int8_t* source, int first_row, int num_rows, int num_c
   }
 }
 
+/// Less than 9 bits a number, so nothing leaves 64 bits before it is compared.
+uint64_t packed_block_bytes(uint64_t num_groups, uint64_t num_columns, const BlockForm& form) {
+  if (num_columns % form.unit_columns != 0) return 0;
+  const uint64_t unit_bytes = form.unit_blocks() * form.code_bytes() + form.scale_bytes();
+  const uint64_t num_units = num_columns / form.unit_columns;
+  return num_groups > kBytesMax / unit_bytes / num_units ? 0 : num_groups * num_units * unit_bytes;
+}
+
 }  // namespace
 
 uint64_t packed_bytes(uint64_t num_rows, uint64_t num_columns, PackedType type) {
   if (num_rows == 0 || num_columns == 0 || num_rows > kBytesMax || num_columns > kBytesMax) return 0;
   const uint64_t rows = (num_rows + kGroupRows - 1) / kGroupRows * kGroupRows;
+  if (is_block_type(type)) return packed_block_bytes(rows / kGroupRows, num_columns, block_form(type));
   const bool is_int8 = type == PackedType::kInt8;
   const uint64_t quads_bytes = (num_columns + kInt8QuadColumns - 1) / kInt8QuadColumns * kInt8QuadColumns;
   const uint64_t row_bytes =
@@ -81,7 +91,7 @@ uint64_t packed_bytes(uint64_t num_rows, uint64_t num_columns, PackedType type) 
 
 PackedMatrix::PackedMatrix(int num_rows, int num_columns, PackedType type)
     : num_rows_(num_rows), num_columns_(num_columns), type_(type) {
-  if (type == PackedType::kInt8 && num_columns > kInt8ColumnsMax) std::abort();
+  if (num_bytes() == 0 || (type == PackedType::kInt8 && num_columns > kInt8ColumnsMax)) std::abort();
   const std::shared_ptr<std::byte> own = allocate(num_bytes());
   own_ = own.get();
   data_ = own;
@@ -117,11 +127,30 @@ void PackedMatrix::set_int8_rows(int first_row, int num_rows, const int8_t* data
   std::memcpy(own_ + scales_offset() + first_row * sizeof(float), scales, num_rows * sizeof(float));
 }
 
+void PackedMatrix::set_block_unit(int row, int unit_idx, const BlockUnit& unit) {
+  if (!own_ || row < 0 || row >= num_rows_ || !is_block_type(type_)) std::abort();
+  if (unit_idx < 0 || unit_idx >= num_columns_ / block_form(type_).unit_columns) std::abort();
+  auto* codes = reinterpret_cast<uint8_t*>(own_);
+  pack_block_unit(type_, num_columns_, row, unit_idx, unit, codes, codes + scales_offset());
+}
+
+size_t PackedMatrix::scales_offset() const {
+  if (is_block_type(type_)) return block_code_bytes(num_rows_, num_columns_, type_);
+  return num_bytes() - sizeof(float) * kGroupRows * num_groups();
+}
+
 ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens) {
-  if (w.type() != PackedType::kInt8) return {x, x_stride, num_tokens, nullptr};
+  if (is_block_type(w.type())) {
+    static thread_local BlockActivations activations;
+    const int num_blocks = w.num_columns() / kBlockColumns;
+    ActivationBlock* blocks = activations.resize(num_tokens, num_blocks);
+    kernels().quantize_blocks({block_form(w.type()), x, x_stride, num_blocks, num_tokens, 0, num_tokens, blocks});
+    return {.x = x, .x_stride = x_stride, .num_tokens = num_tokens, .blocks = blocks};
+  }
+  if (w.type() != PackedType::kInt8) return {.x = x, .x_stride = x_stride, .num_tokens = num_tokens};
   static thread_local Int8Activations activations;
   activations.quantize(x, x_stride, w.num_columns(), num_tokens);
-  return {x, x_stride, num_tokens, &activations};
+  return {.x = x, .x_stride = x_stride, .num_tokens = num_tokens, .int8 = &activations};
 }
 
 void product_groups(const PackedMatrix& w, int first_group, int num_groups, const ProductInput& input, float* y,
@@ -134,6 +163,16 @@ void product_groups(const PackedMatrix& w, int first_group, int num_groups, cons
     kernels().product_int8({reinterpret_cast<const uint8_t*>(data) + num_quads * kQuadBytes * first_group,
                             w.scales() + first_row, num_rows, num_quads, input.int8->values(), input.int8->rows(),
                             y + first_row, y_stride, input.num_tokens});
+    return;
+  }
+  if (is_block_type(w.type())) {
+    const BlockForm form = block_form(w.type());
+    const int num_blocks = w.num_columns() / kBlockColumns;
+    const size_t group_scales = num_blocks / form.unit_blocks() * form.scale_bytes();
+    kernels().product_block(
+        {w.type(), reinterpret_cast<const uint8_t*>(data) + first_group * num_blocks * form.code_bytes(),
+         w.block_scales() + first_group * group_scales, num_rows, num_blocks,
+         num_blocks % num_slices == 0 ? num_slices : 1, input.blocks, y + first_row, y_stride, input.num_tokens});
     return;
   }
   const bool is_bf16 = w.type() == PackedType::kBf16;

@@ -3,7 +3,9 @@
 // (AVX2 has 16 registers: 6 tokens x 1 group or 1 token x 4 groups, with the weights and one broadcast).
 #pragma once
 
+#include "kernels/lanes/product_tiles.h"
 #include "kernels/product/product.h"
+#include "kernels/product/tree_sum.h"
 
 namespace switchyard {
 namespace {
@@ -32,14 +34,6 @@ void sum_slice(const Operands<Weight>& in, int first, int end, Lanes (&sum)[NumT
   }
 }
 
-/// Left subtree: the largest power of two below count.
-inline Lanes tree_sum(const Lanes* values, size_t stride, int count) {
-  if (count == 1) return values[0];
-  int left = 1;
-  while (left * 2 < count) left *= 2;
-  return Lanes::add(tree_sum(values, stride, left), tree_sum(values + left * stride, stride, count - left));
-}
-
 template <int NumTokens, int NumGroups, typename Weight>
 void run_tile(const ProductArgs& args, int first_group, int first_token) {
   const size_t group_stride = static_cast<size_t>(args.num_columns) * kGroupRows;
@@ -52,14 +46,8 @@ void run_tile(const ProductArgs& args, int first_group, int first_token) {
   }
   for (int t = 0; t < NumTokens; ++t) {
     for (int g = 0; g < NumGroups; ++g) {
-      const Lanes y = tree_sum(&slices[0][t][g], NumTokens * NumGroups, args.num_slices);
-      const int row = (first_group + g) * kGroupRows;
-      float* out = args.y + (first_token + t) * args.y_stride + row;
-      if (row + kGroupRows <= args.num_rows) {
-        y.store(out);
-      } else {
-        y.store_first(out, args.num_rows - row);
-      }
+      const Lanes y = tree_sum(&slices[0][t][g], NumTokens * NumGroups, args.num_slices, Lanes::add);
+      store_group(y, first_group + g, args.num_rows, args.y + (first_token + t) * args.y_stride);
     }
   }
 }
@@ -74,10 +62,9 @@ void run_groups(const ProductArgs& args, int first_group, int num_groups, int fi
 
 template <typename Weight>
 void run_product(const ProductArgs& args) {
-  constexpr int kBand = 4;  // groups whose weights stay in the nearest cache while all tokens pass
   const int num_groups = (args.num_rows + kGroupRows - 1) / kGroupRows;
-  for (int band = 0; band < num_groups; band += kBand) {
-    const int band_groups = num_groups - band < kBand ? num_groups - band : kBand;
+  for (int band = 0; band < num_groups; band += kBandGroups) {
+    const int band_groups = num_groups - band < kBandGroups ? num_groups - band : kBandGroups;
     int t = 0;
     for (; t + 6 <= args.num_tokens; t += 6) run_groups<6, Weight>(args, band, band_groups, t);
     for (; t + 4 <= args.num_tokens; t += 4) run_groups<4, Weight>(args, band, band_groups, t);

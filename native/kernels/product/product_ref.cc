@@ -1,7 +1,9 @@
 // The reference: one output at a time, as docs/numerics.md says it.
 #include <cmath>
+#include <functional>
 
 #include "kernels/product/product.h"
+#include "kernels/product/tree_sum.h"
 
 namespace switchyard {
 namespace {
@@ -18,13 +20,6 @@ float slice_sum(const ProductArgs& args, const float* x, int row, int first, int
   return sum;
 }
 
-float tree_sum(const float* values, int count) {
-  if (count == 1) return values[0];
-  int left = 1;
-  while (left * 2 < count) left *= 2;
-  return tree_sum(values, left) + tree_sum(values + left, count - left);
-}
-
 }  // namespace
 
 void product_ref(const ProductArgs& args) {
@@ -35,7 +30,7 @@ void product_ref(const ProductArgs& args) {
       for (int s = 0; s < args.num_slices; ++s) {
         slices[s] = slice_sum(args, args.x + t * args.x_stride, row, s * slice_columns, (s + 1) * slice_columns);
       }
-      args.y[t * args.y_stride + row] = tree_sum(slices, args.num_slices);
+      args.y[t * args.y_stride + row] = tree_sum(slices, 1, args.num_slices, std::plus<>());
     }
   }
 }
