@@ -92,8 +92,9 @@ struct WeightTensor {
   std::vector<int64_t> scale_block = {};  // rows and columns that share a scale
 };
 
-/// Whether int8 matrices are widened to fp32 or stay as they are, for products that make INT8 of activations (docs/numerics.md).
-enum class WeightPolicy : uint8_t { kFp32, kW8a8 };
+/// Which matrices stay as they are, for products that make INT8 of activations (docs/numerics.md): none, which are all widened to fp32,
+/// those in int8, or those in GGUF's blocks.
+enum class WeightPolicy : uint8_t { kFp32, kW8a8, kBlockA8 };
 
 struct WeightPlan {
   std::string digest;

@@ -9,7 +9,8 @@
 namespace switchyard {
 namespace {
 
-inline constexpr int kBandGroups = 4;  // groups whose weights stay in a near cache while all tokens pass
+inline constexpr int kBandGroups = 4;
+inline constexpr int kTileGroupsMax = 4;
 
 /// Lanes of group `group` into y [num_rows].
 inline void store_group(Lanes lanes, int group, int num_rows, float* y) {
@@ -25,7 +26,7 @@ inline void store_group(Lanes lanes, int group, int num_rows, float* y) {
 template <int NumTokens, int SumsMax, class RunTile>
 void run_tile_groups(int first_group, int num_groups, int first_token, const RunTile& run_tile) {
   constexpr int kFit = SumsMax / NumTokens;
-  constexpr int kWide = kFit < 1 ? 1 : kFit > kBandGroups ? kBandGroups : kFit;
+  constexpr int kWide = kFit < 1 ? 1 : kFit > kTileGroupsMax ? kTileGroupsMax : kFit;
   int g = 0;
   for (; g + kWide <= num_groups; g += kWide)
     run_tile.template operator()<NumTokens, kWide>(first_group + g, first_token);
@@ -41,13 +42,14 @@ void run_tile_tokens(int first_group, int num_groups, int first_token, int num_t
     run_tile_tokens<NumTokens / 2, SumsMax>(first_group, num_groups, first_token, num_tokens, run_tile);
 }
 
-/// run_tile<tokens, groups>(first group, first token) over all of a product: tiles of up to TokensMax (a power of two) tokens.
+/// run_tile<tokens, groups>(first group, first token) over all of a product: tiles of up to TokensMax (a power of two) tokens, in bands of
+/// groups whose weights stay in a near cache while all tokens pass.
 template <int TokensMax, int SumsMax, class RunTile>
-void run_tiles(int num_rows, int num_tokens, const RunTile& run_tile) {
+void run_tiles(int num_rows, int num_tokens, int band_groups, const RunTile& run_tile) {
   const int num_groups = (num_rows + kGroupRows - 1) / kGroupRows;
-  for (int band = 0; band < num_groups; band += kBandGroups) {
-    const int band_groups = num_groups - band < kBandGroups ? num_groups - band : kBandGroups;
-    run_tile_tokens<TokensMax, SumsMax>(band, band_groups, 0, num_tokens, run_tile);
+  for (int band = 0; band < num_groups; band += band_groups) {
+    const int left = num_groups - band;
+    run_tile_tokens<TokensMax, SumsMax>(band, left < band_groups ? left : band_groups, 0, num_tokens, run_tile);
   }
 }
 

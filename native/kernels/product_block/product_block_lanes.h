@@ -2,6 +2,7 @@
 // product_block_avx512vnni.cc behind their BlockSums, which one block of one group and token is summed in.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/lanes/product_tiles.h"
@@ -114,10 +115,14 @@ void run_block_tile(const BlockProductArgs& args, int first_group, int first_tok
 template <PackedType kType>
 void run_product_block_of(const BlockProductArgs& args) {
   using Sums = BlockSums<block_form(kType).num_bits>;
-  run_tiles<Sums::kTileTokens, Sums::kTileSums>(
-      args.num_rows, args.num_tokens, [&]<int kNumTokens, int kNumGroups>(int first_group, int first_token) {
-        run_block_tile<kType, kNumTokens, kNumGroups>(args, first_group, first_token);
-      });
+  constexpr size_t kBandBytes = size_t{1} << 19;  // of an L2 cache, whose rest is for a tile of activations
+  const size_t group_bytes = args.num_blocks * block_form(kType).code_bytes();
+  const int band_groups = static_cast<int>(std::clamp<size_t>(kBandBytes / group_bytes, kBandGroups, 256));
+  run_tiles<Sums::kTileTokens, Sums::kTileSums>(args.num_rows, args.num_tokens, band_groups,
+                                                [&]<int kNumTokens, int kNumGroups>(int first_group, int first_token) {
+                                                  run_block_tile<kType, kNumTokens, kNumGroups>(args, first_group,
+                                                                                                first_token);
+                                                });
 }
 
 void run_product_block(const BlockProductArgs& args) {

@@ -46,7 +46,8 @@ void run_tile(const Int8ProductArgs& args, int first_group, int first_token) {
 
 void run_product_int8(const Int8ProductArgs& args) {
   run_tiles<Int8Lanes::kTileTokens, Int8Lanes::kTileSums>(
-      args.num_rows, args.num_tokens, [&]<int kNumTokens, int kNumGroups>(int first_group, int first_token) {
+      args.num_rows, args.num_tokens, kBandGroups,
+      [&]<int kNumTokens, int kNumGroups>(int first_group, int first_token) {
         run_tile<kNumTokens, kNumGroups>(args, first_group, first_token);
       });
 }
