@@ -202,9 +202,12 @@ ExpertPlacement read_placement(const Fields& js) {
 }
 
 executor::WeightPolicy parse_policy(Napi::Env env, const std::string& policy) {
-  if (policy != "fp32" && policy != "w8a8")
-    Fields::fail(env, "policy", "must be 'fp32' or 'w8a8', it is '" + policy + "'");
-  return policy == "w8a8" ? executor::WeightPolicy::kW8a8 : executor::WeightPolicy::kFp32;
+  if (policy == "fp32") return executor::WeightPolicy::kFp32;
+  if (policy == "bf16") return executor::WeightPolicy::kBf16;
+  if (policy == "w8a8") return executor::WeightPolicy::kW8a8;
+  if (policy != "block-a8")
+    Fields::fail(env, "policy", "must be 'fp32', 'bf16', 'w8a8' or 'block-a8', it is '" + policy + "'");
+  return executor::WeightPolicy::kBlockA8;
 }
 
 // ---- Native to JavaScript ----

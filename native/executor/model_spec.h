@@ -17,9 +17,9 @@ enum class AttentionKind { kMla, kGqa };
 /// RMSNorm of queries and keys before RoPE: of each head, or of all heads of a token at once.
 enum class QkNorm { kNone, kHead, kFull };
 
-/// The policy that a model is served in (docs/numerics.md): whether int8 matrices are widened to fp32 or stay as they are, for
-/// products that make INT8 of activations; and with them experts' rows and the cache.
-enum class WeightPolicy : uint8_t { kFp32, kW8a8 };
+/// The policy that a model is served in (docs/numerics.md): which matrices stay as they are for narrow products, in place of being widened to
+/// fp32: none, those in bf16, in int8, or in GGUF's blocks. With int8 go experts' rows and the cache.
+enum class WeightPolicy : uint8_t { kFp32, kBf16, kW8a8, kBlockA8 };
 
 struct ModelSpec {
   WeightPolicy policy = WeightPolicy::kFp32;  // not of the checkpoint alone

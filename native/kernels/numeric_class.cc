@@ -115,6 +115,34 @@ void hash_int8_product(const KernelTable& table, Fnv* hash) {
   hash->add(y);
 }
 
+/// All block types, in rows of two units, once in one slice and once in two.
+void hash_block_products(const KernelTable& table, Fnv* hash) {
+  constexpr int kRows = 19, kTokens = 7;
+  for (PackedType type = PackedType::kQ8_0; type <= kLastPackedType;
+       type = static_cast<PackedType>(static_cast<int>(type) + 1)) {
+    const BlockForm form = block_form(type);
+    const int num_columns = 2 * form.unit_columns;
+    const int num_blocks = num_columns / kBlockColumns;
+    std::vector<uint8_t> codes(block_code_bytes(kRows, num_columns, type));
+    std::vector<uint8_t> scales(block_scale_bytes(kRows, num_columns, type));
+    const auto numbers = noise(11, codes.size() + scales.size());
+    for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(numbers[i] * 64.0f + 128.0f);
+    // Below 0x40 in both bytes of an fp16: finite.
+    for (size_t i = 0; i < scales.size(); ++i)
+      scales[i] = static_cast<uint8_t>(numbers[codes.size() + i] * 15.0f + 31.0f);
+    const auto x = noise(12, kTokens * num_columns);
+    std::vector<ActivationBlock> blocks(kTokens * num_blocks);
+    table.quantize_blocks(
+        {form, x.data(), static_cast<size_t>(num_columns), num_blocks, kTokens, 0, kTokens, blocks.data()});
+    for (const int slices : {1, 2}) {
+      std::vector<float> y(kTokens * kRows);
+      table.product_block(
+          {type, codes.data(), scales.data(), kRows, num_blocks, slices, blocks.data(), y.data(), kRows, kTokens});
+      hash->add(y);
+    }
+  }
+}
+
 /// Latent attention, fp32 or over INT8 values with fp32 keys behind them.
 void hash_attention(const KernelTable& table, bool is_int8, Fnv* hash) {
   constexpr int kHeads = 3, kLatent = 24, kRope = 10, kBlockTokens = 5, kKeys = 700;
@@ -182,6 +210,7 @@ std::string numeric_class(const std::string& policy) {
   hash_dense_operations(kernels(), &hash);
   hash_bf16_product(kernels(), &hash);
   hash_int8_product(kernels(), &hash);
+  hash_block_products(kernels(), &hash);
   for (const bool is_int8 : {false, true}) hash_attention(kernels(), is_int8, &hash);
   hash_scalar_operations(&hash);
   char text[96];

@@ -10,6 +10,7 @@
 #include "kernels/combine/combine.h"
 #include "kernels/product/product.h"
 #include "kernels/product_bf16/product_bf16.h"
+#include "kernels/product_block/product_block.h"
 #include "kernels/product_int8/product_int8.h"
 #include "kernels/rmsnorm/rmsnorm.h"
 #include "kernels/softmax/softmax_sum.h"
@@ -21,6 +22,8 @@ struct KernelTable {
   void (*product)(const ProductArgs&);
   void (*product_bf16)(const Bf16ProductArgs&);
   void (*product_int8)(const Int8ProductArgs&);
+  void (*quantize_blocks)(const QuantizeBlocksArgs&);
+  void (*product_block)(const BlockProductArgs&);
   void (*rmsnorm)(const RmsNormArgs&);
   void (*silu_mul)(const SiluMulArgs&);
   void (*paged_attention)(const PagedAttentionArgs&);

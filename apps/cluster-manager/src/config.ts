@@ -1,6 +1,7 @@
 // The cluster-manager's options. The shared ones are not its own: it passes them to the services that know them.
 import { fileURLToPath } from 'node:url';
 import { byteCount, defineOptions, int, list, option, type ServiceConfig } from '@switchyard/kit';
+import { policyChoices } from '@switchyard/model-files';
 import { z } from 'zod';
 import { providerNames } from './provider/provider.js';
 
@@ -13,6 +14,11 @@ export const sharedOptions = defineOptions({
     schema: z.string().min(1).optional(),
     unit: 'DIR',
     help: 'Where packed weights are kept between starts; default is $XDG_CACHE_HOME/switchyard, or ~/.cache/switchyard',
+  }),
+  policy: option({
+    schema: z.enum(policyChoices),
+    default: 'auto',
+    help: 'Numeric policy (docs/numerics.md): fp32 widens quantised weights; auto is what the checkpoint is made for',
   }),
   attentionRanks: option({ schema: int({ min: 1, max: 64 }), default: 2, help: 'Attention ranks of topology full' }),
   expertRanks: option({ schema: int({ min: 1, max: 64 }), default: 2, help: 'Expert ranks of topology full' }),

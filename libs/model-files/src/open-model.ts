@@ -3,12 +3,13 @@
 import { createHash } from 'node:crypto';
 import { basename, join, resolve } from 'node:path';
 import {
+  choosePolicy,
   type ExecutorSpec,
   ModelError,
   type ModelSpec,
   makeWeightPlan,
   type NumericPolicy,
-  numericPolicyOf,
+  type PolicyChoice,
   parseGenerationDefaults,
   parseModelConfig,
   type SamplingDefaults,
@@ -23,9 +24,13 @@ import { readJson, readJsonIfThere, readTextIfThere } from './json-file.js';
 import { GGUF_ENDING, modelNameOf } from './named-models.js';
 import { readWeightFiles, type WeightFile } from './weight-files.js';
 
+export { type PolicyChoice, policyChoices } from '@switchyard/model';
+
 export interface OpenModelOptions {
   /** The name clients ask for; that of the directory or file where absent. */
   name?: string;
+  /** In which numeric policy to serve it; the checkpoint's own where absent. */
+  policy?: PolicyChoice;
 }
 
 /** A model as its files describe it. */
@@ -44,7 +49,7 @@ export interface ReadModel {
   warnings: string[];
 }
 
-/** A model that can be served. */
+/** A model that can be served; the warnings are those of its policy too. */
 export interface OpenedModel extends ReadModel {
   /** The spec in the native executor's form. */
   executorSpec: ExecutorSpec;
@@ -56,12 +61,14 @@ export interface OpenedModel extends ReadModel {
  * Opens a model directory or a GGUF file (a path that ends with .gguf; of a model in several files, the first) for serving.
  *
  * @throws ModelError naming the file, field or tensor for anything missing, damaged, inconsistent, not supported, or known
- * to this library but not yet to the executor.
+ * to this library but not yet to the executor; or the policy that the checkpoint is not made for.
  */
 export async function openModel(dir: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
   const model = await readModel(dir, options);
+  const policy = choosePolicy(model.spec, model.weights, options.policy);
+  const warnings = [...model.warnings, ...policyWarnings(model.spec, policy)];
   // Not a copy, which would make the tokenizer now.
-  return Object.assign(model, { executorSpec: toExecutorSpec(model.spec), policy: numericPolicyOf(model.spec) });
+  return Object.assign(model, { executorSpec: toExecutorSpec(model.spec), policy, warnings });
 }
 
 /**
@@ -172,14 +179,15 @@ function describeWarnings(
   if (described.numMtpLayers > spec.numMtpLayers) {
     warnings.push('the configuration names an MTP layer that the weights do not have');
   }
-  const { quantization } = spec;
-  const isRounded = numericPolicyOf(spec) === 'w8a8';
-  if (typeof quantization === 'object' && quantization.activations !== null && !isRounded) {
-    const [type] = quantization.activations.split('-');
-    warnings.push(
-      `activations are not rounded to ${type} as the configuration says: weights are widened to fp32 (class dequant)`,
-    );
-  }
   if (tensors.length > 0) warnings.push(`${tensors.length} tensors are not used: ${tensors.slice(0, 4).join(', ')}`);
   return warnings;
+}
+
+/** What a policy leaves out of what the configuration says. */
+function policyWarnings({ quantization }: ModelSpec, policy: NumericPolicy): string[] {
+  if (typeof quantization !== 'object' || quantization.activations === null || policy === 'w8a8') return [];
+  const [type] = quantization.activations.split('-');
+  return [
+    `activations are not rounded to ${type} as the configuration says: weights are widened to fp32 (class dequant)`,
+  ];
 }

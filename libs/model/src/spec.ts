@@ -3,7 +3,8 @@
 // executor cannot run yet, is in executor-spec.ts.
 
 /** Numeric policies of docs/numerics.md. */
-export type NumericPolicy = 'fp32' | 'w8a8';
+export const numericPolicies = ['fp32', 'bf16', 'w8a8', 'block-a8'] as const;
+export type NumericPolicy = (typeof numericPolicies)[number];
 
 export type FamilyName =
   | 'deepseek-v3'

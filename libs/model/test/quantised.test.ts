@@ -1,8 +1,10 @@
 // Checkpoints with 8-bit matrices: scales by block, row or matrix; what fits the configuration and what contradicts it.
 import { describe, expect, test } from 'vitest';
 import {
+  choosePolicy,
   type ModelSpec,
   makeWeightPlan,
+  numericPolicies,
   numericPolicyOf,
   parseModelConfig,
   toExecutorSpec,
@@ -131,6 +133,17 @@ test.each<[string, unknown, string]>([
   ['plain floats', undefined, 'fp32'],
 ])('%s is served in its policy', (_, config, policy) => {
   expect(numericPolicyOf(specOf(config))).toBe(policy);
+});
+
+test('a policy that is asked for is the own one of a checkpoint, or fp32', () => {
+  const own = { fp32: specOf(undefined), w8a8: specOf(w8a8), 'block-a8': { quantization: 'gguf' } as const };
+  for (const [policy, spec] of Object.entries(own)) {
+    expect(choosePolicy(spec)).toBe(policy);
+    for (const choice of numericPolicies) {
+      if (choice === policy || choice === 'fp32') expect(choosePolicy(spec, choice)).toBe(choice);
+      else expect(() => choosePolicy(spec, choice)).toThrow(`policy: is ${choice}, this checkpoint can be served in`);
+    }
+  }
 });
 
 test.each<[string, unknown, (spec: ModelSpec) => WeightTensor[], RegExp]>([

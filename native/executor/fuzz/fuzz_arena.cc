@@ -27,10 +27,13 @@ std::vector<char> whole_arena() {
   {
     ArenaWriter writer;
     const std::vector<float> values(16 * 3, 1.5f);
+    const std::vector<std::byte> blocks(packed_bytes(2, 32, PackedType::kQ8_0));
     FUZZ_CHECK(writer.open(path).ok());
     FUZZ_CHECK(writer.add("a", {ArenaForm::kRows, PackedType::kF32, 1, 2, 3}, {values.data()}).ok());
     FUZZ_CHECK(writer.add("b", {ArenaForm::kPacked, PackedType::kBf16, 2, 5, 3}, {values.data(), values.data()}).ok());
     FUZZ_CHECK(writer.add("i", {ArenaForm::kPacked, PackedType::kInt8, 1, 2, 3}, {values.data()}).ok());
+    FUZZ_CHECK(writer.add("q", {ArenaForm::kPacked, PackedType::kQ4_1, 1, 2, 32}, {blocks.data()}).ok());
+    FUZZ_CHECK(writer.add("r", {ArenaForm::kRows, PackedType::kQ8_0, 1, 2, 32}, {blocks.data()}).ok());
     FUZZ_CHECK(writer.finish(kKey).ok());
   }
   std::ifstream file(path, std::ios::binary);
@@ -72,7 +75,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ArenaEntry entry;
   for (const auto& [name, form, count, rows, columns] :
        {std::tuple{"a", ArenaForm::kRows, 1u, 2, 3}, std::tuple{"b", ArenaForm::kPacked, 2u, 5, 3},
-        std::tuple{"i", ArenaForm::kPacked, 1u, 2, 3}}) {
+        std::tuple{"i", ArenaForm::kPacked, 1u, 2, 3}, std::tuple{"q", ArenaForm::kPacked, 1u, 2, 32},
+        std::tuple{"r", ArenaForm::kRows, 1u, 2, 32}}) {
     const Status found = arena->find(name, form, count, rows, columns, &entry);
     FUZZ_CHECK(found.ok() || found.code() == Code::kCorrupt);
     if (found.ok()) touch(entry);

@@ -13,12 +13,9 @@ Status EmbeddingTable::load(const WeightStore& store, const std::string& name, i
 }
 
 void EmbeddingTable::lookup(int32_t token, float* out) const {
-  const size_t first = static_cast<size_t>(token) * hidden_size_;
-  if (!rows_.is_bf16) {
-    std::memcpy(out, rows_.data.get() + first * sizeof(float), hidden_size_ * sizeof(float));
-    return;
-  }
-  for (int k = 0; k < hidden_size_; ++k) out[k] = widen(rows_.data.get(), Dtype::kBf16, first + k);
+  const StoredLayout layout = stored_layout(rows_.type);
+  const size_t row_bytes = hidden_size_ / layout.block_elements * layout.block_bytes;
+  widen_stored(rows_.type, rows_.data.get() + token * row_bytes, hidden_size_, out);
 }
 
 Status Layer::load(const ModelSpec& spec, const WeightStore& store, int layer) {

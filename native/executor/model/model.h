@@ -15,7 +15,7 @@
 
 namespace switchyard::executor {
 
-/// Token embeddings: bf16 where the file has that, else fp32.
+/// Token embeddings: bf16 or GGUF's blocks where the file has that, else fp32.
 class EmbeddingTable {
  public:
   Status load(const WeightStore& store, const std::string& name, int vocab_size, int hidden_size);

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "executor/weights/block_units.h"
 #include "kernels/product_int8/product_int8.h"
 
 namespace switchyard::executor {
@@ -48,7 +49,7 @@ static_assert(sizeof(Record) == 24);
 bool is_known(const Record& record) {
   if (record.form > static_cast<uint8_t>(ArenaForm::kPacked)) return false;
   if (record.type != static_cast<uint8_t>(PackedType::kInt8))
-    return record.type < static_cast<uint8_t>(PackedType::kInt8);
+    return record.type <= static_cast<uint8_t>(kLastPackedType);
   return record.form == static_cast<uint8_t>(ArenaForm::kPacked) && record.num_columns <= uint32_t{kInt8ColumnsMax};
 }
 
@@ -74,8 +75,15 @@ std::string padded(std::string key) {
 uint64_t ArenaShape::matrix_bytes() const {
   if (count == 0 || num_rows == 0 || num_columns == 0) return 0;
   if (form == ArenaForm::kPacked) return packed_bytes(num_rows, num_columns, type);
-  const uint64_t element_bytes = type == PackedType::kBf16 ? 2 : 4;
-  return num_rows > kMost / num_columns / element_bytes ? 0 : uint64_t{num_rows} * num_columns * element_bytes;
+  const StoredLayout layout = stored_layout(stored_type());
+  if (num_columns % layout.block_elements != 0) return 0;
+  const uint64_t row_bytes = num_columns / layout.block_elements * layout.block_bytes;
+  return num_rows > kMost / row_bytes ? 0 : num_rows * row_bytes;
+}
+
+StoredType ArenaShape::stored_type() const {
+  if (is_block_type(type)) return stored_block_type(type);
+  return type == PackedType::kBf16 ? StoredType::kBf16 : StoredType::kF32;
 }
 
 uint64_t ArenaShape::stride() const { return round_up(matrix_bytes()); }

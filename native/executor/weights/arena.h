@@ -12,16 +12,18 @@
 #include <vector>
 
 #include "base/status.h"
+#include "executor/weights/stored_type.h"
 #include "kernels/product/product.h"
 
 namespace switchyard::executor {
 
 /// Raised whenever the bytes of an arena change: part of its key.
-inline constexpr uint32_t kArenaLayoutVersion = 2;
+inline constexpr uint32_t kArenaLayoutVersion = 3;
 
 enum class ArenaForm : uint8_t { kRows, kPacked };  // row after row, or as PackedMatrix has it
 
-/// `count` matrices [num_rows, num_columns] of one form and type, one after the other, each on a boundary of 64 bytes. INT8 is packed only.
+/// `count` matrices [num_rows, num_columns] of one form and type, one after the other, each on a boundary of 64 bytes. INT8 is packed only; rows of
+/// a block type are as GGUF has them.
 struct ArenaShape {
   ArenaForm form = ArenaForm::kRows;
   PackedType type = PackedType::kF32;
@@ -31,6 +33,8 @@ struct ArenaShape {
 
   /// Of one matrix; 0 when the shape is empty or larger than 2^48 bytes.
   uint64_t matrix_bytes() const;
+  /// Of a number, or block of them, of rows.
+  StoredType stored_type() const;
   /// From the start of a matrix to the next.
   uint64_t stride() const;
   /// Of all; 0 as matrix_bytes().

@@ -5,118 +5,62 @@
 #include <iterator>
 
 #include "base/dtype.h"
+#include "executor/weights/stored_blocks.h"
 
 namespace switchyard::executor {
 namespace {
 
-constexpr uint64_t kBlock = 32;
-constexpr uint64_t kSuperBlock = 256;
-
-/// A block's bytes, read in the order in which they lie.
-class Reader {
- public:
-  explicit Reader(const std::byte* at) : at_(reinterpret_cast<const uint8_t*>(at)) {}
-  const uint8_t* take(size_t num_bytes) {
-    const uint8_t* taken = at_;
-    at_ += num_bytes;
-    return taken;
-  }
-  float half() {
-    uint16_t bits;
-    std::memcpy(&bits, take(sizeof(bits)), sizeof(bits));
-    return fp16_to_float(bits);
-  }
-  uint32_t word() {
-    uint32_t bits;
-    std::memcpy(&bits, take(sizeof(bits)), sizeof(bits));
-    return bits;
-  }
-
- private:
-  const uint8_t* at_;
-};
-
 /// d * q
 void widen_q8_0(const std::byte* block, float* __restrict out) {
-  Reader reader(block);
-  const float d = reader.half();
+  BlockReader reader(block);
+  const float d = fp16_to_float(reader.half_bits());
   const uint8_t* quants = reader.take(kBlock);
   for (uint64_t i = 0; i < kBlock; ++i) out[i] = d * static_cast<float>(static_cast<int8_t>(quants[i]));
 }
 
-/// Four or five bits; the low halves of the bytes come first. d * (q - zero), or d * q + m where the type has a minimum.
+/// Four or five bits. d * (q - zero), or d * q + m where the type has a minimum.
 template <bool kHasMinimum, bool kHasFifthBit>
 void widen_small(const std::byte* block, float* __restrict out) {
-  Reader reader(block);
-  const float d = reader.half();
-  const float m = kHasMinimum ? reader.half() : 0.0f;
+  BlockReader reader(block);
+  const float d = fp16_to_float(reader.half_bits());
+  const float m = kHasMinimum ? fp16_to_float(reader.half_bits()) : 0.0f;
   const uint32_t fifth = kHasFifthBit ? reader.word() : 0;
   const uint8_t* nibbles = reader.take(kBlock / 2);
   constexpr int kZero = kHasMinimum ? 0 : kHasFifthBit ? 16 : 8;
-  for (int half = 0; half < 2; ++half) {
-    for (uint32_t i = 0; i < kBlock / 2; ++i) {
-      const uint32_t low = nibbles[i] >> (4 * half) & 0xfu;
-      const uint32_t high = fifth >> (16 * half + i) & 1u;
-      const float q = static_cast<float>(static_cast<int>(low | high << 4) - kZero);
-      out[half * kBlock / 2 + i] = kHasMinimum ? d * q + m : d * q;
-    }
+  for (int i = 0; i < static_cast<int>(kBlock); ++i) {
+    const float q = static_cast<float>(small_code(nibbles, fifth, i) - kZero);
+    out[i] = kHasMinimum ? d * q + m : d * q;
   }
-}
-
-/// Scale and minimum of sub-block j (0 to 7): six bits each, packed into 12 bytes.
-struct SubScale {
-  float scale;
-  float minimum;
-};
-SubScale sub_scale(const uint8_t* packed, int j) {
-  if (j < 4) return {static_cast<float>(packed[j] & 63), static_cast<float>(packed[j + 4] & 63)};
-  const int scale = (packed[j + 4] & 0xf) | (packed[j - 4] >> 6) << 4;
-  const int minimum = packed[j + 4] >> 4 | (packed[j] >> 6) << 4;
-  return {static_cast<float>(scale), static_cast<float>(minimum)};
 }
 
 /// Eight sub-blocks of 32: (d * scale) * q - (dmin * minimum).
 template <bool kHasFifthBit>
 void widen_k(const std::byte* block, float* __restrict out) {
-  Reader reader(block);
-  const float d = reader.half();
-  const float d_min = reader.half();
+  BlockReader reader(block);
+  const float d = fp16_to_float(reader.half_bits());
+  const float d_min = fp16_to_float(reader.half_bits());
   const uint8_t* scales = reader.take(12);
   const uint8_t* fifth = kHasFifthBit ? reader.take(kBlock) : nullptr;
   const uint8_t* nibbles = reader.take(kSuperBlock / 2);
   for (int j = 0; j < 8; ++j) {
     const SubScale sub = sub_scale(scales, j);
-    const float scale = d * sub.scale;
-    const float minimum = d_min * sub.minimum;
-    // Two sub-blocks share 32 bytes: the first has their low halves.
-    const uint8_t* from = nibbles + j / 2 * kBlock;
-    for (uint64_t i = 0; i < kBlock; ++i) {
-      const int low = j % 2 == 0 ? from[i] & 0xf : from[i] >> 4;
-      const int high = kHasFifthBit ? (fifth[i] >> j & 1) << 4 : 0;
-      out[j * kBlock + i] = scale * static_cast<float>(low | high) - minimum;
-    }
+    const float scale = d * static_cast<float>(sub.scale);
+    const float minimum = d_min * static_cast<float>(sub.minimum);
+    for (int i = 0; i < static_cast<int>(kBlock); ++i)
+      out[j * kBlock + i] = scale * static_cast<float>(k_code(nibbles, fifth, j, i)) - minimum;
   }
 }
 
-/// Sixteen sub-blocks of 16: (d * scale) * (q - 32), four low bits and two high ones apart, interleaved by 128 numbers.
+/// Sixteen sub-blocks of 16: (d * scale) * (q - 32).
 void widen_q6_k(const std::byte* block, float* __restrict out) {
-  Reader reader(block);
+  BlockReader reader(block);
   const uint8_t* low = reader.take(kSuperBlock / 2);
   const uint8_t* high = reader.take(kSuperBlock / 4);
   const auto* scales = reinterpret_cast<const int8_t*>(reader.take(kSuperBlock / 16));
-  const float d = reader.half();
+  const float d = fp16_to_float(reader.half_bits());
   for (int j = 0; j < 16; ++j) {
-    const int half = j / 8;
-    const int quarter = j / 2 % 4;
-    const uint8_t* low_bytes = low + half * 64 + quarter % 2 * 32 + j % 2 * 16;
-    const uint8_t* high_bytes = high + half * 32 + j % 2 * 16;
-    const int low_shift = quarter / 2 * 4;
-    const int high_shift = quarter * 2;
     const float scale = d * static_cast<float>(scales[j]);
-    for (int i = 0; i < 16; ++i) {
-      const int q = (low_bytes[i] >> low_shift & 0xf) | (high_bytes[i] >> high_shift & 3) << 4;
-      out[16 * j + i] = scale * static_cast<float>(q - 32);
-    }
+    for (int i = 0; i < 16; ++i) out[16 * j + i] = scale * static_cast<float>(k6_code(low, high, j, i) - 32);
   }
 }
 

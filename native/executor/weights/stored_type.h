@@ -1,5 +1,5 @@
 // The types that weight files store tensors in, and their widening to binary32: plain floats, scaled fp8 and int8, and the block types
-// of GGUF. Used by the weight store; the product's kernels see plain floats only (numeric class `dequant`).
+// of GGUF. Used by the weight store where products take plain floats (policy `fp32`), and for the rows of embeddings.
 // Block types: ggml-common.h and ggml-quants.c of llama.cpp; each number is a few binary32 operations, one rounding each, in
 // the order below, as the gguf Python package has them.
 #pragma once

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "executor/weights/block_units.h"
 #include "kernels/product_int8/product_int8.h"
 
 namespace switchyard::executor {
@@ -33,8 +34,20 @@ void set_all_int8_rows(const StoredTensor& tensor, int first_row, PackedMatrix* 
   tensor.release_rows(0, tensor.shape[0]);
 }
 
+/// All rows of a tensor in blocks into rows first_row.. of a matrix of that type.
+void set_all_block_rows(const StoredTensor& tensor, int first_row, PackedMatrix* matrix) {
+  const uint64_t piece_rows = std::max<uint64_t>(1, kPieceElements / tensor.row_elements());
+  for (uint64_t row = 0, num_rows = tensor.shape[0]; row < num_rows; row += piece_rows) {
+    const uint64_t count = std::min(piece_rows, num_rows - row);
+    set_block_rows(tensor.data + tensor.bytes_of_rows(row), first_row + static_cast<int>(row), static_cast<int>(count),
+                   matrix);
+    tensor.release_rows(row, count);
+  }
+}
+
 /// All rows of a tensor into rows first_row.. of a matrix.
 void set_all_rows(const StoredTensor& tensor, int first_row, PackedMatrix* matrix) {
+  if (is_block_type(matrix->type())) return set_all_block_rows(tensor, first_row, matrix);
   if (matrix->type() == PackedType::kInt8) return set_all_int8_rows(tensor, first_row, matrix);
   for_each_piece(tensor, tensor.shape[0], [&](uint64_t row, uint64_t count, const void* rows) {
     matrix->set_rows(first_row + static_cast<int>(row), static_cast<int>(count), rows, tensor.dtype(),
@@ -46,6 +59,12 @@ void widen_rows(const StoredTensor& tensor, uint64_t num_rows, float* out) {
   for_each_piece(tensor, num_rows, [&](uint64_t, uint64_t count, const void* rows) {
     for (uint64_t i = 0; i < count * tensor.row_elements(); ++i) *out++ = widen(rows, tensor.dtype(), i);
   });
+}
+
+/// What a tensor is packed as whose numbers are taken one by one.
+PackedType float_type(const StoredTensor& tensor, WeightPolicy policy) {
+  if (tensor.dtype() != Dtype::kBf16) return PackedType::kF32;
+  return policy == WeightPolicy::kBf16 ? PackedType::kBf16Pairs : PackedType::kBf16;
 }
 
 }  // namespace
@@ -68,7 +87,8 @@ Status WeightStore::find(const std::string& name, const std::vector<int64_t>& sh
 }
 
 Status WeightStore::choose_type(const std::string& name, const StoredTensor& tensor, PackedType* type) const {
-  *type = tensor.dtype() == Dtype::kBf16 ? PackedType::kBf16 : PackedType::kF32;
+  *type = float_type(tensor, policy_);
+  if (policy_ == WeightPolicy::kBlockA8 && is_block_type(tensor.type)) *type = packed_block_type(tensor.type);
   if (policy_ != WeightPolicy::kW8a8 || tensor.type != StoredType::kI8) return {};
   *type = PackedType::kInt8;
   if (!tensor.is_int8_by_rows())
@@ -108,17 +128,17 @@ Status WeightStore::load_table(const std::string& name, int num_rows, int num_co
   if (arena_) {
     ArenaEntry entry;
     SWITCHYARD_RETURN_IF_ERROR(arena_->find(entry_name, ArenaForm::kRows, 1, num_rows, num_columns, &entry));
-    *table = {entry.data, entry.shape.type == PackedType::kBf16};
+    *table = {entry.data, entry.shape.stored_type()};
     return {};
   }
   const StoredTensor* tensor;
   SWITCHYARD_RETURN_IF_ERROR(find(name, {num_rows, num_columns}, &tensor));
-  const bool is_bf16 = tensor->dtype() == Dtype::kBf16;
-  const ArenaShape shape = {ArenaForm::kRows, is_bf16 ? PackedType::kBf16 : PackedType::kF32, 1,
-                            static_cast<uint32_t>(num_rows), static_cast<uint32_t>(num_columns)};
+  const PackedType type = is_block_type(tensor->type) ? packed_block_type(tensor->type) : float_type(*tensor, policy_);
+  const ArenaShape shape = {ArenaForm::kRows, type, 1, static_cast<uint32_t>(num_rows),
+                            static_cast<uint32_t>(num_columns)};
   const void* rows = tensor->data;
   std::shared_ptr<std::byte[]> copy;
-  const bool is_as_stored = is_bf16 || tensor->type == StoredType::kF32;
+  const bool is_as_stored = tensor->type == shape.stored_type();
   if (!writer_ || !is_as_stored) {
     copy.reset(new std::byte[shape.matrix_bytes()]);
     rows = copy.get();
@@ -131,7 +151,7 @@ Status WeightStore::load_table(const std::string& name, int num_rows, int num_co
   if (writer_) {
     SWITCHYARD_RETURN_IF_ERROR(writer_->add(entry_name, shape, {rows}));
   } else {
-    *table = {{copy, copy.get()}, is_bf16};
+    *table = {{copy, copy.get()}, shape.stored_type()};
   }
   tensor->release_rows(0, num_rows);
   finish(*tensor);
@@ -207,14 +227,18 @@ Status WeightStore::load_heads(const HeadRows& of, std::vector<PackedMatrix>* he
   const auto pack = [&](std::vector<PackedMatrix>* matrices) {
     const StoredTensor* tensor;
     SWITCHYARD_RETURN_IF_ERROR(find(of.tensor, of.shape, &tensor));
+    const bool stays_in_blocks = policy_ == WeightPolicy::kBlockA8 && is_block_type(tensor->type) && !of.is_transposed;
+    const PackedType type = stays_in_blocks ? packed_block_type(tensor->type) : float_type(*tensor, policy_);
     std::vector<float> scratch;
     for (int h = 0; h < of.num_heads; ++h) {
       const uint64_t first = static_cast<uint64_t>(h) * of.head_rows + of.first_row;
-      const void* rows = tensor->rows(first, of.num_rows, &scratch);
-      const PackedType type = tensor->dtype() == Dtype::kBf16 ? PackedType::kBf16 : PackedType::kF32;
       PackedMatrix& head = matrices->emplace_back(matrix_rows, matrix_columns, type);
-      head.set_rows(0, matrix_rows, rows, tensor->dtype(), of.is_transposed ? 1 : num_columns,
-                    of.is_transposed ? num_columns : 1);
+      if (stays_in_blocks) {
+        set_block_rows(tensor->data + tensor->bytes_of_rows(first), 0, matrix_rows, &head);
+      } else {
+        head.set_rows(0, matrix_rows, tensor->rows(first, of.num_rows, &scratch), tensor->dtype(),
+                      of.is_transposed ? 1 : num_columns, of.is_transposed ? num_columns : 1);
+      }
       tensor->release_rows(first, of.num_rows);
     }
     finish(*tensor);

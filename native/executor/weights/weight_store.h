@@ -15,10 +15,10 @@
 
 namespace switchyard::executor {
 
-/// A matrix row after row, bf16 or fp32.
+/// A matrix row after row: bf16, fp32, or in GGUF's blocks.
 struct RowTable {
   std::shared_ptr<const std::byte> data;  // [num_rows][num_columns]
-  bool is_bf16 = false;
+  StoredType type = StoredType::kF32;
 };
 
 /// The matrix of each head, from a tensor with `head_rows` rows a head: its rows [first_row, first_row + num_rows), or those transposed.
@@ -53,18 +53,20 @@ class WeightStore {
   /// A vector [size] widened to fp32. This and the others: INVALID_ARGUMENT naming a tensor that is missing or has another shape.
   Status load_vector(const std::string& name, int size, std::vector<float>* values) const;
 
-  /// A matrix [num_rows, num_columns] for looking up rows. bf16 stays bf16, all else becomes fp32, here and below.
+  /// A matrix [num_rows, num_columns] for looking up rows. bf16 and blocks stay as they are, all else becomes fp32.
   Status load_table(const std::string& name, int num_rows, int num_columns, RowTable* table) const;
 
-  /// A matrix [num_rows, num_columns], packed. Of policy w8a8, this and load_stacked: int8 stays as it is; INVALID_ARGUMENT naming one with
-  /// more than kInt8ColumnsMax columns or with scales by blocks of columns.
+  /// A matrix [num_rows, num_columns], packed. bf16 stays bf16, all else becomes fp32, here and below, but for what the policy keeps:
+  /// blocks in block-a8; in w8a8, this and load_stacked, int8; INVALID_ARGUMENT naming one with more than kInt8ColumnsMax columns or with
+  /// scales by blocks of columns.
   Status load_matrix(const std::string& name, int num_rows, int num_columns, PackedMatrix* matrix) const;
 
-  /// Two matrices of one input, [rows, num_columns] each, stacked to [2 * rows, num_columns] (gate and up); INT8 where both are.
+  /// Two matrices of one input, [rows, num_columns] each, stacked to [2 * rows, num_columns] (gate and up); INT8 or of a block type
+  /// where both are.
   Status load_stacked(const std::string& first, const std::string& second, int rows, int num_columns,
                       PackedMatrix* matrix) const;
 
-  /// Never INT8: half of them are transposed, so that columns would have the scales.
+  /// Never INT8, since half of them are transposed, so that columns would have the scales; nor are transposed ones of a block type.
   Status load_heads(const HeadRows& rows, std::vector<PackedMatrix>* heads) const;
 
  private:

@@ -8,6 +8,7 @@
 
 #include "kernels/product/product.h"
 #include "kernels/product_bf16/product_bf16.h"
+#include "kernels/product_block/product_block.h"
 #include "kernels/product_int8/product_int8.h"
 #include "kernels/registry.h"
 
@@ -57,19 +58,19 @@ void pack_rows(const Source* source, size_t row_stride, size_t column_stride, in
   }
 }
 
-/// Bytes of a row's columns.
+/// Bytes of a row's columns; not of block types.
 uint64_t columns_bytes(uint64_t num_columns, PackedType type) {
-  switch (type) {
-    case PackedType::kF32:
-      return num_columns * sizeof(float);
-    case PackedType::kBf16:
-      return num_columns * sizeof(uint16_t);
-    case PackedType::kBf16Pairs:
-      return (num_columns + 1) / 2 * sizeof(uint32_t);
-    case PackedType::kInt8:
-      return (num_columns + kInt8QuadColumns - 1) / kInt8QuadColumns * kInt8QuadColumns;
-  }
-  return 0;
+  if (type == PackedType::kInt8) return (num_columns + kInt8QuadColumns - 1) / kInt8QuadColumns * kInt8QuadColumns;
+  if (type == PackedType::kBf16Pairs) return (num_columns + 1) / 2 * sizeof(uint32_t);
+  return num_columns * (type == PackedType::kBf16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+/// Less than 9 bits a number, so nothing leaves 64 bits before it is compared.
+uint64_t packed_block_bytes(uint64_t num_groups, uint64_t num_columns, const BlockForm& form) {
+  if (num_columns % form.unit_columns != 0) return 0;
+  const uint64_t unit_bytes = form.unit_blocks() * form.code_bytes() + form.scale_bytes();
+  const uint64_t num_units = num_columns / form.unit_columns;
+  return num_groups > kBytesMax / unit_bytes / num_units ? 0 : num_groups * num_units * unit_bytes;
 }
 
 }  // namespace
@@ -77,13 +78,14 @@ uint64_t columns_bytes(uint64_t num_columns, PackedType type) {
 uint64_t packed_bytes(uint64_t num_rows, uint64_t num_columns, PackedType type) {
   if (num_rows == 0 || num_columns == 0 || num_rows > kBytesMax || num_columns > kBytesMax) return 0;
   const uint64_t rows = (num_rows + kGroupRows - 1) / kGroupRows * kGroupRows;
+  if (is_block_type(type)) return packed_block_bytes(rows / kGroupRows, num_columns, block_form(type));
   const uint64_t row_bytes = columns_bytes(num_columns, type) + (type == PackedType::kInt8 ? sizeof(float) : 0);
   return rows > kBytesMax / row_bytes ? 0 : rows * row_bytes;
 }
 
 PackedMatrix::PackedMatrix(int num_rows, int num_columns, PackedType type)
     : num_rows_(num_rows), num_columns_(num_columns), type_(type) {
-  if (type == PackedType::kInt8 && num_columns > kInt8ColumnsMax) std::abort();
+  if (num_bytes() == 0 || (type == PackedType::kInt8 && num_columns > kInt8ColumnsMax)) std::abort();
   const std::shared_ptr<std::byte> own = allocate(num_bytes());
   own_ = own.get();
   data_ = own;
@@ -125,11 +127,29 @@ void PackedMatrix::set_int8_rows(int first_row, int num_rows, const int8_t* data
   std::memcpy(own_ + scales_offset() + first_row * sizeof(float), scales, num_rows * sizeof(float));
 }
 
+void PackedMatrix::set_block_unit(int row, int unit_idx, const BlockUnit& unit) {
+  if (!own_ || row < 0 || row >= num_rows_ || !is_block_type(type_)) std::abort();
+  if (unit_idx < 0 || unit_idx >= num_columns_ / block_form(type_).unit_columns) std::abort();
+  auto* codes = reinterpret_cast<uint8_t*>(own_);
+  pack_block_unit(type_, num_columns_, row, unit_idx, unit, codes, codes + scales_offset());
+}
+
+size_t PackedMatrix::scales_offset() const {
+  if (is_block_type(type_)) return block_code_bytes(num_rows_, num_columns_, type_);
+  return num_bytes() - sizeof(float) * kGroupRows * num_groups();
+}
+
 ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens) {
   static thread_local Int8Activations int8;
   static thread_local Bf16Activations bf16;
-  ProductInput input{x, x_stride, num_tokens};
-  if (w.type() == PackedType::kInt8) {
+  static thread_local BlockActivations blocks;
+  ProductInput input{.x = x, .x_stride = x_stride, .num_tokens = num_tokens};
+  if (is_block_type(w.type())) {
+    const int num_blocks = w.num_columns() / kBlockColumns;
+    ActivationBlock* own = blocks.resize(num_tokens, num_blocks);
+    kernels().quantize_blocks({block_form(w.type()), x, x_stride, num_blocks, num_tokens, 0, num_tokens, own});
+    input.blocks = own;
+  } else if (w.type() == PackedType::kInt8) {
     int8.quantize(x, x_stride, w.num_columns(), num_tokens);
     input.int8 = &int8;
   } else if (w.type() == PackedType::kBf16Pairs) {
@@ -143,24 +163,30 @@ void product_groups(const PackedMatrix& w, int first_group, int num_groups, cons
                     size_t y_stride, int num_slices) {
   const int first_row = first_group * kGroupRows;
   const int num_rows = std::min(num_groups * kGroupRows, w.num_rows() - first_row);
-  const auto* weights = static_cast<const std::byte*>(w.data()) + first_row * columns_bytes(w.num_columns(), w.type());
   y += first_row;
-  switch (w.type()) {
-    case PackedType::kInt8:
-      return kernels().product_int8({reinterpret_cast<const uint8_t*>(weights), w.scales() + first_row, num_rows,
-                                     int8_num_quads(w.num_columns()), input.int8->values(), input.int8->rows(), y,
-                                     y_stride, input.num_tokens});
-    case PackedType::kBf16Pairs: {
-      const bool ends_between_pairs = w.num_columns() % (2 * num_slices) == 0;
-      return kernels().product_bf16({weights, num_rows, bf16_num_pairs(w.num_columns()),
-                                     ends_between_pairs ? num_slices : 1, input.bf16->pairs(), y, y_stride,
-                                     input.num_tokens});
-    }
-    case PackedType::kF32:
-    case PackedType::kBf16:
-      return kernels().product({weights, w.type() == PackedType::kBf16, num_rows, w.num_columns(), num_slices, input.x,
-                                input.x_stride, y, y_stride, input.num_tokens});
+  if (is_block_type(w.type())) {
+    const BlockForm form = block_form(w.type());
+    const int num_blocks = w.num_columns() / kBlockColumns;
+    const size_t group_scales = num_blocks / form.unit_blocks() * form.scale_bytes();
+    return kernels().product_block(
+        {w.type(), static_cast<const uint8_t*>(w.data()) + first_group * num_blocks * form.code_bytes(),
+         w.block_scales() + first_group * group_scales, num_rows, num_blocks,
+         num_blocks % num_slices == 0 ? num_slices : 1, input.blocks, y, y_stride, input.num_tokens});
   }
+  const auto* weights = static_cast<const std::byte*>(w.data()) + first_row * columns_bytes(w.num_columns(), w.type());
+  if (w.type() == PackedType::kInt8) {
+    return kernels().product_int8({reinterpret_cast<const uint8_t*>(weights), w.scales() + first_row, num_rows,
+                                   int8_num_quads(w.num_columns()), input.int8->values(), input.int8->rows(), y,
+                                   y_stride, input.num_tokens});
+  }
+  if (w.type() == PackedType::kBf16Pairs) {
+    const bool ends_between_pairs = w.num_columns() % (2 * num_slices) == 0;
+    return kernels().product_bf16({weights, num_rows, bf16_num_pairs(w.num_columns()),
+                                   ends_between_pairs ? num_slices : 1, input.bf16->pairs(), y, y_stride,
+                                   input.num_tokens});
+  }
+  kernels().product({weights, w.type() == PackedType::kBf16, num_rows, w.num_columns(), num_slices, input.x,
+                     input.x_stride, y, y_stride, input.num_tokens});
 }
 
 void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,

@@ -1,5 +1,5 @@
 // Matrix products with packed weights (docs/numerics.md, "Products"): y[t][o] = sum_k W[o][k] * x[t][k]. INT8 weights go to product_int8,
-// pairs of bf16 ones to product_bf16.
+// pairs of bf16 ones to product_bf16, those in GGUF's blocks to product_block.
 // Called by every block of the executor. A result's bits depend neither on num_tokens nor on the instruction set.
 #pragma once
 
@@ -8,39 +8,41 @@
 #include <memory>
 
 #include "base/dtype.h"
+#include "kernels/product/packed_type.h"
 
 namespace switchyard {
 
 class Bf16Activations;
 class Int8Activations;
+struct ActivationBlock;
+struct BlockUnit;
 
-inline constexpr int kGroupRows = 16;
-inline constexpr int kMaxSlices = 8;
-
-/// kBf16 is widened to fp32 in the product; kBf16Pairs makes bf16 of the activations, too.
-enum class PackedType : uint8_t { kF32, kBf16, kInt8, kBf16Pairs };
-
-/// Bytes of a packed matrix; 0 for one without rows or columns, or of more than 2^48 bytes.
+/// Bytes of a packed matrix; 0 for one without rows or columns, of more than 2^48 bytes, or whose columns are no whole units of its type.
 uint64_t packed_bytes(uint64_t num_rows, uint64_t num_columns, PackedType type);
 
 /// Weights in groups of 16 output rows, zero in lanes beyond num_rows. fp32 and bf16: `[group][k][16]`. Pairs: as product_bf16.h has them.
-/// INT8: as product_int8.h has them, and behind all of them their scales, `[group][16]`. Copies share their weights.
+/// INT8: as product_int8.h has them, and behind all of them their scales, `[group][16]`. Block types: as block_form.h has them, codes before
+/// scales. Copies share their weights.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
 
-  /// An empty matrix of this shape, to be filled by set_rows. num_rows, num_columns > 0; INT8 with at most kInt8ColumnsMax columns.
+  /// An empty matrix of this shape, to be filled by the setter of its type. num_rows, num_columns > 0; INT8 with at most kInt8ColumnsMax
+  /// columns, block types with whole units.
   PackedMatrix(int num_rows, int num_columns, PackedType type);
 
-  /// One that was packed before: num_bytes() bytes on a boundary of 64, with whatever keeps them alive. Not for set_rows.
+  /// One that was packed before: num_bytes() bytes on a boundary of 64, with whatever keeps them alive. Not to be filled.
   PackedMatrix(int num_rows, int num_columns, PackedType type, std::shared_ptr<const std::byte> data);
 
   /// Packs `num_rows` rows into rows first_row..; element (i, k) is data[i * row_stride + k * column_stride] of type dtype.
-  /// A bf16 matrix of either type takes bf16 data only, an INT8 one none.
+  /// A bf16 matrix of either type takes bf16 data only; not for INT8 and block types.
   void set_rows(int first_row, int num_rows, const void* data, Dtype dtype, size_t row_stride, size_t column_stride);
 
   /// Packs rows of an INT8 matrix: data [num_rows][num_columns], scales [num_rows].
   void set_int8_rows(int first_row, int num_rows, const int8_t* data, const float* scales);
+
+  /// Packs one unit of a row of a matrix of a block type, once.
+  void set_block_unit(int row, int unit_idx, const BlockUnit& unit);
 
   int num_rows() const { return num_rows_; }
   int num_columns() const { return num_columns_; }
@@ -51,9 +53,11 @@ class PackedMatrix {
   const void* data() const { return data_.get(); }
   /// Of an INT8 matrix: [num_groups][16].
   const float* scales() const { return reinterpret_cast<const float*>(data_.get() + scales_offset()); }
+  /// Of a block type: as block_form.h has them.
+  const uint8_t* block_scales() const { return reinterpret_cast<const uint8_t*>(data_.get() + scales_offset()); }
 
  private:
-  size_t scales_offset() const { return num_bytes() - sizeof(float) * kGroupRows * num_groups(); }
+  size_t scales_offset() const;
 
   int num_rows_ = 0;
   int num_columns_ = 0;
@@ -79,21 +83,14 @@ void product_ref(const ProductArgs& args);
 void product_avx2(const ProductArgs& args);
 void product_avx512(const ProductArgs& args);
 
-/// tree() of docs/numerics.md with +, for the references.
-inline float slice_tree_sum(const float* values, int count) {
-  if (count == 1) return values[0];
-  int left = 1;
-  while (left * 2 < count) left *= 2;
-  return slice_tree_sum(values, left) + slice_tree_sum(values + left, count - left);
-}
-
-/// The input of a product, ready for its weights: x as it is, made INT8, or bf16.
+/// The input of a product, ready for its weights: x as it is, made INT8 by rows or by blocks, or bf16.
 struct ProductInput {
   const float* x;  // [num_tokens][num_columns], rows x_stride apart; INT8 weights do not read it
   size_t x_stride;
   int num_tokens;
-  const Int8Activations* int8 = nullptr;  // null but for INT8 weights
-  const Bf16Activations* bf16 = nullptr;  // null but for pairs of bf16 weights
+  const Int8Activations* int8 = nullptr;    // null but for INT8 weights
+  const Bf16Activations* bf16 = nullptr;    // null but for pairs of bf16 weights
+  const ActivationBlock* blocks = nullptr;  // null but for block types
 };
 
 /// Narrow rows lie in memory that the calling thread keeps: they last until its next call.
@@ -104,8 +101,8 @@ ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_strid
 void product_groups(const PackedMatrix& w, int first_group, int num_groups, const ProductInput& input, float* y,
                     size_t y_stride, int num_slices);
 
-/// Runs the product on the instruction set in use. INT8 weights make INT8 of x too, and have no use for slices. Slices of an odd number of
-/// columns do not cut pairs of bf16: those have one.
+/// Runs the product on the instruction set in use. INT8 weights make INT8 of x too, and have no use for slices. Block types do so block by
+/// block; they and pairs of bf16 have one slice where slices would cut blocks or pairs.
 void product(const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride, int num_tokens,
              int num_slices = 1);
 

@@ -3,10 +3,9 @@
 // must all fit in registers beside the weights and one number of x. What a step along k is says a Form: one column here, two in product_bf16.
 #pragma once
 
-#include <algorithm>
-#include <bit>
-
+#include "kernels/lanes/product_tiles.h"
 #include "kernels/product/product.h"
+#include "kernels/product/tree_sum.h"
 
 namespace switchyard {
 namespace {
@@ -55,14 +54,6 @@ void sum_slice(const Operands<Form>& in, int first, int end, Lanes (&slice)[NumT
   }
 }
 
-/// Left subtree: the largest power of two below count.
-inline Lanes tree_sum(const Lanes* values, size_t stride, int count) {
-  if (count == 1) return values[0];
-  int left = 1;
-  while (left * 2 < count) left *= 2;
-  return Lanes::add(tree_sum(values, stride, left), tree_sum(values + left * stride, stride, count - left));
-}
-
 template <typename Form, int NumTokens, int NumGroups>
 void run_tile(const typename Form::Args& args, int first_group, int first_token) {
   const int num_steps = Form::num_steps(args);
@@ -76,42 +67,18 @@ void run_tile(const typename Form::Args& args, int first_group, int first_token)
     sum_slice<Form, NumTokens, NumGroups>(in, s * slice_steps, (s + 1) * slice_steps, slices[s]);
   for (int t = 0; t < NumTokens; ++t) {
     for (int g = 0; g < NumGroups; ++g) {
-      const Lanes y = tree_sum(&slices[0][t][g], NumTokens * NumGroups, args.num_slices);
-      const int row = (first_group + g) * kGroupRows;
-      float* out = args.y + (first_token + t) * args.y_stride + row;
-      if (row + kGroupRows <= args.num_rows) {
-        y.store(out);
-      } else {
-        y.store_first(out, args.num_rows - row);
-      }
+      const Lanes y = tree_sum(&slices[0][t][g], NumTokens * NumGroups, args.num_slices, Lanes::add);
+      store_group(y, first_group + g, args.num_rows, args.y + (first_token + t) * args.y_stride);
     }
   }
 }
 
-constexpr int kBandGroups = 4;  // groups whose weights stay in the nearest cache while all tokens pass
-
-template <typename Form, int NumTokens>
-void run_groups(const typename Form::Args& args, int first_group, int num_groups, int first_token) {
-  constexpr int kWide = std::clamp(std::bit_floor(Form::Tile::kSums / unsigned(NumTokens)), 1u, unsigned(kBandGroups));
-  int g = 0;
-  for (; g + kWide <= num_groups; g += kWide) run_tile<Form, NumTokens, kWide>(args, first_group + g, first_token);
-  for (; g < num_groups; ++g) run_tile<Form, NumTokens, 1>(args, first_group + g, first_token);
-}
-
-/// Tokens [first_token, num_tokens) in tiles of NumTokens, the rest in the next smaller powers of two.
-template <typename Form, int NumTokens>
-void run_tokens(const typename Form::Args& args, int first_group, int num_groups, int first_token) {
-  for (; first_token + NumTokens <= args.num_tokens; first_token += NumTokens)
-    run_groups<Form, NumTokens>(args, first_group, num_groups, first_token);
-  if constexpr (NumTokens > 1)
-    run_tokens<Form, std::bit_floor(NumTokens - 1u)>(args, first_group, num_groups, first_token);
-}
-
 template <typename Form>
 void run_product(const typename Form::Args& args) {
-  const int num_groups = (args.num_rows + kGroupRows - 1) / kGroupRows;
-  for (int band = 0; band < num_groups; band += kBandGroups)
-    run_tokens<Form, Form::Tile::kTokens>(args, band, std::min(num_groups - band, kBandGroups), 0);
+  run_tiles<Form::Tile::kTokens, Form::Tile::kSums>(
+      args.num_rows, args.num_tokens, kBandGroups, [&]<int NumTokens, int NumGroups>(int first_group, int first_token) {
+        run_tile<Form, NumTokens, NumGroups>(args, first_group, first_token);
+      });
 }
 
 inline void run_product_of_any_weight(const ProductArgs& args) {

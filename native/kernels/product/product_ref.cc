@@ -1,7 +1,9 @@
 // The reference: one output at a time, as docs/numerics.md says it.
 #include <cmath>
+#include <functional>
 
 #include "kernels/product/product.h"
+#include "kernels/product/tree_sum.h"
 
 namespace switchyard {
 namespace {
@@ -28,7 +30,7 @@ void product_ref(const ProductArgs& args) {
       for (int s = 0; s < args.num_slices; ++s) {
         slices[s] = slice_sum(args, args.x + t * args.x_stride, row, s * slice_columns, (s + 1) * slice_columns);
       }
-      args.y[t * args.y_stride + row] = slice_tree_sum(slices, args.num_slices);
+      args.y[t * args.y_stride + row] = tree_sum(slices, 1, args.num_slices, std::plus<>());
     }
   }
 }

@@ -1,8 +1,10 @@
 // The reference: one output at a time, as docs/numerics.md says it.
 #include <cmath>
+#include <functional>
 
 #include "base/dtype.h"
-#include "kernels/product/product.h"
+#include "kernels/product/packed_type.h"
+#include "kernels/product/tree_sum.h"
 #include "kernels/product_bf16/product_bf16.h"
 
 namespace switchyard {
@@ -47,7 +49,7 @@ void product_bf16_ref(const Bf16ProductArgs& args) {
       float slices[kMaxSlices];
       for (int s = 0; s < args.num_slices; ++s)
         slices[s] = slice_sum(args, x, row, s * slice_pairs, (s + 1) * slice_pairs);
-      args.y[t * args.y_stride + row] = slice_tree_sum(slices, args.num_slices);
+      args.y[t * args.y_stride + row] = tree_sum(slices, 1, args.num_slices, std::plus<>());
     }
   }
 }

@@ -1,7 +1,7 @@
 // A service's way into the system with a model: opens its description, joins, has its weights prepared while the others see how far that
 // is, and announces what it serves. Called first by every app's wiring.
 import { FatalStartError, type ServiceContext } from '@switchyard/kit';
-import { ModelError } from '@switchyard/model';
+import { ModelError, type PolicyChoice } from '@switchyard/model';
 import { type OpenedModel, openModel } from '@switchyard/model-files';
 import type { ArenaFile, NativeModule } from '@switchyard/native';
 import type { cluster } from '@switchyard/proto';
@@ -24,6 +24,7 @@ export interface ModelConfig {
   model: string;
   name: string | undefined;
   cacheDir: string | undefined;
+  policy: PolicyChoice;
 }
 
 /**
@@ -54,9 +55,9 @@ export async function joinWithModel(
   return { model: { opened, numericClass, registration, arena }, membership };
 }
 
-async function openDescription({ model, name }: ModelConfig): Promise<OpenedModel> {
+async function openDescription({ model, name, policy }: ModelConfig): Promise<OpenedModel> {
   try {
-    return await openModel(model, name === undefined ? {} : { name });
+    return await openModel(model, { policy, ...(name !== undefined && { name }) });
   } catch (cause) {
     throw asFatal(cause, model);
   }

@@ -1,5 +1,6 @@
 // Options that several task executors and ranks share; the same option has the same name, unit and default in each.
 import { byteCount, defineOptions, int, option } from '@switchyard/kit';
+import { policyChoices } from '@switchyard/model';
 import { z } from 'zod';
 
 export const modelOptions = defineOptions({
@@ -17,6 +18,11 @@ export const modelOptions = defineOptions({
     schema: z.string().min(1).optional(),
     unit: 'DIR',
     help: 'Where packed weights are kept between starts; default is $XDG_CACHE_HOME/switchyard, or ~/.cache/switchyard',
+  }),
+  policy: option({
+    schema: z.enum(policyChoices),
+    default: 'auto',
+    help: 'Numeric policy (docs/numerics.md): fp32 widens quantised weights; auto is what the checkpoint is made for',
   }),
 });
 

@@ -5,7 +5,7 @@ import { type BenchShape, bytesRead } from './model/shape.js';
 import { writeDirectory } from './model/write-directory.js';
 import { writeGguf } from './model/write-gguf.js';
 
-/** What our engine runs on: bf16 from the safetensors file, or the peers' own 8-bit file, whose weights it widens. */
+/** What our engine runs on: the peers' own 8-bit file, in policy block-a8, or bf16 from a safetensors file. */
 export type OwnWeights = 'bf16' | 'q8_0';
 
 const VARIABLE = 'SWITCHYARD_BENCH_ENGINE_WEIGHTS';
@@ -20,7 +20,7 @@ export interface ShapeFiles {
 
 /** @throws Error for a value of the variable that is none of the two. */
 export function ownWeights(): OwnWeights {
-  const given = process.env[VARIABLE] || 'bf16';
+  const given = process.env[VARIABLE] || 'q8_0';
   if (given === 'bf16' || given === 'q8_0') return given;
   throw new Error(`${VARIABLE}=${given}: must be bf16 or q8_0`);
 }

@@ -1,0 +1,8 @@
+#include "kernels/product_block/block_lanes_avx512vnni.h"
+#include "kernels/product_block/product_block_lanes.h"
+
+namespace switchyard {
+
+void product_block_avx512vnni(const BlockProductArgs& args) { run_product_block(args); }
+
+}  // namespace switchyard
