@@ -1,7 +1,6 @@
 // In which numeric policy a model is served (docs/decisions/0020-w8a8.md, 0021-block-a8.md). Called when its description is opened.
 import { ModelError } from './error.js';
-import { type ModelSpec, type NumericPolicy, numericPolicies } from './spec.js';
-import type { WeightPlan, WeightTensor } from './weight-plan.js';
+import { type ModelSpec, type NumericPolicy, numericPolicies, type WeightPlan, type WeightTensor } from './spec.js';
 
 /** What may be asked for; `auto` is the checkpoint's own policy. */
 export const policyChoices = ['auto', ...numericPolicies] as const;

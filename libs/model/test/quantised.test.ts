@@ -135,15 +135,18 @@ test.each<[string, unknown, string]>([
   expect(numericPolicyOf(specOf(config))).toBe(policy);
 });
 
-test('a policy that is asked for is the own one of a checkpoint, or fp32', () => {
+test('a policy that is asked for is the own one of a checkpoint, fp32, or bf16 where it has matrices of that', () => {
+  const weights = { digest: 'd', tensors: fp8Checkpoint(specOf(fp8)).filter(({ dtype }) => dtype === 'BF16') };
   const own = { fp32: specOf(undefined), w8a8: specOf(w8a8), 'block-a8': { quantization: 'gguf' } as const };
   for (const [policy, spec] of Object.entries(own)) {
-    expect(choosePolicy(spec)).toBe(policy);
+    expect(choosePolicy(spec, weights)).toBe(policy);
+    const possible = new Set<string>([policy, 'fp32', ...(policy === 'fp32' ? ['bf16'] : [])]);
     for (const choice of numericPolicies) {
-      if (choice === policy || choice === 'fp32') expect(choosePolicy(spec, choice)).toBe(choice);
-      else expect(() => choosePolicy(spec, choice)).toThrow(`policy: is ${choice}, this checkpoint can be served in`);
+      if (possible.has(choice)) expect(choosePolicy(spec, weights, choice)).toBe(choice);
+      else expect(() => choosePolicy(spec, weights, choice)).toThrow(`policy: is ${choice}, this checkpoint can be served in`);
     }
   }
+  expect(() => choosePolicy(own.fp32, { digest: 'd', tensors: [] }, 'bf16')).toThrow('can be served in fp32');
 });
 
 test.each<[string, unknown, (spec: ModelSpec) => WeightTensor[], RegExp]>([

@@ -86,10 +86,17 @@ export function rangeOf(rows: Float32Array): number {
   return rows.reduce((a, b) => Math.max(a, b)) - rows.reduce((a, b) => Math.min(a, b));
 }
 
-/** Opens a fixture and gives it to `use`, in the policy of its golden. Directories have no tokenizer, which they must have but nobody here uses. */
-export async function withFixture(fixture: string, use: (model: OpenedWeights) => Promise<void> | void): Promise<void> {
+/**
+ * Opens a fixture and gives it to `use`, by default in the policy of its golden. Directories have no tokenizer, which they must have but
+ * nobody here uses.
+ */
+export async function withFixture(
+  fixture: string,
+  use: (model: OpenedWeights) => Promise<void> | void,
+  policy: NumericPolicy = policyOf(fixture),
+): Promise<void> {
   const gguf = ggufOf(fixture);
-  const open = async (path: string) => Object.assign(await openModel(path), { policy: policyOf(fixture) });
+  const open = (path: string) => openModel(path, { policy });
   if (gguf !== undefined) return use(await open(gguf));
   const dir = mkdtempSync(join(tmpdir(), 'switchyard-family-'));
   try {
