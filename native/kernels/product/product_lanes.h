@@ -1,7 +1,10 @@
-// The vector form: lanes over output rows, a tile of tokens for each load of weights. Included by product_avx2.cc and product_avx512.cc.
-// A tile is NumTokens rows of x by NumGroups groups of 16 outputs: its accumulators are independent chains that hide the latency of fma
-// (AVX2 has 16 registers: 6 tokens x 1 group or 1 token x 4 groups, with the weights and one broadcast).
+// The vector form: lanes over output rows, a tile of tokens for each load of weights. Included by product_avx2.cc and product_avx512.cc
+// behind their `Tile`. A tile is NumTokens rows of x by NumGroups groups of 16 outputs: its accumulators are independent chains that hide the
+// latency of fma, and must all fit in registers beside the weights and one broadcast.
 #pragma once
+
+#include <algorithm>
+#include <bit>
 
 #include "kernels/product/product.h"
 
@@ -17,7 +20,8 @@ struct Operands {
 };
 
 template <int NumTokens, int NumGroups, typename Weight>
-void sum_slice(const Operands<Weight>& in, int first, int end, Lanes (&sum)[NumTokens][NumGroups]) {
+void sum_slice(const Operands<Weight>& in, int first, int end, Lanes (&slice)[NumTokens][NumGroups]) {
+  Lanes sum[NumTokens][NumGroups];  // in registers, as `slice` would not be
   for (int t = 0; t < NumTokens; ++t) {
     for (int g = 0; g < NumGroups; ++g) sum[t][g] = Lanes::zero();
   }
@@ -29,6 +33,9 @@ void sum_slice(const Operands<Weight>& in, int first, int end, Lanes (&sum)[NumT
       const Lanes x = Lanes::broadcast(in.x[t * in.x_stride + k]);
       for (int g = 0; g < NumGroups; ++g) sum[t][g] = Lanes::fma(w[g], x, sum[t][g]);
     }
+  }
+  for (int t = 0; t < NumTokens; ++t) {
+    for (int g = 0; g < NumGroups; ++g) slice[t][g] = sum[t][g];
   }
 }
 
@@ -64,26 +71,30 @@ void run_tile(const ProductArgs& args, int first_group, int first_token) {
   }
 }
 
+constexpr int kBandGroups = 4;  // groups whose weights stay in the nearest cache while all tokens pass
+
 template <int NumTokens, typename Weight>
 void run_groups(const ProductArgs& args, int first_group, int num_groups, int first_token) {
-  constexpr int kWide = NumTokens == 1 ? 4 : NumTokens == 2 ? 2 : 1;
+  constexpr int kWide = std::clamp(std::bit_floor(Tile::kSums / unsigned(NumTokens)), 1u, unsigned(kBandGroups));
   int g = 0;
   for (; g + kWide <= num_groups; g += kWide) run_tile<NumTokens, kWide, Weight>(args, first_group + g, first_token);
   for (; g < num_groups; ++g) run_tile<NumTokens, 1, Weight>(args, first_group + g, first_token);
 }
 
+/// Tokens [first_token, num_tokens) in tiles of NumTokens, the rest in the next smaller powers of two.
+template <int NumTokens, typename Weight>
+void run_tokens(const ProductArgs& args, int first_group, int num_groups, int first_token) {
+  for (; first_token + NumTokens <= args.num_tokens; first_token += NumTokens)
+    run_groups<NumTokens, Weight>(args, first_group, num_groups, first_token);
+  if constexpr (NumTokens > 1)
+    run_tokens<std::bit_floor(NumTokens - 1u), Weight>(args, first_group, num_groups, first_token);
+}
+
 template <typename Weight>
 void run_product(const ProductArgs& args) {
-  constexpr int kBand = 4;  // groups whose weights stay in the nearest cache while all tokens pass
   const int num_groups = (args.num_rows + kGroupRows - 1) / kGroupRows;
-  for (int band = 0; band < num_groups; band += kBand) {
-    const int band_groups = num_groups - band < kBand ? num_groups - band : kBand;
-    int t = 0;
-    for (; t + 6 <= args.num_tokens; t += 6) run_groups<6, Weight>(args, band, band_groups, t);
-    for (; t + 4 <= args.num_tokens; t += 4) run_groups<4, Weight>(args, band, band_groups, t);
-    for (; t + 2 <= args.num_tokens; t += 2) run_groups<2, Weight>(args, band, band_groups, t);
-    for (; t < args.num_tokens; ++t) run_groups<1, Weight>(args, band, band_groups, t);
-  }
+  for (int band = 0; band < num_groups; band += kBandGroups)
+    run_tokens<Tile::kTokens, Weight>(args, band, std::min(num_groups - band, kBandGroups), 0);
 }
 
 void run_product_of_any_weight(const ProductArgs& args) {
