@@ -5,6 +5,7 @@ import { ModelError, toExecutorSpec } from '@switchyard/model';
 import { openModel } from '@switchyard/model-files';
 import type { Shard } from './checkpoint/shards.js';
 import { refuseExisting, writeCheckpoint } from './checkpoint/write-checkpoint.js';
+import { PIECE_ELEMENTS } from './checkpoint/write-shard.js';
 import { type Comparison, compare } from './measure/compare.js';
 import { findMethod } from './methods/registry.js';
 import type { QuantizeOptions } from './options.js';
@@ -35,6 +36,7 @@ export async function quantize(
   try {
     await writeCheckpoint(source, options.out, {
       method,
+      pieceElements: PIECE_ELEMENTS,
       signal,
       maxShardBytes: options.maxShardBytes,
       onBytes: (bytes) => {

@@ -5,9 +5,18 @@ import { openModel } from '@switchyard/model-files';
 import { loadNative } from '@switchyard/native';
 import { describe, expect, test } from 'vitest';
 import { writeCheckpoint } from '../src/checkpoint/write-checkpoint.js';
+import { PIECE_ELEMENTS } from '../src/checkpoint/write-shard.js';
 import { quantize } from '../src/quantize.js';
 import { openSource } from '../src/source.js';
 import { copyFixture, METHOD, optionsFor, quiet, readTensors, TINY, withFolder } from './models.js';
+
+const plainRun = {
+  method: METHOD,
+  signal: new AbortController().signal,
+  maxShardBytes: 2 ** 30,
+  onBytes: () => undefined,
+  onShard: () => undefined,
+};
 
 const widen = (dtype: 'BF16' | 'F32' | 'I8', bytes: Uint8Array) => loadNative().widen({ dtype, bytes });
 
@@ -51,6 +60,22 @@ test('a checkpoint in several files, with an index, is the same model', async ()
     const [a, b] = [readTensors(whole), readTensors(cut)];
     expect([...b.keys()].sort()).toEqual([...a.keys()].sort());
     for (const [name, { data }] of a) expect(b.get(name)?.data.equals(data)).toBe(true);
+  });
+});
+
+test.each(['switchyard-tiny', 'deepseek-v3/fp8'])('%s has the same bytes in pieces of any size', async (name) => {
+  await withFolder(async (folder) => {
+    const dir = name === 'switchyard-tiny' ? TINY : copyFixture(name, folder);
+    const whole = join(folder, 'whole');
+    await quantize(dir, optionsFor(whole), '', quiet());
+    const source = await openSource(dir);
+    for (const pieceElements of [300, 2000]) {
+      const out = join(folder, `out-${pieceElements}`);
+      await writeCheckpoint(source, out, { ...plainRun, pieceElements });
+      expect(readFileSync(join(out, 'model.safetensors')).equals(readFileSync(join(whole, 'model.safetensors')))).toBe(
+        true,
+      );
+    }
   });
 });
 
@@ -169,6 +194,7 @@ test.each([0, 0.5, 1])('interrupted after %d of the bytes: nothing is left', asy
     let done = 0;
     const run = writeCheckpoint(source, join(folder, 'out'), {
       method: METHOD,
+      pieceElements: PIECE_ELEMENTS,
       signal: interruption.signal,
       maxShardBytes: 4 << 20,
       onBytes: (bytes) => {

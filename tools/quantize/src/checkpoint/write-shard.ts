@@ -7,12 +7,14 @@ import type { Method } from '../methods/method.js';
 import type { Conversion } from './conversion.js';
 import type { Shard } from './shards.js';
 
-const PIECE_ELEMENTS = 1 << 22;
-const PIECE_BYTES = 1 << 23;
+/** Enough that a piece costs more than the call. */
+export const PIECE_ELEMENTS = 1 << 22;
 
 /** How a run quantises, what may end it, and who wants to know how far it is. */
 export interface WriteRun {
   method: Method;
+  /** Weights that are in memory at once; a row at least. */
+  pieceElements: number;
   signal: AbortSignal;
   /** Of the source's tensors. */
   onBytes: (bytes: number) => void;
@@ -45,7 +47,7 @@ function writeTensors(file: FileHandle, shard: Shard, conversion: Conversion, ru
 async function copyTensor(file: FileHandle, offset: number, tensor: WeightTensor, run: WriteRun): Promise<void> {
   const source = await open(tensor.file);
   try {
-    const piece = Buffer.alloc(Math.min(PIECE_BYTES, tensor.bytes));
+    const piece = Buffer.alloc(Math.min(run.pieceElements, tensor.bytes));
     for (let done = 0; done < tensor.bytes; ) {
       run.signal.throwIfAborted();
       const { bytesRead } = await source.read(
@@ -66,7 +68,7 @@ async function copyTensor(file: FileHandle, offset: number, tensor: WeightTensor
 
 async function roundMatrix(file: FileHandle, offset: number, tensor: WeightTensor, run: WriteRun): Promise<void> {
   let at = offset;
-  for (const { firstRow, numRows } of piecesOf(tensor)) {
+  for (const { firstRow, numRows } of piecesOf(tensor, run)) {
     run.signal.throwIfAborted();
     const rows = bytesOf(loadNative().roundRows({ tensor, firstRow, numRows }));
     await writeAt(file, rows, at);
@@ -84,7 +86,7 @@ async function quantizeMatrix(
 ): Promise<void> {
   let at = offset;
   let scaleAt = scaleOffset;
-  for (const { firstRow, numRows } of piecesOf(tensor)) {
+  for (const { firstRow, numRows } of piecesOf(tensor, run)) {
     run.signal.throwIfAborted();
     const { values, scales } = run.method.quantizeRows({ tensor, firstRow, numRows }, scaleDtype);
     await writeAt(file, bytesOf(values), at);
@@ -96,8 +98,11 @@ async function quantizeMatrix(
   }
 }
 
-function* piecesOf({ shape: [rows = 0, columns = 1] }: WeightTensor): Generator<{ firstRow: number; numRows: number }> {
-  const pieceRows = Math.max(1, Math.floor(PIECE_ELEMENTS / columns));
+function* piecesOf(
+  { shape: [rows = 0, columns = 1] }: WeightTensor,
+  { pieceElements }: WriteRun,
+): Generator<{ firstRow: number; numRows: number }> {
+  const pieceRows = Math.max(1, Math.floor(pieceElements / columns));
   for (let firstRow = 0; firstRow < rows; firstRow += pieceRows) {
     yield { firstRow, numRows: Math.min(pieceRows, rows - firstRow) };
   }
