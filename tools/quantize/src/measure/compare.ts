@@ -30,14 +30,15 @@ export async function compare(source: OpenedModel, result: OpenedModel, options:
   const windowTokens = Math.min(options.windowTokens, source.spec.maxPositions);
   const folder = await mkdtemp(join(options.scratchDir ?? tmpdir(), 'switchyard-quantize-'));
   try {
-    const packed = await Promise.all([pack(source, folder, options), pack(result, folder, options)]);
+    const packedSource = await pack(source, folder, options);
+    const packedResult = await pack(result, folder, options);
     const meter = new DivergenceMeter();
     const windows = windowsOf(tokens.length, windowTokens);
     for (const [i, window] of windows.entries()) {
       options.onProgress('measuring', i, windows.length);
       await turn();
       options.signal.throwIfAborted();
-      score(packed, tokens, window, meter);
+      score([packedSource, packedResult], tokens, window, meter);
     }
     return { ...meter.result(), windowTokens };
   } finally {

@@ -26,6 +26,7 @@ export class PackedModel {
 
   /** @param folder Where the packed weights go; whoever made it removes it. */
   static async pack(model: OpenedModel, folder: string, threads: number, watch: PackWatch): Promise<PackedModel> {
+    watch.signal.throwIfAborted();
     const { executorSpec, weights, policy } = model;
     const arena = { path: join(folder, `${policy}.arena`), key: weights.digest };
     const run = loadNative().packModel({ model: executorSpec, weights, policy, arena });
