@@ -3,6 +3,7 @@
 
 #include "addon/executor_binding.h"
 #include "addon/open_handles.h"
+#include "addon/quantize_binding.h"
 #include "addon/xccl_binding.h"
 
 namespace switchyard::addon {
@@ -22,6 +23,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   close_handles_at_end(env);
   init_xccl(env, exports);
   init_executor(env, exports);
+  init_quantize(env, exports);
   return exports;
 }
 

@@ -122,7 +122,7 @@ static std::vector<int64_t> read_sizes(const Fields& js, const char* name) {
   return {sizes.begin(), sizes.end()};
 }
 
-static WeightTensor read_weight_tensor(const Fields& js) {
+WeightTensor read_weight_tensor(const Fields& js) {
   WeightTensor tensor{js.string("name"), js.string("file"),    js.bytes("offset"),
                       js.bytes("bytes"), read_stored_type(js), read_sizes(js, "shape")};
   if (!has_scales(tensor.dtype)) return tensor;

@@ -12,6 +12,7 @@
 namespace switchyard::addon {
 
 executor::ModelSpec read_model_spec(const Fields& js);
+executor::WeightTensor read_weight_tensor(const Fields& js);
 executor::WeightPlan read_weight_plan(const Fields& js);
 /// Its field `dtype`.
 executor::StoredType read_stored_type(const Fields& js);

@@ -10,8 +10,8 @@ export {
   type OptionTable,
   option,
 } from './config/option.js';
-export type { ConfigCheck } from './config/parse.js';
-export { valueText } from './config/render.js';
+export { type ConfigCheck, parseConfig } from './config/parse.js';
+export { renderOptions, valueText } from './config/render.js';
 export { byteCount, grpcAddress, hostPort, int } from './config/schemas.js';
 export { exitCodeFatal, FatalStartError } from './errors/fatal.js';
 export { fromGrpcError, toGrpcStatus } from './errors/grpc.js';
@@ -27,6 +27,7 @@ export {
 } from './errors/table.js';
 export { createLogger, type Logger, type LogOptions } from './logs/logger.js';
 export { prettyLine } from './logs/pretty.js';
+export { progressBar, progressText, sizeText, Terminal } from './logs/terminal.js';
 export type { CallContext } from './rpc/call-context.js';
 export { type ConnectOptions, connect, disconnect } from './rpc/channel.js';
 export {

@@ -1,2 +1,3 @@
 export { type NamedModel, namedModels, namedModelsProblems } from './named-models.js';
 export * from './open-model.js';
+export { readWeightFiles, type WeightFile } from './weight-files.js';

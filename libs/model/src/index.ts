@@ -1,4 +1,5 @@
 export * from './config.js';
+export { dtypeLayout, isPlain } from './dtype.js';
 export * from './error.js';
 export * from './executor-spec.js';
 export * from './generation.js';

@@ -1,7 +1,7 @@
 // The whole surface of the native addon, in the addon's order. Plain data in, plain data out; `null` means absent;
 // objects that hold native resources have close(). Only libs/native loads the .node file.
 // 64-bit ids, epochs and nanoseconds are bigint; token ids, block ids, ranks and counts are numbers.
-import type { ExecutorSpec, NumericPolicy, TensorDtype, WeightPlan } from '@switchyard/model';
+import type { ExecutorSpec, NumericPolicy, TensorDtype, WeightPlan, WeightTensor } from '@switchyard/model';
 
 /** Code of a native error: the `code` property of every Error the addon throws, and of faults in events (docs/errors.md). */
 export type NativeErrorCode =
@@ -34,6 +34,10 @@ export interface NativeModule {
   evaluate(options: EvaluateOptions): Evaluation;
   /** What the loader makes of whole blocks of a stored type (fp8 without its scales): for goldens. */
   widen(options: { dtype: TensorDtype; bytes: Uint8Array }): Float32Array;
+  /** Rows of a matrix of any stored type as INT8 with a scale a row (native/executor/weights/narrow_rows.h): for checkpoints. */
+  quantizeRows(options: MatrixRows & { scaleDtype: 'BF16' | 'F32' }): QuantizedRows;
+  /** The same rows to the nearest bfloat16, in its bits: [numRows, columns]. */
+  roundRows(options: MatrixRows): Uint16Array;
 }
 
 export interface NativeDescription {
@@ -415,4 +419,21 @@ export interface Evaluation {
   logits: Float32Array;
   /** [tokens.length - 1, vocabSize]: row i predicts token i + 2; null without mtp. */
   mtpLogits: Float32Array | null;
+}
+
+// ---- Narrower weights ----
+
+/** Some rows of a matrix in a weight file. */
+export interface MatrixRows {
+  /** As in a WeightPlan: with its scales where its type has them. */
+  tensor: WeightTensor;
+  firstRow: number;
+  numRows: number;
+}
+
+export interface QuantizedRows {
+  /** [numRows, columns], from -127 to 127. */
+  values: Int8Array;
+  /** [numRows], rounded to `scaleDtype`. A weight is its value times its row's scale. */
+  scales: Float32Array;
 }

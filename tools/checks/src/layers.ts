@@ -13,7 +13,7 @@ const allowedLayers: Record<string, readonly string[]> = {
   app: ['testkit', 'platform', 'wire', 'domain', 'base'],
   testkit: ['wire', 'base'],
   tool: ['testkit', 'platform', 'wire', 'domain', 'base'],
-  test: ['testkit', 'app', 'platform', 'wire', 'domain', 'base'],
+  test: ['testkit', 'tool', 'app', 'platform', 'wire', 'domain', 'base'],
   native: [],
 };
 

@@ -10,23 +10,28 @@ export function valueText(value: unknown): string {
   return String(value);
 }
 
+const ofServices = { 'print-config': 'Print every option with its value and origin, then exit' };
+
 export function renderHelp(name: string, summary: string, options: OptionTable): string {
-  const rows = Object.entries(options).map(([key, option]) => ({
-    left: usage(key, option),
-    right: explanation(option),
-  }));
-  rows.push({ left: '--print-config', right: 'Print every option with its value and origin, then exit' });
-  rows.push({ left: '--help', right: 'Print this, then exit' });
-  const width = Math.max(...rows.map((row) => row.left.length));
-  const lines = rows.map((row) => `  ${row.left.padEnd(width)}  ${row.right}`);
   return [
     `${name}: ${summary}`,
     '',
     'Each option can also be set by a variable: --queue-depth is SWITCHYARD_QUEUE_DEPTH. Flags win.',
     '',
-    ...lines,
-    '',
+    renderOptions(options, ofServices),
   ].join('\n');
+}
+
+/** A line an option, --help last; `builtIn` are flags that no table has, with their help. */
+export function renderOptions(options: OptionTable, builtIn: Readonly<Record<string, string>> = {}): string {
+  const rows = Object.entries(options).map(([key, option]) => ({
+    left: usage(key, option),
+    right: explanation(option),
+  }));
+  const further = Object.entries({ ...builtIn, help: 'Print this, then exit' });
+  rows.push(...further.map(([name, right]) => ({ left: `--${name}`, right })));
+  const width = Math.max(...rows.map((row) => row.left.length));
+  return rows.map((row) => `  ${row.left.padEnd(width)}  ${row.right}\n`).join('');
 }
 
 function usage(key: string, option: Option): string {

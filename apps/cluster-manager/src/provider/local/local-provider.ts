@@ -2,12 +2,12 @@
 // of a death at once, stops all in order. What runs with which arguments is decided by topology.ts.
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { exitCodeFatal, FatalStartError, prettyLine } from '@switchyard/kit';
+import { exitCodeFatal, FatalStartError, prettyLine, Terminal } from '@switchyard/kit';
 import type { Provider, ProviderDeps } from '../provider.js';
 import { announcement, missingOf } from './announcement.js';
 import { Child, type Death } from './child.js';
 import { childArgs, childEnv, refusePinning } from './child-config.js';
-import { barText, Terminal } from './terminal.js';
+import { barText } from './load-bar.js';
 import { type ProcessSpec, processesOf } from './topology.js';
 
 // A bundle starts bundles and a plain build plain ones: whoever has just run tsc does not get yesterday's bundles.

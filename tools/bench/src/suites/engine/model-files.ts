@@ -1,12 +1,13 @@
 // The files of one shape in a folder that goes with the suite.
-import { mkdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BenchShape, bytesRead } from './model/shape.js';
 import { writeDirectory } from './model/write-directory.js';
 import { writeGguf } from './model/write-gguf.js';
 
-/** What our engine runs on: the peers' own 8-bit file, in policy block-a8, or bf16 from a safetensors file. */
-export type OwnWeights = 'bf16' | 'q8_0';
+/** What our engine runs on: the peers' own 8-bit file, in policy block-a8, or a directory of bf16 weights, or of INT8 made of them. */
+export type OwnWeights = 'bf16' | 'w8a8' | 'q8_0';
 
 const VARIABLE = 'SWITCHYARD_BENCH_ENGINE_WEIGHTS';
 
@@ -18,11 +19,11 @@ export interface ShapeFiles {
   cacheDir: string;
 }
 
-/** @throws Error for a value of the variable that is none of the two. */
+/** @throws Error for a value of the variable that is none of them. */
 export function ownWeights(): OwnWeights {
   const given = process.env[VARIABLE] || 'q8_0';
-  if (given === 'bf16' || given === 'q8_0') return given;
-  throw new Error(`${VARIABLE}=${given}: must be bf16 or q8_0`);
+  if (given === 'bf16' || given === 'w8a8' || given === 'q8_0') return given;
+  throw new Error(`${VARIABLE}=${given}: must be bf16, w8a8 or q8_0`);
 }
 
 export function writeFiles(folder: string, shape: BenchShape, weights: OwnWeights, repoRoot: string): ShapeFiles {
@@ -34,7 +35,18 @@ export function writeFiles(folder: string, shape: BenchShape, weights: OwnWeight
   const own = join(folder, shape.name);
   mkdirSync(own);
   writeDirectory(own, join(repoRoot, 'models/switchyard-tiny'), shape);
-  return { shape, own, gguf, cacheDir };
+  return { shape, own: weights === 'w8a8' ? quantized(own, repoRoot) : own, gguf, cacheDir };
+}
+
+/** The directory that `npm run quantize` makes of this one, which goes. */
+function quantized(dir: string, repoRoot: string): string {
+  const out = `${dir}-w8a8`;
+  const program = join(repoRoot, 'tools/quantize/dist/main.js');
+  execFileSync(process.execPath, [program, dir, '--out', out, '--no-measure'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  rmSync(dir, { recursive: true });
+  return out;
 }
 
 /** Tokens per second of a decode that does nothing but read the 8-bit weights at that many bytes per second. */

@@ -11,8 +11,8 @@ import { numFfnUnits } from '@switchyard/flowserve';
 import type { ModelSpec, NumericPolicy } from '@switchyard/model';
 import { type ExchangeShape, type ExpertPlacement, loadNative, type NativeCommunicator } from '@switchyard/native';
 
-/** Of each side: half of the cores. */
-export const SPLIT_THREADS = Math.max(1, Math.floor(availableParallelism() / 2));
+/** Of each side: all cores, since the sides take turns. */
+export const SPLIT_THREADS = availableParallelism();
 
 const EXPERT_PROCESS = fileURLToPath(new URL('./expert-process.js', import.meta.url));
 const ATTENTION_RANK = 0;
