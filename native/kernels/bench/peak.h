@@ -10,7 +10,7 @@ namespace switchyard::bench {
 /// Independent sums: enough to hide the latency of an operation on two ports, few enough for 16 registers.
 inline constexpr int kNumChains = 12;
 
-/// Each does num_rounds rounds of kNumChains times: a fma of 8 (16) lanes; 32 products of bytes added in int32 by vpmaddubsw, vpmaddwd
+/// Each does num_rounds > 0 rounds of kNumChains times: a fma of 8 (16) lanes; 32 products of bytes added in int32 by vpmaddubsw, vpmaddwd
 /// and vpaddd; 64 of them by vpdpbusd.
 void peak_fp32_avx2(uint64_t num_rounds);
 void peak_fp32_avx512(uint64_t num_rounds);
