@@ -1,4 +1,6 @@
 // Choosing the next token from a row of raw logits (docs/numerics.md, "Sampling"). Called by the executor at the end of a step.
+// The token is the argmax of logit / temperature + g over what the filters leave, g = -log(-log u): a draw from their softmax (the Gumbel-max
+// trick; u from Philox4x32-10, Salmon et al., SC 2011).
 // Stateless: the noise is a function of (seed, position, token id).
 #pragma once
 
