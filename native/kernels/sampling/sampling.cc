@@ -112,7 +112,7 @@ void Sampler::collect(const float* logits, int vocab_size, const SamplingParams&
     if (z - best >= -span) candidates_.push_back({z, i});
   }
   if (!is_sorted) return;
-  if (params.top_k == 0) return std::sort(candidates_.begin(), candidates_.end(), comes_first);
+  if (params.top_k == 0) return sort_candidates(&candidates_, &spare_);
   const size_t kept = std::min<size_t>(params.top_k, candidates_.size());
   std::partial_sort(candidates_.begin(), candidates_.begin() + kept, candidates_.end(), comes_first);
   candidates_.resize(kept);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "kernels/sampling/candidates.h"
 
 namespace switchyard {
 
@@ -43,13 +44,7 @@ class Sampler {
                 SampledToken* token);
 
  private:
-  struct Candidate {
-    float value;
-    int32_t id;
-  };
-  static bool comes_first(const Candidate& a, const Candidate& b) {
-    return a.value > b.value || (a.value == b.value && a.id < b.id);
-  }
+  using Candidate = SamplingCandidate;
 
   void collect(const float* logits, int vocab_size, const SamplingParams& params, float max);
   void cut_top_p(float top_p);
@@ -58,6 +53,7 @@ class Sampler {
   void report_logprobs(const float* logits, int vocab_size, const SamplingParams& params, SampledToken* token);
 
   std::vector<Candidate> candidates_;
+  std::vector<Candidate> spare_;  // for sorting
 };
 
 }  // namespace switchyard

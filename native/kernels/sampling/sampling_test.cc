@@ -2,6 +2,7 @@
 #include "kernels/sampling/sampling.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <random>
 #include <vector>
@@ -62,6 +63,27 @@ TEST(sampling_draws_the_largest_of_logit_and_noise) {
       best = std::max(best, score);
     }
     CHECK(token_at(logits, {.temperature = 0.8f, .seed = 9}, position) == expected);
+  }
+}
+
+TEST(sampling_sorts_candidates_by_descending_value_and_ascending_id) {
+  std::mt19937_64 random(test::seed());
+  for (const int size : {0, 1, 2, 999, 1000, 1001, 20000}) {
+    std::vector<SamplingCandidate> candidates, spare;
+    for (int32_t id = 0; id < size; ++id) {
+      // Any finite number, or one of a few, both zeros among them.
+      float value = std::bit_cast<float>(static_cast<uint32_t>(random()));
+      if (!std::isfinite(value) || random() % 2 == 0)
+        value = std::copysign(float(random() % 3), random() % 2 ? 1.0f : -1.0f);
+      candidates.push_back({value, id});
+    }
+    std::vector<SamplingCandidate> expected = candidates;
+    std::sort(expected.begin(), expected.end(), comes_first);
+    sort_candidates(&candidates, &spare);
+    CHECK(std::equal(candidates.begin(), candidates.end(), expected.begin(), expected.end(),
+                     [](const auto& a, const auto& b) {
+                       return a.id == b.id && std::bit_cast<uint32_t>(a.value) == std::bit_cast<uint32_t>(b.value);
+                     }));
   }
 }
 
