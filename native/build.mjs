@@ -3,10 +3,10 @@
 // Usage: node build.mjs [--variant release|asan|tsan|fuzz] [--tests-only] [--bench] [--soak] [--layers base,xccl]
 //
 // A file's role and flags follow from its name: *_avx2.cc, *_avx512.cc, *_avx512vnni.cc and *_avx512bf16.cc get that instruction set (and
-// nothing else does), *_test.cc goes into native_tests, *_bench.cc into native_bench (only with --bench), *_soak.cc into native_soak (only
-// with --soak), addon/*.cc into switchyard.node, everything else into all of them. --layers takes some layers, or folders of them, and
-// leaves out the others and the addon: quicker while working on one. --variant fuzz needs clang and makes one program of each
-// fuzz_*.cc and nothing else.
+// nothing else does), *_test.cc goes into native_tests, *_bench.cc (and *_bench_avx2.cc, ...) into native_bench (only with --bench),
+// *_soak.cc into native_soak (only with --soak), addon/*.cc into switchyard.node, everything else into all of them. --layers takes some
+// layers, or folders of them, and leaves out the others and the addon: quicker while working on one. --variant fuzz needs clang and makes
+// one program of each fuzz_*.cc and nothing else.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
@@ -78,7 +78,7 @@ function roleOf(source) {
   if (path.startsWith('addon/')) return 'addon';
   if (path.startsWith('test/')) return 'test';
   if (/(^|\/)fuzz_\w+\.cc$/.test(path)) return 'fuzz';
-  return path.match(/_(test|bench|soak)\.cc$/)?.[1] ?? 'library';
+  return path.match(/_(test|bench|soak)(_avx2|_avx512|_avx512vnni)?\.cc$/)?.[1] ?? 'library';
 }
 
 function chosenLayers(argv) {

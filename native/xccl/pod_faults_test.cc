@@ -36,13 +36,12 @@ void go_on(ForkedPod& pod, uint32_t victim, uint32_t num_in_flight) {
 }
 
 /// `victim`, an expert rank, dies while it holds what every attention rank has sent to it.
-void kill_expert(const PodShape& shape, uint32_t victim, uint32_t num_in_flight) {
-  ForkedPod pod(shape, test::seed());
+void kill_expert(const PodShape& shape, uint32_t victim, uint32_t num_in_flight, uint64_t seed = test::seed()) {
+  ForkedPod pod(shape, seed);
   REQUIRE(pod.await_linked());
   CHECK(pod.run_step(pod.able_mask(), num_in_flight));
   pod.board().hold_mask.store(uint64_t{1} << victim);
-  pod.order(pod.able_mask(), num_in_flight);
-  REQUIRE(pod.await([&] { return pod.line(victim).num_held.load() > 0; }));
+  REQUIRE(pod.order_until_held(pod.able_mask(), num_in_flight));
   pod.kill(victim);
   pod.board().hold_mask.store(0);
   REQUIRE(pod.await_done());
@@ -57,18 +56,26 @@ void kill_attention(const PodShape& shape, uint32_t victim, uint32_t num_in_flig
   REQUIRE(pod.await_linked());
   CHECK(pod.run_step(pod.able_mask(), num_in_flight));
   pod.board().hold_mask.store(shape.expert_mask());
-  pod.order(pod.able_mask(), num_in_flight);
-  uint64_t num_held = 0;
-  REQUIRE(pod.await([&] {
-    num_held = 0;
-    for (uint32_t rank = 0; rank < shape.num_ranks(); ++rank) num_held += pod.line(rank).num_held.load();
-    return num_held > 0 || pod.is_done();  // a random batch may be empty
-  }));
-  pod.kill(victim);
+  REQUIRE(pod.order_until_held(pod.able_mask(), num_in_flight));
+  // From the signal on, not from the end of the process: on a busy machine that takes a good part of the survivors' patience.
+  ::kill(pod.pid_of(victim), SIGKILL);
   pod.board().hold_mask.store(0);
+  pod.kill(victim);
   REQUIRE(pod.await_done());
   CHECK(pod.judge(victim));
   go_on(pod, victim, num_in_flight);
+}
+
+/// What is to be held comes long after the order to hold, as on a busy machine: who has waited in vain meanwhile holds it all the same.
+TEST(xccl_pod_ranks_hold_what_comes_late) {
+  ForkedPod pod({2, 3, false, kTrampoline, kDataflow}, test::seed());
+  REQUIRE(pod.await_linked());
+  pod.board().hold_mask.store(pod.shape().expert_mask());
+  std::this_thread::sleep_for(2 * kPodServeWait);
+  REQUIRE(pod.order_until_held(pod.able_mask(), 1));
+  pod.board().hold_mask.store(0);
+  CHECK(pod.await_done() && pod.all_succeeded());
+  CHECK(pod.end());
 }
 
 TEST(xccl_pod_expert_behind_a_forwarder_dies) { kill_expert({2, 4, false, kTrampoline, kDataflow}, 5, 1); }
@@ -81,6 +88,10 @@ TEST(xccl_pod_expert_behind_a_forwarder_dies_at_a_barrier_with_two_events) {
 }
 
 TEST(xccl_pod_forwarder_dies) { kill_expert({2, 4, false, kTrampoline, kDataflow}, 2, 1); }
+/// Of this seed: in the second step no row is for the victim itself.
+TEST(xccl_pod_forwarder_dies_after_a_step_without_rows_for_it) {
+  kill_expert({2, 4, false, kTrampoline, kDataflow}, 2, 1, 1015);
+}
 TEST(xccl_pod_forwarder_dies_with_two_events) { kill_expert({2, 4, false, kTrampoline, kDataflow}, 3, 2); }
 TEST(xccl_pod_forwarder_dies_at_a_barrier) { kill_expert({2, 4, false, kTrampoline, kBarrier}, 2, 1); }
 TEST(xccl_pod_forwarder_dies_at_a_barrier_with_two_events) { kill_expert({2, 4, false, kTrampoline, kBarrier}, 3, 2); }

@@ -48,15 +48,6 @@ inline PodKill random_kill(Random& random, const PodShape& shape) {
   return kill;
 }
 
-/// Until somebody who is to hold has taken something, or all is done because nothing was sent there.
-inline bool await_held(ForkedPod& pod) {
-  return pod.await([&] {
-    uint64_t num_held = 0;
-    for (uint32_t rank = 0; rank < pod.shape().num_ranks(); ++rank) num_held += pod.line(rank).num_held.load();
-    return num_held > 0 || pod.is_done();
-  });
-}
-
 /// Orders a step and kills the victim. False when nobody comes to hold anything.
 inline bool kill_in_step(ForkedPod& pod, const PodKill& kill) {
   const uint64_t able_mask = pod.able_mask();
@@ -70,7 +61,7 @@ inline bool kill_in_step(ForkedPod& pod, const PodKill& kill) {
   const bool is_holder = pod.shape().is_expert(kill.victim);
   if (must_hold) pod.board().hold_mask.store(is_holder ? uint64_t{1} << kill.victim : pod.shape().expert_mask());
   pod.order(able_mask, kill.num_in_flight);
-  const bool is_held = !must_hold || await_held(pod);
+  const bool is_held = !must_hold || pod.await_held();
   std::this_thread::sleep_for(kill.delay);
   // Others go on with the signal, not with the end of the process: on a busy machine that takes longer than anybody's patience.
   if (!is_holder) pod.board().hold_mask.store(0);

@@ -15,6 +15,12 @@ inline constexpr uint32_t kPodRanksMax = 12;
 /// No call waits longer. A Timeout means that somebody hangs: on a busy machine the end of a killed process alone takes up to 7 s.
 inline constexpr std::chrono::seconds kPodPatience{20};
 
+/// An expert rank looks this often whether it is to end.
+inline constexpr std::chrono::milliseconds kPodServeWait{100};
+
+/// So many steps without a row for some rank do not happen.
+inline constexpr int kEmptyStepsMax = 20;
+
 /// Survivors know of a death after this long.
 inline constexpr int64_t kPodRefusalMaxNs = 1'000'000'000;
 
@@ -93,7 +99,9 @@ class PodRank {
     std::vector<A2eView> views;
     for (;;) {
       views.clear();
-      if (member_->expert()->wait_any(deadline_in(100ms), &views).code() == Code::kClosed) return;
+      if (member_->expert()->wait_any(deadline_in(kPodServeWait), &views).code() == Code::kClosed) return;
+      // Only who has taken something holds: whoever waited in vain and stopped taking would hold what nobody sees held.
+      if (views.empty()) continue;
       if (must_hold()) line().num_held.fetch_add(views.size());
       while (must_hold()) {
         member_->expert()->forward();
@@ -269,6 +277,25 @@ class ForkedPod {
   }
   bool await_done() {
     return await([this] { return is_done(); });
+  }
+  /// Until somebody who is to hold has taken something, or all is done: a random batch may be empty.
+  bool await_held() {
+    return await([this] { return is_held() || is_done(); });
+  }
+  bool is_held() {
+    uint64_t num_held = 0;
+    for (uint32_t rank = 0; rank < shape_.num_ranks(); ++rank) num_held += line(rank).num_held.load();
+    return num_held > 0;
+  }
+  /// Orders steps until somebody holds something of one; those before it must succeed.
+  bool order_until_held(uint64_t active_mask, uint32_t num_in_flight) {
+    for (int i = 0; i < kEmptyStepsMax; ++i) {
+      order(active_mask, num_in_flight);
+      if (!await_held()) return false;
+      if (is_held()) return true;
+      if (!all_succeeded()) return false;
+    }
+    return false;
   }
   /// order() and await_done(), and every event must succeed.
   bool run_step(uint64_t active_mask, uint32_t num_in_flight) {

@@ -1,4 +1,5 @@
-// The gate of a feed-forward network (docs/numerics.md, operation 7): y = silu32(gate) * up.
+// The gate of a feed-forward network (docs/numerics.md, operation 7): y = silu32(gate) * up, number by number.
+// Source: SwiGLU, arXiv 2002.05202, section 2; silu32(x) = x / (1 + exp32(-x)).
 #pragma once
 
 #include <cstddef>

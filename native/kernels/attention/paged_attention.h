@@ -1,4 +1,6 @@
-// Attention of one query token over the paged cache, for heads that share their keys and values (docs/numerics.md, operation 5).
+// Attention of one query token over the paged cache, for heads that share their keys and values (docs/numerics.md, operation 5):
+// out = sum_j softmax_j(scale * q . k_j) v_j over the visible keys j, in chunks of 256 that are merged as a tree. Sources: arXiv 2405.04434,
+// section 2.1 (MLA); arXiv 2305.13245 (GQA); arXiv 2205.14135, section 3.1 (merging of softmax over chunks).
 // Called by the executor's attention blocks: once a row for absorbed multi-head latent attention, whose heads share one latent; once a
 // row and key head for grouped queries. Knows nothing of sequences or of who owns a block.
 //

@@ -5,6 +5,7 @@
 #include "kernels/attention/paged_attention.h"
 #include "kernels/lanes/exp_lanes.h"
 #include "kernels/lanes/int8_scale.h"
+#include "kernels/lanes/largest_lanes.h"
 
 namespace switchyard {
 namespace {
@@ -80,8 +81,7 @@ void score_keys(const PagedAttentionArgs& args, const float* q, const Chunk& chu
 
 /// Turns a head's scores into p_j = exp(score_j - max); returns max and the sum of p.
 inline void soften(float* scores, int count, float* max_out, float* sum_out) {
-  float max = scores[0];
-  for (int j = 1; j < count; ++j) max = scores[j] > max ? scores[j] : max;
+  const float max = largest_lanes(scores, count);
   const Lanes shift = Lanes::broadcast(max);
   Lanes sum = Lanes::zero();
   int j = 0;

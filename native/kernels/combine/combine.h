@@ -1,4 +1,5 @@
 // The FFN sum (docs/numerics.md, operation 9): y[row] = fma(weight_i, expert_out_i, y[row]) over the routed experts in gate order.
+// Called by the MoE block, once a step, on what came back from the experts. Source: arXiv 2412.19437, section 2.1.2 (DeepSeek-V3).
 #pragma once
 
 #include <cstddef>

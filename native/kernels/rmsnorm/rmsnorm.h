@@ -1,4 +1,5 @@
-// Root-mean-square normalisation (docs/numerics.md, operation 1): y = (x * r) * weight, r = 1 / sqrt(mean(x^2) + eps).
+// Root-mean-square normalisation (docs/numerics.md, operation 1): y = (x * r) * weight, r = 1 / sqrt(mean(x^2) + eps),
+// the mean over a row. Called before each block of the executor. Source: arXiv 1910.07467, section 3.
 #pragma once
 
 #include <cstddef>

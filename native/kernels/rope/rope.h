@@ -1,4 +1,5 @@
-// Rotary embedding (docs/numerics.md, operation 4). Called by the executor's attention blocks.
+// Rotary embedding (docs/numerics.md, operation 4): a' = a cos - b sin, b' = a sin + b cos of each pair (a, b) of a head, by the angle
+// position * frequency (radians). Called by the executor's attention blocks. Source: arXiv 2104.09864, section 3.2.2.
 #pragma once
 
 #include <cstddef>

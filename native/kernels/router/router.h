@@ -1,5 +1,6 @@
 // The choice of experts and of their weights (docs/numerics.md, operation 8): sigmoid or softmax scores, a bias for the choice, groups
 // limited by their best experts. Called by the MoE block once a row, after the product with the gate's weight.
+// s = score(logits); the best top_k of s + bias in the best num_top_groups groups; weight = s / (sum of the chosen s) * scale.
 // Sources: arXiv 2412.19437, section 2.1.2 (DeepSeek-V3); arXiv 2405.04434, section 2.1.2 (DeepSeek-V2).
 #pragma once
 

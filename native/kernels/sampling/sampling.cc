@@ -2,8 +2,9 @@
 #include "kernels/sampling/sampling.h"
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <limits>
+#include <numbers>
 
 #include "base/exp32_constants.h"
 #include "base/math.h"
@@ -15,25 +16,56 @@ namespace {
 
 constexpr float kNoiseSpan = 27.0f;  // -log(-log u) lies in (-3.14, 22.9) for u = (x + 0.5) / 2^32
 
-double gumbel(uint64_t seed, int64_t position, int32_t token_id) {
+/// x of docs/numerics.md: the noise grows with it.
+uint32_t noise_word(uint64_t seed, int64_t position, int32_t token_id) {
   const auto place = static_cast<uint64_t>(position);
-  const auto words =
-      philox4x32({static_cast<uint32_t>(token_id), static_cast<uint32_t>(place), static_cast<uint32_t>(place >> 32), 0},
-                 {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
-  const double u = (static_cast<double>(words[0]) + 0.5) / 4294967296.0;
+  return philox4x32(
+      {static_cast<uint32_t>(token_id), static_cast<uint32_t>(place), static_cast<uint32_t>(place >> 32), 0},
+      {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)})[0];
+}
+
+double gumbel(uint32_t word) {
+  const double u = (static_cast<double>(word) + 0.5) / 4294967296.0;
   return -log64(-log64(u));
 }
 
+/// At least gumbel(word), without a logarithm: -log(u) >= 1 - u >= 2^-(k + 1), k the number of leading ones of the word. What is added
+/// covers the roundings.
+double gumbel_bound(uint32_t word) { return (std::countl_one(word) + 1) * std::numbers::ln2 + 1e-6; }
+
+/// By the bits, which the compiler makes vectors of.
 bool all_finite(const float* x, int size) {
-  bool finite = true;
-  for (int i = 0; i < size; ++i) finite &= (x[i] - x[i] == 0.0f);
-  return finite;
+  constexpr uint32_t kExponent = 0x7f800000;
+  uint32_t is_any_not = 0;
+  for (int i = 0; i < size; ++i) is_any_not |= (std::bit_cast<uint32_t>(x[i]) & kExponent) == kExponent;
+  return is_any_not == 0;
 }
 
+/// size > 0. In chains, so that a comparison need not wait for the one before.
+float largest(const float* x, int size) {
+  constexpr int kChains = 16;
+  float chain[kChains];
+  std::fill_n(chain, kChains, x[0]);
+  int i = 0;
+  for (; i + kChains <= size; i += kChains) {
+    for (int c = 0; c < kChains; ++c) chain[c] = x[i + c] > chain[c] ? x[i + c] : chain[c];
+  }
+  return std::max(*std::max_element(chain, chain + kChains), *std::max_element(x + std::min(i, size - 1), x + size));
+}
+
+/// Ties go to the lower id. x is finite.
 int32_t argmax(const float* x, int size) {
-  int32_t best = 0;
-  for (int i = 1; i < size; ++i) best = x[i] > x[best] ? i : best;
-  return best;
+  constexpr int kBlock = 1024;
+  int32_t id = 0;
+  float best = x[0];
+  for (int first = 0; first < size; first += kBlock) {
+    const float candidate = largest(x + first, std::min(kBlock, size - first));
+    if (candidate <= best) continue;
+    best = candidate;
+    id = first;
+  }
+  while (x[id] != best) ++id;
+  return id;
 }
 
 }  // namespace
@@ -80,7 +112,8 @@ void Sampler::collect(const float* logits, int vocab_size, const SamplingParams&
     if (z - best >= -span) candidates_.push_back({z, i});
   }
   if (!is_sorted) return;
-  const size_t kept = params.top_k > 0 ? std::min<size_t>(params.top_k, candidates_.size()) : candidates_.size();
+  if (params.top_k == 0) return sort_candidates(&candidates_, &spare_);
+  const size_t kept = std::min<size_t>(params.top_k, candidates_.size());
   std::partial_sort(candidates_.begin(), candidates_.begin() + kept, candidates_.end(), comes_first);
   candidates_.resize(kept);
 }
@@ -109,7 +142,9 @@ int32_t Sampler::draw(const SamplingParams& params, int64_t position) const {
   double best = -std::numeric_limits<double>::infinity();
   for (const Candidate& c : candidates_) {
     if (c.value < highest - kNoiseSpan) continue;
-    const double score = static_cast<double>(c.value) + gumbel(params.seed, position, c.id);
+    const uint32_t word = noise_word(params.seed, position, c.id);
+    if (static_cast<double>(c.value) + gumbel_bound(word) < best) continue;
+    const double score = static_cast<double>(c.value) + gumbel(word);
     if (score > best || (score == best && c.id < winner)) {
       best = score;
       winner = c.id;

@@ -1,4 +1,6 @@
 // Choosing the next token from a row of raw logits (docs/numerics.md, "Sampling"). Called by the executor at the end of a step.
+// The token is the argmax of logit / temperature + g over what the filters leave, g = -log(-log u): a draw from their softmax (the Gumbel-max
+// trick; u from Philox4x32-10, Salmon et al., SC 2011).
 // Stateless: the noise is a function of (seed, position, token id).
 #pragma once
 
@@ -6,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "kernels/sampling/candidates.h"
 
 namespace switchyard {
 
@@ -41,13 +44,7 @@ class Sampler {
                 SampledToken* token);
 
  private:
-  struct Candidate {
-    float value;
-    int32_t id;
-  };
-  static bool comes_first(const Candidate& a, const Candidate& b) {
-    return a.value > b.value || (a.value == b.value && a.id < b.id);
-  }
+  using Candidate = SamplingCandidate;
 
   void collect(const float* logits, int vocab_size, const SamplingParams& params, float max);
   void cut_top_p(float top_p);
@@ -56,6 +53,7 @@ class Sampler {
   void report_logprobs(const float* logits, int vocab_size, const SamplingParams& params, SampledToken* token);
 
   std::vector<Candidate> candidates_;
+  std::vector<Candidate> spare_;  // for sorting
 };
 
 }  // namespace switchyard

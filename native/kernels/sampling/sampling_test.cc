@@ -1,9 +1,14 @@
 // The sampler's filters, its distribution and its statelessness.
 #include "kernels/sampling/sampling.h"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <random>
 #include <vector>
 
+#include "base/math.h"
+#include "base/philox.h"
 #include "test/test.h"
 
 using namespace switchyard;
@@ -27,6 +32,59 @@ std::vector<int> histogram(const std::vector<float>& logits, const SamplingParam
 
 TEST(sampling_at_temperature_zero_is_argmax_with_ties_to_the_lower_id) {
   CHECK(token_at({1.0f, 3.0f, 3.0f, 2.0f}, {}, 5) == 1);
+}
+
+TEST(sampling_at_temperature_zero_finds_the_first_of_the_largest_wherever_it_stands) {
+  std::mt19937_64 random(test::seed());
+  for (const int size : {1, 2, 15, 16, 17, 1023, 1024, 1025, 2049, 5000}) {
+    std::vector<float> logits(size);
+    for (float& logit : logits) logit = -static_cast<float>(1 + random() % 50);
+    for (const float most : {-1.0f, 0.0f, 7.0f}) {
+      for (int i = 0; i < 3; ++i) logits[random() % size] = i == 1 ? -0.0f + most : most;
+      const auto expected = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+      CHECK(token_at(logits, {}, 0) == expected);
+    }
+  }
+}
+
+TEST(sampling_draws_the_largest_of_logit_and_noise) {
+  std::mt19937_64 random(test::seed());
+  std::normal_distribution<float> normal(0.0f, 2.0f);
+  std::vector<float> logits(700);
+  for (float& logit : logits) logit = normal(random);
+  for (int64_t position = 0; position < 300; ++position) {
+    int32_t expected = 0;
+    double best = -INFINITY;
+    for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); ++id) {
+      const auto words = philox4x32({static_cast<uint32_t>(id), static_cast<uint32_t>(position), 0, 0}, {9, 0});
+      const double u = (static_cast<double>(words[0]) + 0.5) / 4294967296.0;
+      const double score = static_cast<double>(logits[id] / 0.8f) - log64(-log64(u));
+      if (score > best) expected = id;
+      best = std::max(best, score);
+    }
+    CHECK(token_at(logits, {.temperature = 0.8f, .seed = 9}, position) == expected);
+  }
+}
+
+TEST(sampling_sorts_candidates_by_descending_value_and_ascending_id) {
+  std::mt19937_64 random(test::seed());
+  for (const int size : {0, 1, 2, 999, 1000, 1001, 20000}) {
+    std::vector<SamplingCandidate> candidates, spare;
+    for (int32_t id = 0; id < size; ++id) {
+      // Any finite number, or one of a few, both zeros among them.
+      float value = std::bit_cast<float>(static_cast<uint32_t>(random()));
+      if (!std::isfinite(value) || random() % 2 == 0)
+        value = std::copysign(float(random() % 3), random() % 2 ? 1.0f : -1.0f);
+      candidates.push_back({value, id});
+    }
+    std::vector<SamplingCandidate> expected = candidates;
+    std::sort(expected.begin(), expected.end(), comes_first);
+    sort_candidates(&candidates, &spare);
+    CHECK(std::equal(candidates.begin(), candidates.end(), expected.begin(), expected.end(),
+                     [](const auto& a, const auto& b) {
+                       return a.id == b.id && std::bit_cast<uint32_t>(a.value) == std::bit_cast<uint32_t>(b.value);
+                     }));
+  }
 }
 
 TEST(sampling_follows_the_softmax) {

@@ -1,4 +1,5 @@
-// Maximum and sum of exp32(x - max) of a row of logits (docs/numerics.md, "Reported logprob"). Called by the sampler.
+// Maximum and sum of exp32(x - max) of a row of logits (docs/numerics.md, "Reported logprob"): log softmax(x)_i = x_i - max - log(sum).
+// Called by the sampler and the softmax router. Source of exp32: Cephes, expf.
 #pragma once
 
 namespace switchyard {

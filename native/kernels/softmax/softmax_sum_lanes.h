@@ -2,19 +2,14 @@
 #pragma once
 
 #include "kernels/lanes/exp_lanes.h"
+#include "kernels/lanes/largest_lanes.h"
 #include "kernels/softmax/softmax_sum.h"
 
 namespace switchyard {
 namespace {
 
-inline float max_of(const float* x, int size) {
-  float max = x[0];
-  for (int i = 1; i < size; ++i) max = x[i] > max ? x[i] : max;
-  return max;
-}
-
 inline SoftmaxSum run_softmax_sum(const float* x, int size) {
-  const float max = max_of(x, size);
+  const float max = largest_lanes(x, size);
   const Lanes shift = Lanes::broadcast(max);
   Lanes sum = Lanes::zero();
   int i = 0;

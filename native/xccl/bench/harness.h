@@ -16,13 +16,18 @@
 #include <span>
 #include <vector>
 
+#include "base/bench/case.h"
 #include "xccl/api.h"
 #include "xccl/bench/board.h"
-#include "xccl/bench/case.h"
 #include "xccl/layout/units.h"
 #include "xccl/process_support.h"
 
 namespace switchyard::xccl::bench {
+
+using switchyard::bench::Case;
+using switchyard::bench::CaseTable;
+using switchyard::bench::Options;
+using switchyard::bench::Report;
 
 struct GroupSpec {
   uint32_t num_ranks = 2;

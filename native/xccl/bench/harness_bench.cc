@@ -1,8 +1,6 @@
 // run_group: the parent's side of a bench. Forks and pins the ranks, watches over them, reads the board when they have ended.
 #include "xccl/bench/harness.h"
 
-#include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -10,12 +8,17 @@
 
 #include <deque>
 
-#include "xccl/bench/stats.h"
+#include "base/bench/cores.h"
+#include "base/bench/stats.h"
 
 namespace switchyard::xccl::bench {
 
 namespace {
 
+using switchyard::bench::allowed_cores;
+using switchyard::bench::mean_of;
+using switchyard::bench::pin_to_core;
+using switchyard::bench::quantile_of;
 using testing::ForkedPeer;
 using testing::PrivateFolder;
 
@@ -41,25 +44,6 @@ class SharedPages {
   uint64_t num_bytes_;
   void* data_;
 };
-
-std::vector<int> allowed_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cores;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return cores;
-  for (int core = 0; core < CPU_SETSIZE; ++core) {
-    if (CPU_ISSET(core, &set)) cores.push_back(core);
-  }
-  return cores;
-}
-
-Status pin_to_core(int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(core, &set);
-  if (sched_setaffinity(0, sizeof set, &set) == 0) return {};
-  return {Code::kIo, "cannot pin to core " + std::to_string(core) + ": " + strerror(errno)};
-}
 
 Status run_rank(Rank& rank, int core, const PrivateFolder& folder, const std::function<Status(Rank&)>& body) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);

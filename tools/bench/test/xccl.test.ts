@@ -1,11 +1,13 @@
 // The suite xccl without its programs: parsers on recorded output, what is measured how often, which rows there are.
 import { expect, test } from 'vitest';
+import { parseNativeLine } from '../src/native-bench.js';
+import { MissingProgram } from '../src/run-program.js';
 import { Collection } from '../src/suites/xccl/collect.js';
 import { messagesOf } from '../src/suites/xccl/message-meter.js';
 import { parseMpi, parseMpiVersion } from '../src/suites/xccl/mpi-meter.js';
-import { parseNative } from '../src/suites/xccl/native-meter.js';
+import { figuresOf } from '../src/suites/xccl/native-meter.js';
 import { ROWS, type RowSpec } from '../src/suites/xccl/rows.js';
-import { type FigureRef, type Meter, MissingProgram, type Source } from '../src/suites/xccl/source.js';
+import type { FigureRef, Meter, Source } from '../src/suites/xccl/source.js';
 import { parseUcx, parseUcxVersion } from '../src/suites/xccl/ucx-meter.js';
 import { parseCoreList } from '../src/suites/xccl/xccl.js';
 
@@ -39,8 +41,8 @@ test('native_bench: the median of the repetitions, and every further figure', ()
   const recorded =
     '{"case": "c", "unit": "us", "values": [3, 1, 2], "p50": 2, "p99": 9, "mean": 2.5, "samples": 15, "batch": 24, "messages": 5}';
   const others = { p50: 2, p99: 9, mean: 2.5, samples: 15, batch: 24, messages: 5, min: 1 };
-  expect(parseNative(recorded)).toEqual({ value: 2, others });
-  expect(() => parseNative('{"case": "c", "unit": "us", "values": []}')).toThrow('no values for c');
+  expect(figuresOf(parseNativeLine(recorded))).toEqual({ value: 2, others });
+  expect(() => parseNativeLine('{"case": "c", "unit": "us", "values": []}')).toThrow('no values for c');
 });
 
 test('the list of allowed cores', () => {

@@ -1,8 +1,9 @@
 // Gathers the suite's figures run by run, and makes measurements of them. Knows no program: meters are handed in.
 import type { Bar, Measurement, Yardstick } from '../../row.js';
+import { MissingProgram } from '../../run-program.js';
 import { median } from '../../stats.js';
 import type { RowSpec } from './rows.js';
-import { type FigureRef, type Figures, figureOf, keyOf, type Meter, MissingProgram, type Source } from './source.js';
+import { type FigureRef, type Figures, figureOf, keyOf, type Meter, type Source } from './source.js';
 
 // Of every case, and of no interest in the report.
 const PLAIN_FIGURES = new Set(['p50', 'p99', 'mean', 'min', 'samples', 'batch']);

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runProgram } from '../../run-program.js';
 import { median } from '../../stats.js';
-import { runProgram } from './run-program.js';
 import { type Figures, keyOf, type Meter, type MpiSource } from './source.js';
 
 const SECONDS = 1;

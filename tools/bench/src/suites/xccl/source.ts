@@ -52,13 +52,6 @@ export interface Meter<S extends Source> {
   noteOf?(source: S): string | undefined;
 }
 
-/** A program that is not on this machine, and the Debian package that has it. */
-export class MissingProgram extends Error {
-  constructor(program: string, debianPackage: string) {
-    super(`${program} is not installed (Debian: ${debianPackage})`);
-  }
-}
-
 export const VALUE = 'value';
 
 export const figureOf = (figures: Figures, name: string): number | undefined =>

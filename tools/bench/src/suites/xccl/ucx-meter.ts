@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runProgram } from './run-program.js';
-import { type Figures, type Meter, MissingProgram, type UcxSource } from './source.js';
+import { MissingProgram, runProgram } from '../../run-program.js';
+import type { Figures, Meter, UcxSource } from './source.js';
 
 const PROGRAM = 'ucx_perftest';
 const DEBIAN_PACKAGE = 'ucx-utils';

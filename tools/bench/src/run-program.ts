@@ -1,6 +1,5 @@
 // Runs one program to its end and hands back what it wrote to stdout.
 import { execFile } from 'node:child_process';
-import { MissingProgram } from './source.js';
 
 export interface ProgramOptions {
   /** Debian package to name when the program is missing; without one its absence is an ordinary error. */
@@ -11,6 +10,13 @@ export interface ProgramOptions {
 }
 
 const TIMEOUT_MS = 120_000; // of a measurement
+
+/** A program that is not on this machine, and the Debian package that has it. */
+export class MissingProgram extends Error {
+  constructor(program: string, debianPackage: string) {
+    super(`${program} is not installed (Debian: ${debianPackage})`);
+  }
+}
 
 /** Throws MissingProgram, or an Error with the program's own words. */
 export function runProgram(program: string, args: readonly string[], options: ProgramOptions = {}): Promise<string> {

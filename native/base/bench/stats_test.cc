@@ -1,9 +1,9 @@
 // The harness' order statistics.
-#include "xccl/bench/stats.h"
+#include "base/bench/stats.h"
 #include "test/test.h"
 
-using switchyard::xccl::bench::mean_of;
-using switchyard::xccl::bench::quantile_of;
+using switchyard::bench::mean_of;
+using switchyard::bench::quantile_of;
 
 TEST(bench_quantiles_are_by_nearest_rank) {
   std::vector<double> samples{9, 1, 5, 3, 7};

@@ -1,6 +1,6 @@
 // The registry of native bench cases and what a case is told and hands back. A *_bench.cc file has one table:
 //   const CaseTable table{{"p2p-8B", run_small}, {"p2p-9MiB", [](const Options& o, Report* r) { ... }}};
-// main_bench.cc lists and runs them. No measuring here: that is harness.h.
+// main_bench.cc lists and runs them. No measuring here: that is xccl/bench/harness.h and kernels/bench/kernel_case.h.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@
 
 #include "base/status.h"
 
-namespace switchyard::xccl::bench {
+namespace switchyard::bench {
 
 struct Options {
   double seconds = 1.0;  // measured time of a case; warming up comes on top
@@ -44,6 +44,8 @@ inline std::vector<Case>& cases() {
 
 struct CaseTable {
   CaseTable(std::initializer_list<Case> rows) { cases().insert(cases().end(), rows); }
+  /// For rows that are made, as one for each instruction set.
+  explicit CaseTable(const std::vector<Case>& rows) { cases().insert(cases().end(), rows.begin(), rows.end()); }
 };
 
-}  // namespace switchyard::xccl::bench
+}  // namespace switchyard::bench

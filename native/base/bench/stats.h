@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace switchyard::xccl::bench {
+namespace switchyard::bench {
 
 /// The value below or at which the share `quantile` (0 to 1) of the samples lies, by nearest rank; 0 for no samples. Reorders them.
 inline double quantile_of(std::span<double> samples, double quantile) {
@@ -23,4 +23,4 @@ inline double mean_of(std::span<const double> samples) {
   return samples.empty() ? 0 : sum / static_cast<double>(samples.size());
 }
 
-}  // namespace switchyard::xccl::bench
+}  // namespace switchyard::bench

@@ -1,18 +1,18 @@
 // native_bench --list prints the names of all cases; native_bench CASE... [--seconds S] [--json] runs those and prints a line each:
 // for people, or as JSON {"case", "unit", "values": [one a repetition], "p50", "p99", "mean" (us), "samples", "batch", extras...}.
-// Exit 1 when one failed (why: on stderr). Started by tools/bench (suite xccl).
+// Exit 1 when one failed (why: on stderr). Started by tools/bench (suites xccl and kernels).
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
-#include "xccl/bench/case.h"
-#include "xccl/bench/stats.h"
+#include "base/bench/case.h"
+#include "base/bench/stats.h"
 
 namespace {
 
 using namespace switchyard;
-using namespace switchyard::xccl::bench;
+using namespace switchyard::bench;
 
 constexpr double kSecondsMax = 30;
 

@@ -1,0 +1,28 @@
+// The FFN sum over 8 experts' rows, of 1, 32 and 512 tokens.
+#include "kernels/bench/row_shapes.h"
+
+namespace switchyard::bench {
+
+namespace {
+
+using Kernel = void (*)(const CombineArgs&);
+
+constexpr int kTopK = 8;
+
+KernelBench describe(Kernel kernel, const RowShape& shape) {
+  // y is read and written.
+  return {"combine-" + text_of(shape), RateUnit::kGbytes, row_work(shape, 2 * kTopK, kTopK + 2), [=] {
+            const auto pair_out = ordinary_floats(size_t(shape.num_tokens) * kTopK * shape.size);
+            const auto weights = ordinary_floats(size_t(shape.num_tokens) * kTopK);
+            std::vector<float> y(size_t(shape.num_tokens) * shape.size);
+            return looped([=](uint64_t) mutable {
+              kernel({pair_out.data(), weights.data(), y.data(), shape.num_tokens, kTopK, shape.size});
+            });
+          }};
+}
+
+const CaseTable table(cases_of_forms(&KernelTable::combine, row_shapes(), describe));
+
+}  // namespace
+
+}  // namespace switchyard::bench
