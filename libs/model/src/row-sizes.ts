@@ -1,5 +1,6 @@
 // Bytes of the rows that processes exchange: of the KV cache, and of hidden states on their way to experts and back. They follow from the
-// policy (docs/numerics.md). Native code has the same sizes in executor/kv/cache_layout.h and executor/model_spec.h; a test compares them.
+// policy (docs/numerics.md). Native code has the same sizes in executor/kv/cache_layout.h and executor/model_spec.h. A test compares those of
+// the cache; slots that are too small for a row are refused when an executor is made.
 import type { ModelSpec, NumericPolicy } from './spec.js';
 
 const fp32Bytes = 4;
