@@ -1,4 +1,4 @@
-// Disassembles what was built: the INT8 product has to use the instructions that it is written for, and nothing byte by byte.
+// Disassembles what was built: the products of INT8 have to use the instructions that they are written for, and nothing byte by byte.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -25,14 +25,15 @@ function disassemble(object: string): MachineFunction[] | null {
 const SCALAR_BYTE = /\b(mov[sz]b[wlq]|mov[sz]x)\b/;
 
 test.each([
-  ['avx512vnni', [/\bvpdpbusd\b.*%zmm/]],
-  ['avx2', [/\bvpmaddubsw\b.*%ymm/, /\bvpmaddwd\b.*%ymm/]],
-])('the INT8 product of %s is made of its dot product instructions', (isa, instructions, context) => {
+  ['avx512vnni', 'product_int8', [/\bvpdpbusd\b.*%zmm/]],
+  ['avx2', 'product_int8', [/\bvpmaddubsw\b.*%ymm/, /\bvpmaddwd\b.*%ymm/]],
+  ['avx512vnni', 'product_block', [/\bvpdpbusd\b.*%zmm/]],
+  ['avx2', 'product_block', [/\bvpmaddubsw\b.*%ymm/, /\bvpmaddwd\b.*%ymm/]],
+])('%s: %s is made of its dot product instructions', (isa, product, instructions, context) => {
   if (process.arch !== 'x64') return context.skip('needs: instruction set x86-64');
-  const functions = disassemble(`kernels__product_int8__product_int8_${isa}.cc.o`);
+  const functions = disassemble(`kernels__${product}__${product}_${isa}.cc.o`);
   if (functions === null) return context.skip('needs: binutils');
-  // Tiles that the compiler took into their caller are in there.
-  const computing = functions.filter(({ name }) => /run_tile<|product_int8_/.test(name));
+  const computing = functions.filter(({ name }) => /run_(block_)?tile</.test(name));
   expect(computing.length).toBeGreaterThan(0);
   for (const { name, code } of computing) {
     expect(code, name).not.toMatch(SCALAR_BYTE);

@@ -1,18 +1,13 @@
 // Policy w8a8 against PyTorch with quantised activations. What every policy has to hold (bits in chunks and from an arena) is in
 // families.test.ts; here is what is its own: how close, on every instruction set, and through the loop.
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { loadNative } from '../src/index.js';
 import { Driver, greedy, type OpenedWeights } from './driver.js';
 import { errorOf, Golden, type GoldenPrompt, rowOf, withFixture } from './families.js';
+import { logitsOn } from './other-isa.js';
 
 /** Of the range of the logits: what the order of fp32 sums makes of it, with every rounding to INT8 alike. */
 const TOLERANCE = 1e-6;
-const nativeModule = new URL('../dist/index.js', import.meta.url).pathname;
 
 const inputOf = ({ executorSpec, weights, policy }: OpenedWeights, tokens: number[]) => ({
   model: executorSpec,
@@ -28,26 +23,6 @@ const inputOf = ({ executorSpec, weights, policy }: OpenedWeights, tokens: numbe
 function errorOfPrompt(model: OpenedWeights, golden: Golden, promptIdx: number): number {
   const { ids, positions } = golden.prompts[promptIdx] as GoldenPrompt;
   return errorOf(loadNative().evaluate(inputOf(model, ids)).logits, positions, golden.rows(promptIdx, 'logits'));
-}
-
-/** Logits of a process whose instruction set is forced. */
-async function logitsOn(isa: string, input: object): Promise<{ isa: string; logits: number[] }> {
-  const folder = mkdtempSync(join(tmpdir(), 'switchyard-w8a8-'));
-  try {
-    writeFileSync(join(folder, 'input.json'), JSON.stringify(input));
-    writeFileSync(
-      join(folder, 'child.mjs'),
-      `import { readFileSync } from 'node:fs';
-      import { loadNative } from ${JSON.stringify(nativeModule)};
-      const native = loadNative();
-      const input = JSON.parse(readFileSync(${JSON.stringify(join(folder, 'input.json'))}, 'utf8'));
-      console.log(JSON.stringify({ isa: native.describe().isa, logits: [...native.evaluate(input).logits] }));`,
-    );
-    const options = { env: { ...process.env, SWITCHYARD_ISA: isa }, timeout: 20_000 };
-    return JSON.parse((await promisify(execFile)(process.execPath, [join(folder, 'child.mjs')], options)).stdout);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 }
 
 describe.each(['llama/w8a8', 'qwen3-moe/w8a8'])('%s', (fixture) => {
