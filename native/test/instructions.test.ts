@@ -25,15 +25,16 @@ function disassemble(object: string): MachineFunction[] | null {
 const SCALAR_BYTE = /\b(mov[sz]b[wlq]|mov[sz]x)\b/;
 
 test.each([
-  ['product_int8', 'avx512vnni', [/\bvpdpbusd\b.*%zmm/]],
-  ['product_int8', 'avx2', [/\bvpmaddubsw\b.*%ymm/, /\bvpmaddwd\b.*%ymm/]],
-  ['product_bf16', 'avx512bf16', [/\bvdpbf16ps\b.*%zmm/]],
-])('%s of %s is made of its dot product instructions', (kernel, isa, instructions, context) => {
+  ['avx512vnni', 'product_int8', [/\bvpdpbusd\b.*%zmm/]],
+  ['avx2', 'product_int8', [/\bvpmaddubsw\b.*%ymm/, /\bvpmaddwd\b.*%ymm/]],
+  ['avx512vnni', 'product_block', [/\bvpdpbusd\b.*%zmm/]],
+  ['avx2', 'product_block', [/\bvpmaddubsw\b.*%ymm/, /\bvpmaddwd\b.*%ymm/]],
+  ['avx512bf16', 'product_bf16', [/\bvdpbf16ps\b.*%zmm/]],
+])('%s: %s is made of its dot product instructions', (isa, product, instructions, context) => {
   if (process.arch !== 'x64') return context.skip('needs: instruction set x86-64');
-  const functions = disassemble(`kernels__${kernel}__${kernel}_${isa}.cc.o`);
+  const functions = disassemble(`kernels__${product}__${product}_${isa}.cc.o`);
   if (functions === null) return context.skip('needs: binutils');
-  // Tiles that the compiler took into their caller are in there.
-  const computing = functions.filter(({ name }) => /run_tile<|run_groups</.test(name));
+  const computing = functions.filter(({ name }) => /run_(block_)?tile</.test(name));
   expect(computing.length).toBeGreaterThan(0);
   for (const { name, code } of computing) {
     expect(code, name).not.toMatch(SCALAR_BYTE);

@@ -10,8 +10,10 @@ export const NUM_TOKENIZER_IDS = 128;
 /** Families that have a fixture. */
 export const FAMILIES = readdirSync(FIXTURES).filter((family) => existsSync(join(FIXTURES, family, 'config.json')));
 
-/** Makes `family` a model in the new folder `<dir>/<name>`, which it returns. */
+/** Makes `family` a model in the new folder `<dir>/<name>`, which it returns; of a GGUF fixture, which has a tokenizer, its file. */
 export function fixtureModel(dir: string, family: string, name = family): string {
+  const gguf = join(FIXTURES, family, 'model.gguf');
+  if (existsSync(gguf)) return gguf;
   const model = join(dir, name);
   mkdirSync(model);
   for (const file of readdirSync(join(FIXTURES, family), { withFileTypes: true })) {

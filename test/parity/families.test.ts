@@ -1,4 +1,5 @@
-// One answer in every topology for every family, and for both kinds of attention in policy w8a8; of dense ones, the FFNs are what the expert ranks run. The reference is colocated,
+// One answer in every topology for every family, and in each of the policies w8a8 and block-a8 for one or two of them; of dense ones, the FFNs
+// are what the expert ranks run. The reference is colocated,
 // whole, alone.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,7 @@ console.info(`parity of families: TEST_SEED=${SEED}`);
 
 afterAll(() => rmSync(dir, { recursive: true }));
 
-describe.each([...FAMILIES, 'qwen3-moe/w8a8', 'deepseek-v3/w8a8'])('%s', (fixture) => {
+describe.each([...FAMILIES, 'qwen3-moe/w8a8', 'deepseek-v3/w8a8', 'gguf/deepseek2'])('%s', (fixture) => {
   const name = fixture.replace('/', '-');
   const model = fixtureModel(dir, fixture, name);
   const prompts = GOLDEN.map(({ ids }) => ({ ids: ids.map((id) => id % NUM_TOKENIZER_IDS) }));
@@ -26,7 +27,7 @@ describe.each([...FAMILIES, 'qwen3-moe/w8a8', 'deepseek-v3/w8a8'])('%s', (fixtur
   describe.each(TOPOLOGIES)('%s', (topology) => {
     const isReference = topology === 'colocated';
     const chunks = isReference ? {} : { 'max-prefill-tokens': 16 };
-    const at = useSystem({ topology, flags: { model, ...chunks } });
+    const at = useSystem({ topology, flags: { model, name, ...chunks } });
 
     test('alone', async () => {
       const client = inferenceClient(at.system.grpc);

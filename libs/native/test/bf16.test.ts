@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { loadNative } from '../src/index.js';
 import type { OpenedWeights } from './driver.js';
-import { errorOf, Golden, type GoldenPrompt, withFixture } from './families.js';
-import { inputOf, logitsOn } from './forced-isa.js';
+import { errorOf, Golden, type GoldenPrompt, inputOf, withFixture } from './families.js';
+import { logitsOn } from './other-isa.js';
 
 /** Of the range of the logits: what transformers in bfloat16 itself is from fp32 (docs/status.md). */
 const TOLERANCE = 2.5e-2;

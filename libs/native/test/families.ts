@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type NumericPolicy, parseSafetensorsHeader } from '@switchyard/model';
 import { openModel } from '@switchyard/model-files';
+import type { ArenaFile } from '../src/index.js';
 import type { OpenedWeights } from './driver.js';
 
 const root = new URL('../../../test/fixtures/models/', import.meta.url).pathname;
@@ -66,6 +67,18 @@ export class Golden {
     return new Float32Array(Uint8Array.from(this.bytes.subarray(tensor.offset, tensor.offset + tensor.bytes)).buffer);
   }
 }
+
+export interface HowToEvaluate {
+  chunkTokens?: number;
+  arena?: ArenaFile | null;
+  threads?: number;
+}
+
+/** What evaluate takes; plain data without an arena. */
+export const inputOf = ({ executorSpec, weights, policy }: OpenedWeights, tokens: number[], how: HowToEvaluate = {}) => ({
+  ...{ model: executorSpec, weights, policy, tokens, chunkTokens: 16, mtp: false, arena: null, threads: 2 },
+  ...how,
+});
 
 export const rowOf = (rows: Float32Array, i: number, width: number) => rows.subarray(i * width, (i + 1) * width);
 

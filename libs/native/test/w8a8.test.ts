@@ -4,8 +4,8 @@ import { cacheRowBytes } from '@switchyard/model';
 import { describe, expect, test } from 'vitest';
 import { loadNative } from '../src/index.js';
 import { Driver, greedy, type OpenedWeights } from './driver.js';
-import { errorOf, Golden, type GoldenPrompt, rowOf, withFixture } from './families.js';
-import { inputOf, logitsOn } from './forced-isa.js';
+import { errorOf, Golden, type GoldenPrompt, inputOf, rowOf, withFixture } from './families.js';
+import { logitsOn } from './other-isa.js';
 
 /** Of the range of the logits: what the order of fp32 sums makes of it, with every rounding to INT8 alike. */
 const TOLERANCE = 1e-6;
