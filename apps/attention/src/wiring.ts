@@ -63,7 +63,7 @@ function openRank(context: AttentionContext, native: NativeModule, model: Loaded
     membership,
     runDir: config.runDir,
     numericClass: model.numericClass,
-    appBytes: kvPoolShape(spec, config.kvBytes, config.blockTokens).regionBytes,
+    appBytes: kvPoolShape(spec, config.kvBytes, config.blockTokens, model.numSpeculativeTokens).regionBytes,
     exchange: exchangeShape(spec, config.expertRanks),
     seat: rankSeat('attention', membership.id, config),
     talksTo: (member: Member) => servesKv(member) || isExpert(member),

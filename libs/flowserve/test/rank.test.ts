@@ -51,11 +51,12 @@ describe('expertPlacement', () => {
 describe('sizes', () => {
   it('fit blocks and generations into the bytes given', () => {
     const blockBytes = 5 * 16 * (64 + 16) * 4;
-    const shape = kvPoolShape(spec, 1_000_000, 16);
+    const shape = kvPoolShape(spec, 1_000_000, 16, 0);
     expect(shape.numBlocks).toBe(Math.floor((1_000_000 - 64) / (blockBytes + 8)));
     expect(shape.regionBytes).toBeLessThanOrEqual(1_000_000);
     expect(shape.regionBytes).toBeGreaterThanOrEqual(shape.numBlocks * (blockBytes + 8));
-    expect(() => kvPoolShape(spec, 20_000, 16)).toThrow('do not hold a KV block');
+    expect(kvPoolShape(spec, 1_000_000, 16, 1)).toEqual(kvPoolShape({ ...spec, numLayers: 6 }, 1_000_000, 16, 0));
+    expect(() => kvPoolShape(spec, 20_000, 16, 0)).toThrow('do not hold a KV block');
   });
 
   it('give every rank the same exchange shape', () => {

@@ -32,6 +32,7 @@ Workspace::Workspace(const ModelSpec& s, int max, ThreadPool* who)
   expert_weights.resize(n * s.num_experts_per_token);
   if (s.has_shared_expert_gate) shared_gate.resize(n);
   pair_out.resize(n * s.num_experts_per_token * s.hidden_size);
+  if (s.num_mtp_layers > 0) joined.resize(n * 2 * s.hidden_size);
 }
 
 }  // namespace switchyard::executor

@@ -45,6 +45,7 @@ struct Workspace {
   std::vector<float> expert_weights;  // [n][top_k]
   std::vector<float> shared_gate;     // [n]
   std::vector<float> pair_out;        // [n][top_k][hidden]
+  std::vector<float> joined;          // [n][2 * hidden], of models with an MTP layer: what it begins with
 };
 
 }  // namespace switchyard::executor

@@ -58,7 +58,7 @@ export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): P
   const { opened, arena } = await prepareModel(modelPath, cacheDir);
   const { spec } = opened;
   const kvBytes = KV_TOKENS * spec.numLayers * cacheWidth(spec) * FP32_BYTES + TABLE_BYTES;
-  const { numBlocks, blockTokens, regionBytes } = kvPoolShape(spec, kvBytes, BLOCK_TOKENS);
+  const { numBlocks, blockTokens, regionBytes } = kvPoolShape(spec, kvBytes, BLOCK_TOKENS, 0);
   const rank = { policy: opened.policy, exchange: exchangeShape(spec, 1), appBytes: regionBytes };
   const experts = isSplit ? await ExpertSide.start({ modelPath, cacheDir, spec, ...rank }) : null;
   const executor = new InProcessExecutor({
@@ -72,6 +72,7 @@ export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): P
       numBlocks,
       blockTokens,
       maxBatchTokens: SEQUENCES_MAX + BATCH_TOKENS,
+      numSpeculativeTokens: 0,
       communicator: experts?.communicator ?? null,
       experts: experts?.placement ?? null,
     },
