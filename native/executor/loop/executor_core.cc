@@ -299,13 +299,20 @@ void ExecutorCore::commit_token(Sequence* sequence, SampledToken token, StepEven
 void ExecutorCore::draft() {
   const int num_drafts_each = std::min(config_.num_speculative_tokens,
                                        drafts_per_sequence(count_decoding(sequences_), config_.max_batch_tokens));
+  if (num_drafts_each == 0) leave_out_decoding();
+  std::erase_if(draft_runs_, [](const DraftRun& run) { return run.sequence->lacks_mtp_rows; });
   for (DraftRun& run : draft_runs_) run.num_drafts = num_drafts_for(*run.sequence, num_drafts_each);
   drafter_->draft(draft_runs_);
 }
 
+/// Under load the MTP layer costs its time and gives nothing; only prompts need its rows, for whoever goes on from them.
+void ExecutorCore::leave_out_decoding() {
+  for (const DraftRun& run : draft_runs_) run.sequence->lacks_mtp_rows |= run.sequence->is_decoding();
+}
+
 /// None that could not become a token, and none whose row has no block yet.
 int ExecutorCore::num_drafts_for(const Sequence& sequence, int num_drafts_each) const {
-  if (!sequence.is_running() || sequence.num_pending() != 1) return 0;
+  if (!sequence.is_decoding()) return 0;
   const int num_rows =
       std::min(sequence.num_granted_rows(limits_.block_tokens), sequence.num_left(limits_.max_positions));
   return std::clamp(num_rows - 1, 0, num_drafts_each);

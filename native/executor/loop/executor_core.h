@@ -77,6 +77,7 @@ class ExecutorCore {
   int commit_samples(const Segment& segment, std::span<SampleResult> samples, StepEvent* event);
   void commit_token(Sequence* sequence, SampledToken token, StepEvent* event);
   void draft();
+  void leave_out_decoding();
   int num_drafts_for(const Sequence& sequence, int num_drafts_each) const;
 
   CoreConfig config_;

@@ -16,11 +16,13 @@ struct Sequence {
   bool is_held = false;       // finished; keeps its blocks until removed
   /// Guesses of the tokens after the last one, for the next step to verify. May be dropped at any time.
   std::vector<int32_t> drafts;
+  bool lacks_mtp_rows = false;  // a step under load left them out: no more drafts
 
   bool is_pulling() const { return spec.source.has_value(); }
   bool is_running() const { return !has_ended && !is_pulling(); }
   int num_tokens() const { return static_cast<int>(spec.tokens.size()); }
   int num_pending() const { return num_tokens() - spec.num_computed; }
+  bool is_decoding() const { return is_running() && num_pending() == 1; }
   /// Tokens it may still generate.
   int num_left(int max_positions) const {
     return std::min(spec.max_new_tokens - num_generated, max_positions - num_tokens());

@@ -17,8 +17,6 @@ void add_segment(Sequence* sequence, int num_rows, int num_drafts, StepBatch* ba
   }
 }
 
-bool is_decoding(const Sequence& sequence) { return sequence.is_running() && sequence.num_pending() == 1; }
-
 void add_decode_rows(const SequenceList& sequences, const BatchLimits& limits, size_t turn, StepBatch* batch) {
   const size_t count = sequences.size();
   const size_t start = count == 0 ? 0 : turn % count;
@@ -26,7 +24,7 @@ void add_decode_rows(const SequenceList& sequences, const BatchLimits& limits, s
   for (size_t i = 0; i < count; ++i) {
     const size_t at = (start + i) % count;
     Sequence* sequence = sequences[at].get();
-    if (!is_decoding(*sequence)) continue;
+    if (!sequence->is_decoding()) continue;
     if (sequence->num_granted_rows(limits.block_tokens) < 1) {
       batch->starved.push_back(sequence->spec.seq_id);
     } else if (static_cast<int>(batch->rows.size()) < limits.max_rows) {
@@ -61,7 +59,7 @@ void add_prefill_rows(const SequenceList& sequences, const BatchLimits& limits, 
 
 int count_decoding(const SequenceList& sequences) {
   return static_cast<int>(
-      std::count_if(sequences.begin(), sequences.end(), [](const auto& sequence) { return is_decoding(*sequence); }));
+      std::count_if(sequences.begin(), sequences.end(), [](const auto& sequence) { return sequence->is_decoding(); }));
 }
 
 int drafts_per_sequence(int num_decoding, int max_rows) {
