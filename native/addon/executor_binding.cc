@@ -81,7 +81,7 @@ std::unique_ptr<ExpertBackend> load_experts(const Fields& options, const ModelSp
                                             int* max_pass_tokens) {
   if (options.is_null("experts")) {
     ExpertBank bank;
-    throw_if_error(options.env(), bank.load(spec, store, spec.num_layers, [](int) { return true; }));
+    throw_if_error(options.env(), bank.load(spec, store, {0, spec.num_layers}, [](int) { return true; }));
     return std::make_unique<LocalExperts>(spec, std::move(bank), pool);
   }
   if (!communicator)
@@ -97,6 +97,14 @@ ModelSpec read_served_model(const Fields& options) {
   ModelSpec spec = read_model_spec(options.object("model"));
   spec.policy = parse_policy(options.env(), options.string("policy"));
   return spec;
+}
+
+/// The MTP layer's own experts, which every rank that drafts holds itself: drafts wait for no other rank.
+std::unique_ptr<ExpertBackend> load_mtp_experts(Napi::Env env, const ModelSpec& spec, const WeightStore& store,
+                                                ThreadPool* pool) {
+  ExpertBank bank;
+  throw_if_error(env, bank.load(spec, store, {spec.num_layers, spec.num_layers + 1}, [](int) { return true; }));
+  return std::make_unique<LocalExperts>(spec, std::move(bank), pool);
 }
 
 /// From the arena, or from the files where there is none.
@@ -122,12 +130,16 @@ CoreConfig load_core(const Fields& options) {
   throw_if_error(env, check_model_spec(spec));
   WeightStore store;
   open_weights(options, &store);
-  throw_if_error(env, Model::load(spec, store, false, &config.model));
+  config.num_speculative_tokens = int_field(options, "numSpeculativeTokens", 0, kMaxSpeculativeTokens);
+  const bool drafts = config.num_speculative_tokens > 0;
+  throw_if_error(env, Model::load(spec, store, drafts, &config.model));
   config.pool = std::make_unique<ThreadPool>(num_threads, communicator ? pin_workers_of(communicator) : nullptr);
   config.experts = load_experts(options, spec, store, communicator, config.pool.get(), &config.max_pass_tokens);
+  if (drafts) config.mtp_experts = load_mtp_experts(env, spec, store, config.pool.get());
   const std::span<std::byte> region = communicator ? communicator->app() : std::span<std::byte>();
-  throw_if_error(env, KvPool::create(spec.num_layers, CacheLayout(spec), int_field(options, "numBlocks", 1),
-                                     int_field(options, "blockTokens", 1), region, &config.kv));
+  throw_if_error(
+      env, KvPool::create(spec.num_layers + (drafts ? 1 : 0), CacheLayout(spec), int_field(options, "numBlocks", 1),
+                          int_field(options, "blockTokens", 1), region, &config.kv));
   if (communicator) {
     config.kv_reader = std::make_unique<CommunicatorKvReader>(communicator);
     config.heartbeat = std::make_unique<CommunicatorHeartbeat>(communicator);
@@ -197,7 +209,7 @@ ExpertServerConfig load_server(const Fields& options) {
   const auto rank = static_cast<int32_t>(config.communicator->rank());
   WeightStore store;
   open_weights(options, &store);
-  throw_if_error(env, config.bank.load(config.spec, store, config.spec.num_layers,
+  throw_if_error(env, config.bank.load(config.spec, store, {0, config.spec.num_layers},
                                        [&](int expert) { return config.placement.expert_to_rank[expert] == rank; }));
   return config;
 }

@@ -257,6 +257,10 @@ static napi_value write_timing(const JsWriter& js, const StepTiming& timing) {
   js.set(result, "pullStartUnixNs", js.signed_big(timing.pull_start_unix_ns));
   js.set(result, "pullNs", js.signed_big(timing.pull_ns));
   js.set(result, "pullBytes", js.number(static_cast<double>(timing.pull_bytes)));
+  js.set(result, "numDrafts", js.number(timing.num_drafts));
+  js.set(result, "numDraftTokens", js.number(timing.num_draft_tokens));
+  js.set(result, "numAcceptedTokens",
+         js.array(timing.num_accepted_tokens, [&](int count) { return js.number(count); }));
   js.set(result, "tracedSeqIds", js.array(timing.traced_seq_ids, [&](uint64_t id) { return js.big(id); }));
   return result;
 }

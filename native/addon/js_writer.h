@@ -24,8 +24,8 @@ class JsWriter {
   void set(napi_value object, const char* name, napi_value value) const;
 
   /// to_js(element) makes each element's value.
-  template <typename T, typename ToJs>
-  napi_value array(const std::vector<T>& values, ToJs to_js) const {
+  template <typename Values, typename ToJs>
+  napi_value array(const Values& values, ToJs to_js) const {
     napi_value result = nullptr;
     if (napi_create_array_with_length(env_, values.size(), &result) != napi_ok) return nullptr;
     for (uint32_t i = 0; i < values.size(); ++i) {

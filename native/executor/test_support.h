@@ -85,6 +85,13 @@ inline ModelSpec small_dense_spec() {
   return s;
 }
 
+/// The spec with an MTP layer, and with so few tokens that random weights make it right often and wrong often.
+inline ModelSpec drafting(ModelSpec s) {
+  s.vocab_size = 5;
+  s.num_mtp_layers = 1;
+  return s;
+}
+
 /// The spec with matrices so large that threads share them.
 inline ModelSpec widened(ModelSpec s) {
   s.vocab_size = 1030;
@@ -108,6 +115,7 @@ class TestWeights {
     add("lm_head.weight", {s.vocab_size, s.hidden_size}, 0.6f);
     add("model.norm.weight", {s.hidden_size}, 0.0f);
     for (int i = 0; i < s.num_layers; ++i) add_layer(s, i);
+    if (s.num_mtp_layers > 0) add_mtp(s);
     fd_ = memfd_create("switchyard-test-weights", MFD_CLOEXEC);
     REQUIRE(write(fd_, bytes_.data(), bytes_.size()) == static_cast<ssize_t>(bytes_.size()));
     for (WeightTensor& tensor : plan_.tensors) {
@@ -128,6 +136,14 @@ class TestWeights {
   size_t num_bytes() const { return bytes_.size(); }
 
  private:
+  void add_mtp(const ModelSpec& s) {
+    const std::string p = "model.layers." + std::to_string(s.num_layers) + ".";
+    for (const char* norm : {"enorm", "hnorm", "shared_head.norm"}) add(p + norm + ".weight", {s.hidden_size}, 0.0f);
+    add(p + "eh_proj.weight", {s.hidden_size, 2 * s.hidden_size}, 0.2f);
+    add(p + "shared_head.head.weight", {s.vocab_size, s.hidden_size}, 0.6f);
+    add_layer(s, s.num_layers);
+  }
+
   void add_layer(const ModelSpec& s, int layer) {
     const std::string p = "model.layers." + std::to_string(layer) + ".";
     add(p + "input_layernorm.weight", {s.hidden_size}, 0.0f);
@@ -220,6 +236,7 @@ struct RankOptions {
   int max_batch_tokens = 32;
   int max_pass_tokens = 32;
   int num_threads = 1;
+  int num_speculative_tokens = 0;
 };
 
 /// A rank's parts with local experts; tests replace what they need.
@@ -227,15 +244,23 @@ inline CoreConfig make_config(const ModelSpec& spec, const TestWeights& weights,
   CoreConfig config;
   WeightStore store;
   CHECK(store.open(weights.plan(), weights.policy()).ok());
-  const Status loaded = Model::load(spec, store, false, &config.model);
+  const bool drafts = options.num_speculative_tokens > 0;
+  const Status loaded = Model::load(spec, store, drafts, &config.model);
   if (!loaded.ok()) std::printf("%s\n", loaded.message().c_str());
   CHECK(loaded.ok());
   ExpertBank bank;
-  CHECK(bank.load(spec, store, spec.num_layers, [](int) { return true; }).ok());
+  CHECK(bank.load(spec, store, {0, spec.num_layers}, [](int) { return true; }).ok());
   config.pool = std::make_unique<ThreadPool>(options.num_threads);
   config.experts = std::make_unique<LocalExperts>(spec, std::move(bank), config.pool.get());
-  CHECK(KvPool::create(spec.num_layers, CacheLayout(spec), options.num_blocks, options.block_tokens, {}, &config.kv)
-            .ok());
+  if (drafts) {
+    ExpertBank mtp_bank;
+    CHECK(mtp_bank.load(spec, store, {spec.num_layers, spec.num_layers + 1}, [](int) { return true; }).ok());
+    config.mtp_experts = std::make_unique<LocalExperts>(spec, std::move(mtp_bank), config.pool.get());
+    config.num_speculative_tokens = options.num_speculative_tokens;
+  }
+  const int num_kv_layers = spec.num_layers + (drafts ? 1 : 0);
+  CHECK(
+      KvPool::create(num_kv_layers, CacheLayout(spec), options.num_blocks, options.block_tokens, {}, &config.kv).ok());
   config.max_batch_tokens = options.max_batch_tokens;
   config.max_pass_tokens = options.max_pass_tokens;
   return config;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { AppProcess, freePort, waitFor } from '@switchyard/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { greedyChat, streamChat } from '../framework/http-api.js';
-import { readMetrics, type Series, toNumber } from '../framework/metrics.js';
+import { metricSum, readMetrics, type Series, toNumber } from '../framework/metrics.js';
 import { MODEL } from '../framework/use-system.js';
 
 const READY_MS = 60_000; // five processes on a loaded machine
@@ -72,6 +72,25 @@ function byLink(series: readonly Series[], name: string): Map<string, Series[]> 
 }
 
 const firstValue = (series: readonly Series[] | undefined) => series?.[0]?.value;
+
+test('the MTP layer is right often enough behind a prefill on another rank: 1.6 tokens a step with one draft', async () => {
+  const page = pages.get('attention-0') as string;
+  const counts = async () => ({
+    numDrafts: await metricSum(page, 'switchyard_spec_decode_num_drafts_total'),
+    numDraftTokens: await metricSum(page, 'switchyard_spec_decode_num_draft_tokens_total'),
+    numAccepted: await metricSum(page, 'switchyard_spec_decode_num_accepted_tokens_total'),
+    numFirst: await metricSum(page, 'switchyard_spec_decode_num_accepted_tokens_per_pos_total'),
+  });
+  const before = await counts();
+  for (const subject of ['a brave fox', 'a little boat', 'two friends and a kite', 'an old tree'])
+    await streamChat(http, greedyChat(`Tell me a story about ${subject}.`, 64));
+  const after = await counts();
+  const numDrafts = after.numDrafts - before.numDrafts;
+  expect(numDrafts).toBeGreaterThan(50);
+  expect(after.numDraftTokens - before.numDraftTokens).toBe(numDrafts);
+  expect(after.numFirst).toBe(after.numAccepted);
+  expect(1 + (after.numAccepted - before.numAccepted) / numDrafts).toBeGreaterThanOrEqual(1.6);
+});
 
 test.each([
   { id: 'attention-0', links: ['get prefill-0', 'a2e_send expert-0'] },

@@ -1,5 +1,5 @@
-// One answer: colocated = PD = full, alone or in a batch of sixteen, prefill whole or in chunks, with and without preemption.
-// Token for token and logprob for logprob, bitwise. The reference is colocated, whole, alone.
+// One answer: colocated = PD = full, alone or in a batch of sixteen, prefill whole or in chunks, with and without preemption, with drafts of
+// the MTP layer and without. Token for token and logprob for logprob, bitwise. The reference is colocated, whole, alone, without drafts.
 import { inferenceClient, TOPOLOGIES } from '@switchyard/testkit';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { metricSum } from '../framework/metrics.js';
@@ -13,10 +13,19 @@ const PREEMPTIONS = 'switchyard_router_preemptions_total';
 console.info(`parity: TEST_SEED=${SEED}`);
 
 const VARIANTS = [
-  { name: 'whole prefill', flags: {}, preempts: false },
-  { name: 'prefill in chunks of 16', flags: { 'max-prefill-tokens': 16 }, preempts: false },
+  { name: 'whole prefill, no drafts', flags: { 'num-speculative-tokens': 0 }, preempts: false },
+  { name: 'two drafts', flags: { 'num-speculative-tokens': 2 }, preempts: false },
+  {
+    name: 'prefill in chunks of 16, a draft',
+    flags: { 'max-prefill-tokens': 16, 'num-speculative-tokens': 1 },
+    preempts: false,
+  },
   // Room for about a third of what sixteen sequences hold at their longest, and for any one of them.
-  { name: 'little KV memory', flags: { 'kv-bytes': 250_000 }, preempts: true },
+  {
+    name: 'little KV memory, four drafts',
+    flags: { 'kv-bytes': 300_000, 'num-speculative-tokens': 4 },
+    preempts: true,
+  },
 ];
 const NUM_ROUNDS_MAX = 8;
 const CASES = TOPOLOGIES.flatMap((topology) => VARIANTS.map((variant) => ({ topology, ...variant })));

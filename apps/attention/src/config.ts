@@ -1,5 +1,12 @@
 // The options of an attention rank; those that every service has are the kit's.
-import { batchOptions, computeOptions, exchangeOptions, kvOptions, modelOptions } from '@switchyard/flowserve';
+import {
+  batchOptions,
+  computeOptions,
+  exchangeOptions,
+  kvOptions,
+  modelOptions,
+  speculationOptions,
+} from '@switchyard/flowserve';
 import { defineOptions } from '@switchyard/kit';
 
 export const options = defineOptions({
@@ -7,5 +14,6 @@ export const options = defineOptions({
   ...kvOptions,
   ...batchOptions,
   ...computeOptions,
+  ...speculationOptions,
   ...exchangeOptions,
 });

@@ -62,7 +62,7 @@ function openRank(context: AttentionContext, native: NativeModule, model: Loaded
     membership,
     runDir: config.runDir,
     numericClass: model.numericClass,
-    appBytes: kvPoolShape(model.opened, config.kvBytes, config.blockTokens).regionBytes,
+    appBytes: kvPoolShape(model.opened, config.kvBytes, config.blockTokens, model.numSpeculativeTokens).regionBytes,
     exchange: exchangeShape(model.opened, config.expertRanks),
     seat: rankSeat('attention', membership.id, config),
     talksTo: (member: Member) => servesKv(member) || isExpert(member),

@@ -35,6 +35,11 @@ export const sharedOptions = defineOptions({
     schema: int({ min: 1, max: 256 }).optional(),
     help: 'Threads that compute in each process; by default all cores but one, divided by the processes that compute',
   }),
+  numSpeculativeTokens: option({
+    schema: int({ min: 0, max: 4 }).optional(),
+    unit: 'tokens',
+    help: 'Tokens that the MTP layer drafts ahead of each sequence; by default 1 for models that have one, else 0',
+  }),
   requestTimeoutMs: option({
     schema: int({ min: 1, max: 86_400_000 }).optional(),
     unit: 'ms',

@@ -6,6 +6,7 @@ import {
   leaseOptions,
   modelOptions,
   queueOptions,
+  speculationOptions,
 } from '@switchyard/flowserve';
 import { defineOptions, int, option } from '@switchyard/kit';
 import { z } from 'zod';
@@ -22,6 +23,7 @@ export const options = defineOptions({
   ...kvOptions,
   ...batchOptions,
   ...computeOptions,
+  ...speculationOptions,
   ...queueOptions,
   ...leaseOptions,
   attentionRanks: option({

@@ -7,6 +7,7 @@ import {
   leaseOptions,
   modelOptions,
   queueOptions,
+  speculationOptions,
 } from '@switchyard/flowserve';
 import { defineOptions } from '@switchyard/kit';
 
@@ -15,6 +16,7 @@ export const options = defineOptions({
   ...kvOptions,
   ...batchOptions,
   ...computeOptions,
+  ...speculationOptions,
   ...queueOptions,
   ...leaseOptions,
 });

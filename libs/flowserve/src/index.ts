@@ -48,6 +48,7 @@ export {
   leaseOptions,
   modelOptions,
   queueOptions,
+  speculationOptions,
 } from './te/options.js';
 export { ExpertSpans } from './telemetry/expert-spans.js';
 export { registerMasterMetrics } from './telemetry/master-metrics.js';

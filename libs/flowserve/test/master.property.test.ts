@@ -47,8 +47,9 @@ function makeWorld(mode: 'colocated' | 'pd', random: Random): World {
   const blockTokens = 1 + random(8);
   const numBlocks = Math.ceil(64 / blockTokens) + random(20);
   const limits = { maxBatchSize: 1 + random(6), maxQueue: 1 + random(6) };
-  const decodeSource = mode === 'pd' ? new ModelRank(numBlocks, blockTokens) : null;
-  const decodeRank = new ModelRank(numBlocks, blockTokens, decodeSource);
+  const numSpeculativeTokens = random(5);
+  const decodeSource = mode === 'pd' ? new ModelRank(numBlocks, blockTokens, null, numSpeculativeTokens) : null;
+  const decodeRank = new ModelRank(numBlocks, blockTokens, decodeSource, numSpeculativeTokens);
   const decode = makeMaster(decodeRank, clock, limits);
   if (decodeSource === null)
     return { ranks: [decodeRank], masters: [decode], target: { prefill: decode, decode }, clock };

@@ -61,6 +61,7 @@ export class ModelRank implements Executor {
     numBlocks: number,
     blockTokens: number,
     readonly sourceRank: ModelRank | null = null,
+    numSpeculativeTokens = 0,
   ) {
     this.info = {
       memberId: 'rank-0',
@@ -70,6 +71,7 @@ export class ModelRank implements Executor {
       blockBytes: 64,
       layoutVersion: 1,
       numericClass: 'model',
+      numSpeculativeTokens,
     };
     this.cells = Array.from({ length: numBlocks }, () => Array<number>(blockTokens).fill(Number.NaN));
     this.generations = Array<bigint>(numBlocks).fill(0n);
@@ -253,7 +255,7 @@ export class ModelRank implements Executor {
       const numRows = isPrefill ? Math.min(numWanted, numPrefillRows) : 1;
       if (isPrefill) numPrefillRows -= numRows;
       hasRun ||= numRows > 0;
-      if (this.#compute(sequence, numRows)) this.#sample(sequence, event);
+      if (this.#compute(sequence, numRows)) this.#sampleRun(sequence, event);
       else if (sequence.blocks.length * this.info.blockTokens < sequence.tokens.length)
         event.starved.push(sequence.spec.seqId);
     }
@@ -275,6 +277,14 @@ export class ModelRank implements Executor {
       sequence.numComputed += 1;
     }
     return sequence.numComputed === sequence.tokens.length;
+  }
+
+  /** A token, and as many more as drafts may get right in one step, each of which needs the block of its row. */
+  #sampleRun(sequence: RankSequence, event: StepEvent): void {
+    this.#sample(sequence, event);
+    const numRight = Number(this.#step) % (1 + this.info.numSpeculativeTokens);
+    for (let i = 0; i < numRight && !sequence.isFinished && this.#compute(sequence, 1); i += 1)
+      this.#sample(sequence, event);
   }
 
   #sample(sequence: RankSequence, event: StepEvent): void {

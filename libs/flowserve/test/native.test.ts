@@ -23,9 +23,10 @@ const { spec, executorSpec, weights } = await openModel(fromRoot('models/switchy
 let master: DpGroupMaster;
 afterEach(() => master.close());
 
-function open(options: { numBlocks: number; maxPrefillTokens: number }): void {
-  const { numBlocks, maxPrefillTokens } = options;
-  const pool = { numBlocks, blockTokens: 16, maxBatchTokens: 8 + maxPrefillTokens, threads: 2 };
+function open(options: { numBlocks: number; maxPrefillTokens: number; numSpeculativeTokens: number }): void {
+  const { numBlocks, maxPrefillTokens, numSpeculativeTokens } = options;
+  const maxBatchTokens = 8 + maxPrefillTokens;
+  const pool = { numBlocks, blockTokens: 16, maxBatchTokens, numSpeculativeTokens, threads: 2 };
   const executor = new InProcessExecutor({
     native: loadNative(),
     executor: { model: executorSpec, weights, arena: null, policy: 'fp32', ...pool, communicator: null, experts: null },
@@ -55,8 +56,9 @@ async function runAll(copies: number): Promise<SimRequest[]> {
 
 describe('a master over the native executor', () => {
   it.each([
-    ['prompts in one piece', { numBlocks: 256, maxPrefillTokens: 256 }],
-    ['prompts in chunks', { numBlocks: 256, maxPrefillTokens: 7 }],
+    ['prompts in one piece', { numBlocks: 256, maxPrefillTokens: 256, numSpeculativeTokens: 0 }],
+    ['prompts in chunks', { numBlocks: 256, maxPrefillTokens: 7, numSpeculativeTokens: 0 }],
+    ['with four drafts', { numBlocks: 256, maxPrefillTokens: 30, numSpeculativeTokens: 4 }],
   ])('gives the golden tokens, %s', async (_, options) => {
     open(options);
     const requests = await runAll(1);
@@ -64,10 +66,10 @@ describe('a master over the native executor', () => {
     await expect.poll(() => master.stats().numFreeBlocks).toBe(options.numBlocks);
   });
 
-  it('gives the golden tokens through preemptions', async () => {
+  it.each([0, 2])('gives the golden tokens through preemptions, with %d drafts', async (numSpeculativeTokens) => {
     const numTokensMax = Math.max(...golden.map(({ ids, greedy_ids: answer }) => ids.length + answer.length));
     const numBlocks = Math.ceil(numTokensMax / 16) + 3;
-    open({ numBlocks, maxPrefillTokens: 64 });
+    open({ numBlocks, maxPrefillTokens: 64, numSpeculativeTokens });
     const requests = await runAll(4);
     expect(requests.map(({ outcome }) => outcome)).toEqual(requests.map(() => 'right'));
     expect(master.stats().numPreemptions).toBeGreaterThan(0);

@@ -51,16 +51,18 @@ describe('expertPlacement', () => {
 describe('sizes', () => {
   it('fit blocks and generations into the bytes given', () => {
     const blockBytes = 5 * 16 * (64 + 16) * 4;
-    const shape = kvPoolShape({ spec, policy: 'fp32' }, 1_000_000, 16);
+    const shape = kvPoolShape({ spec, policy: 'fp32' }, 1_000_000, 16, 0);
     expect(shape.numBlocks).toBe(Math.floor((1_000_000 - 64) / (blockBytes + 8)));
     expect(shape.regionBytes).toBeLessThanOrEqual(1_000_000);
     expect(shape.regionBytes).toBeGreaterThanOrEqual(shape.numBlocks * (blockBytes + 8));
-    expect(() => kvPoolShape({ spec, policy: 'fp32' }, 20_000, 16)).toThrow('do not hold a KV block');
+    const deeper = { spec: { ...spec, numLayers: 6 }, policy: 'fp32' } as const;
+    expect(kvPoolShape({ spec, policy: 'fp32' }, 1_000_000, 16, 1)).toEqual(kvPoolShape(deeper, 1_000_000, 16, 0));
+    expect(() => kvPoolShape({ spec, policy: 'fp32' }, 20_000, 16, 0)).toThrow('do not hold a KV block');
   });
 
   it('hold more blocks where the cache is INT8', () => {
     const blockBytes = 5 * 16 * (64 + 4 + 16 * 4);
-    const shape = kvPoolShape({ spec, policy: 'w8a8' }, 1_000_000, 16);
+    const shape = kvPoolShape({ spec, policy: 'w8a8' }, 1_000_000, 16, 0);
     expect(shape.numBlocks).toBe(Math.floor((1_000_000 - 64) / (blockBytes + 8)));
   });
 

@@ -213,6 +213,8 @@ describe.each(['colocated', 'pd'] as const)('task services, %s', (mode) => {
     await expect(start({ id: Buffer.alloc(16, 1) })).rejects.toEqual(code('HANDLE_UNKNOWN'));
     await expect(start({ model: 'other' })).rejects.toEqual(code('MISMATCH'));
     await expect(start({ numericClass: 'other' })).rejects.toEqual(code('MISMATCH'));
+    const { MAIN, MTP } = task.LayerGroup;
+    await expect(start({ layerGroups: [MAIN, MTP] })).rejects.toThrow('layer_groups MAIN+MTP, this TE has MAIN');
     await expect(start({ numTokens: 3 })).rejects.toEqual(code('MISMATCH'));
     expect((await start({}))?.$case).toBe('delta');
     // Copied and released already, when the KV moves between ranks fast enough.

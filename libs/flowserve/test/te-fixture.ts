@@ -11,6 +11,7 @@ import {
   type ServedModel,
   systemClock,
 } from '../src/index.js';
+import { layerGroupsOf } from '../src/kv/layer-groups.js';
 import { ModelRank } from './model-rank.js';
 
 const opened = await openModel(fileURLToPath(new URL('../../../models/switchyard-tiny', import.meta.url)));
@@ -67,6 +68,7 @@ export function makeTe(options: TestTeOptions = {}): TestTe {
     ownerEpoch: 5n,
     model,
     layoutVersion: rank.info.layoutVersion,
+    layerGroups: layerGroupsOf(rank.info),
     leaseMs: 30_000,
     clock,
     randomBytes,

@@ -37,7 +37,8 @@ function stepOf(step: number, tracedSeqIds: bigint[], more: Partial<StepEvent> =
   const startUnixNs = 1_700_000_000_000_000_000n + BigInt(step) * 1_000_000n;
   const rows = { numDecodeRows: 1, numPrefillRows: 0 };
   const times = { a2eNs: 10_000n, e2aWaitNs: 200_000n, pullStartUnixNs: startUnixNs, pullNs: 5000n, pullBytes: 4096 };
-  const timing = { startUnixNs, durationNs: 900_000n, ...rows, ...times, tracedSeqIds };
+  const drafts = { numDrafts: 1, numDraftTokens: 2, numAcceptedTokens: [1, 0, 0, 0] };
+  const timing = { startUnixNs, durationNs: 900_000n, ...rows, ...times, ...drafts, tracedSeqIds };
   const lists = { tokens: [], finished: [], starved: [], pulled: [], failed: [] };
   return { masterEpoch: 1n, appliedPlanSeq: 1n, step: BigInt(step), ...lists, fault: null, timing, ...more };
 }
@@ -55,6 +56,8 @@ describe('StepSpans', () => {
     }
     expect(named('kv.transfer')[0]?.attributes['switchyard.kv.bytes']).toBe(4096);
     expect(named('decode.step')[0]?.duration).toEqual([0, 900_000]);
+    const drafts = { 'switchyard.num_draft_tokens': 2, 'switchyard.num_accepted_tokens': 1 };
+    expect(named('decode.step')[0]?.attributes).toMatchObject(drafts);
   });
 
   it('records nothing for a request that is not sampled', () => {

@@ -212,6 +212,11 @@ export interface ExecutorOptions extends WeightSource {
   blockTokens: number;
   /** Rows of one forward pass at most (decode rows and prefill rows together). */
   maxBatchTokens: number;
+  /**
+   * Tokens that the MTP layer drafts ahead of a decoding sequence at most, 0 to 4; the answers do not depend on it. Above 0 the blocks of
+   * the pool hold that layer's KV too. UNSUPPORTED for a model without such a layer.
+   */
+  numSpeculativeTokens: number;
   /** Threads that compute, the loop's own among them: 1 to 256. Idle ones sleep; results do not depend on their number. */
   threads: number;
   communicator: NativeCommunicator | null;
@@ -361,6 +366,7 @@ export interface StepToken {
 export interface StepTiming {
   startUnixNs: bigint;
   durationNs: bigint;
+  /** Of decoding sequences, those of their drafts among them. */
   numDecodeRows: number;
   numPrefillRows: number;
   /** Sum over the step's MoE layers of writing A2E messages. */
@@ -370,6 +376,12 @@ export interface StepTiming {
   pullStartUnixNs: bigint;
   pullNs: bigint;
   pullBytes: number;
+  /** Sequences whose drafts this step verified. */
+  numDrafts: number;
+  /** Their drafted tokens, each a row among numDecodeRows. */
+  numDraftTokens: number;
+  /** [4]: drafted tokens that were right, by their place in the draft. */
+  numAcceptedTokens: number[];
   /** Sampled sequences with rows in this step, and the pulled ones: seqId of each. */
   tracedSeqIds: bigint[];
 }

@@ -44,6 +44,7 @@ export interface DriverOptions {
   maxBatchTokens?: number;
   threads?: number;
   maxPrefillTokens?: number;
+  numSpeculativeTokens?: number;
   communicator?: NativeCommunicator | null;
   experts?: ExpertPlacement | null;
 }
@@ -62,6 +63,7 @@ export class Driver {
       maxBatchTokens: 64,
       threads: 1,
       maxPrefillTokens: 64,
+      numSpeculativeTokens: 0,
       communicator: null,
       experts: null,
       ...options,
@@ -74,6 +76,7 @@ export class Driver {
       numBlocks: this.options.numBlocks,
       blockTokens,
       maxBatchTokens: this.options.maxBatchTokens,
+      numSpeculativeTokens: this.options.numSpeculativeTokens,
       threads: this.options.threads,
       communicator: this.options.communicator,
       experts: this.options.experts,

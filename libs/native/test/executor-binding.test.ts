@@ -33,6 +33,7 @@ function optionsWith(changes: Partial<ExecutorOptions>): ExecutorOptions {
     numBlocks: 8,
     blockTokens: 16,
     maxBatchTokens: 8,
+    numSpeculativeTokens: 0,
     threads: 1,
     communicator: null,
     experts: null,
@@ -114,7 +115,7 @@ async function runChild(ending: string, env: Record<string, string> = {}): Promi
     console.log(native.describe().isa, native.numericClass('fp32'));
     const onSteps = (events) => { if (events.some((event) => event.tokens.length > 0)) { ${ending} } };
     const executor = native.createExecutor({ model: spec, weights, arena: null, policy: 'fp32', numBlocks: 64, blockTokens: 16,
-      maxBatchTokens: 8, threads: 2, communicator: null, experts: null, onSteps });
+      maxBatchTokens: 8, numSpeculativeTokens: 0, threads: 2, communicator: null, experts: null, onSteps });
     const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0n, logprobs: false, topLogprobs: 0 };
     const blocks = Array.from({ length: 64 }, (_, i) => i);
     executor.submit({ masterEpoch: 1n, planSeq: 1n, maxPrefillTokens: 8, grant: [], remove: [], resume: false, add: [{

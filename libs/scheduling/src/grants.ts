@@ -24,14 +24,17 @@ export function blocksToEnd({ maxTokens, numBlocks }: GrowthState, blockTokens: 
 export interface GrantPolicy {
   /** What the rank runs while a plan travels. */
   roundTripSteps: number;
+  /** More than 1 where tokens are drafted. */
+  tokensPerStepMax: number;
   /** Others wait for blocks: theirs are worth more than distance, so one block ahead must do. */
   isCrowded: boolean;
 }
 
 /** Blocks to grant so that the sequence is far enough ahead. */
 export function blocksToGrantAhead(state: GrowthState, blockTokens: number, policy: GrantPolicy): number {
-  const numTokensFar = Math.max(MIN_BLOCKS_AHEAD * blockTokens, 2 * policy.roundTripSteps);
-  const numTokensAhead = policy.isCrowded ? blockTokens : numTokensFar;
+  const { roundTripSteps, tokensPerStepMax, isCrowded } = policy;
+  const numTokensFar = Math.max(MIN_BLOCKS_AHEAD * blockTokens, 2 * roundTripSteps * tokensPerStepMax);
+  const numTokensAhead = isCrowded ? blockTokens : numTokensFar;
   const numBlocksWanted = Math.ceil((state.numTokens + numTokensAhead) / blockTokens) - state.numBlocks;
   return Math.max(0, Math.min(numBlocksWanted, blocksToEnd(state, blockTokens)));
 }

@@ -68,7 +68,12 @@ describe('grants', () => {
     ['nothing when it is far enough ahead', { numTokens: 20, maxTokens: 500, numBlocks: 9 }, 1, false, 0],
     ['one block when others wait', { numTokens: 20, maxTokens: 500, numBlocks: 2 }, 50, true, 1],
   ])('grants %s', (_, state, roundTripSteps, isCrowded, expected) => {
-    expect(blocksToGrantAhead(state, 16, { roundTripSteps, isCrowded })).toBe(expected);
+    expect(blocksToGrantAhead(state, 16, { roundTripSteps, tokensPerStepMax: 1, isCrowded })).toBe(expected);
+  });
+
+  it('grants what a round trip of steps with several tokens each takes', () => {
+    const policy = { roundTripSteps: 50, tokensPerStepMax: 3, isCrowded: false };
+    expect(blocksToGrantAhead({ numTokens: 20, maxTokens: 500, numBlocks: 2 }, 16, policy)).toBe(18);
   });
 
   it('reserves a block for who has none ahead and may grow', () => {

@@ -48,6 +48,7 @@ struct Workspace {
   std::vector<std::byte> expert_rows;  // [n][expert_row_bytes], INT8; of fp32, `normed` is what experts are given
   Int8Activations shared_input;        // the same for the shared expert
   std::vector<std::byte> pair_out;     // [n][ffn_units_per_token][expert_row_bytes]
+  std::vector<float> joined;           // [n][2 * hidden], of models with an MTP layer: what it begins with
 };
 
 }  // namespace switchyard::executor

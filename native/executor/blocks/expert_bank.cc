@@ -7,14 +7,14 @@
 
 namespace switchyard::executor {
 
-Status ExpertBank::load(const ModelSpec& s, const WeightStore& store, int num_layers,
+Status ExpertBank::load(const ModelSpec& s, const WeightStore& store, LayerRange range,
                         const std::function<bool(int)>& holds) {
   const bool is_dense = s.num_experts == 0;
   hidden_size_ = s.hidden_size;
   has_int8_rows_ = s.has_int8_expert_rows();
   intermediate_size_ = is_dense ? s.intermediate_size : s.moe_intermediate_size;
-  layers_.resize(num_layers);
-  for (int layer = 0; layer < num_layers; ++layer) {
+  layers_.resize(range.end);
+  for (int layer = range.first; layer < range.end; ++layer) {
     if (!s.has_ffn_units(layer)) continue;
     layers_[layer].resize(s.num_ffn_units());
     const std::string mlp = "model.layers." + std::to_string(layer) + ".mlp";

@@ -12,10 +12,16 @@
 
 namespace switchyard::executor {
 
+/// Layers [first, end); the MTP layer comes behind the main ones.
+struct LayerRange {
+  int first;
+  int end;
+};
+
 class ExpertBank {
  public:
-  /// Loads the experts that `holds` accepts, of layers [0, num_layers) that have some.
-  Status load(const ModelSpec& spec, const WeightStore& store, int num_layers,
+  /// Loads the experts that `holds` accepts, of those layers of the range that have some.
+  Status load(const ModelSpec& spec, const WeightStore& store, LayerRange range,
               const std::function<bool(int expert)>& holds);
 
   bool holds(int layer, int expert) const;

@@ -9,7 +9,14 @@ namespace switchyard::executor {
 namespace {
 
 constexpr int64_t kPullBytesPerStep = 8 << 20;
-constexpr int kHeadTileRows = 16;  // rows of logits in memory at once
+
+/// A sequence had `num_drafts` verified.
+void count_drafts(int num_drafts, int num_accepted, StepTiming* timing) {
+  if (num_drafts < 1) return;
+  ++timing->num_drafts;
+  timing->num_draft_tokens += num_drafts;
+  for (int i = 0; i < num_accepted; ++i) ++timing->num_accepted_tokens[i];
+}
 
 }  // namespace
 
@@ -20,9 +27,14 @@ ExecutorCore::ExecutorCore(CoreConfig config)
       puller_(config_.kv.get(), config_.kv_reader.get()),
       workspace_(config_.model->spec(), std::min(config_.max_batch_tokens, config_.max_pass_tokens),
                  config_.pool.get()),
-      samplers_(config_.pool->num_threads()) {
+      sampler_(limits_.vocab_size, config_.pool.get()) {
+  const size_t hidden = config_.model->spec().hidden_size;
   batch_.rows.reserve(config_.max_batch_tokens);
-  logits_.resize(static_cast<size_t>(kHeadTileRows) * limits_.vocab_size);
+  stream_.resize(config_.max_batch_tokens * hidden);
+  tile_.resize(TokenSampler::kTileRows * hidden);
+  if (!config_.mtp_experts) return;
+  const DrafterParts parts{config_.model.get(), config_.kv.get(), config_.mtp_experts.get(), &workspace_, &sampler_};
+  drafter_.emplace(parts, config_.max_batch_tokens);
 }
 
 Status ExecutorCore::check(const Plan& plan) const {
@@ -166,9 +178,6 @@ Status ExecutorCore::compute(StepTiming* timing) {
   timing->num_decode_rows = batch_.num_decode_rows;
   timing->num_prefill_rows = batch_.num_prefill_rows;
   collect_traces(timing);
-  const auto num_samples =
-      std::count_if(batch_.segments.begin(), batch_.segments.end(), [](const Segment& s) { return s.samples; });
-  sample_hidden_.resize(num_samples * config_.model->spec().hidden_size);
   const int num_rows = static_cast<int>(batch_.rows.size());
   for (int first = 0; first < num_rows; first += workspace_.max_tokens) {
     SWITCHYARD_RETURN_IF_ERROR(run_pass(first, std::min(workspace_.max_tokens, num_rows - first)));
@@ -180,21 +189,14 @@ Status ExecutorCore::compute(StepTiming* timing) {
   return {};
 }
 
-/// One pass through all layers; keeps the stream of rows that sample.
+/// One pass through all layers; keeps its stream.
 Status ExecutorCore::run_pass(int first_row, int num_rows) {
   config_.experts->begin_pass(++pass_, traces_);
   const std::span<const BatchRow> rows(batch_.rows.data() + first_row, num_rows);
   SWITCHYARD_RETURN_IF_ERROR(
       config_.model->forward(rows, *config_.kv, config_.experts.get(), config_.heartbeat.get(), &workspace_));
   const size_t hidden = config_.model->spec().hidden_size;
-  size_t sample_idx = 0;
-  for (const Segment& segment : batch_.segments) {
-    if (!segment.samples) continue;
-    const int row = segment.first_row + segment.num_rows - 1 - first_row;
-    if (row >= 0 && row < num_rows)
-      std::memcpy(&sample_hidden_[sample_idx * hidden], &workspace_.residual[row * hidden], hidden * sizeof(float));
-    ++sample_idx;
-  }
+  std::memcpy(&stream_[first_row * hidden], workspace_.residual.data(), num_rows * hidden * sizeof(float));
   return {};
 }
 
@@ -207,54 +209,74 @@ void ExecutorCore::collect_traces(StepTiming* timing) {
   }
 }
 
-/// Final norm, LM head and sampling of the rows that sample, a tile of them at a time.
+/// What the main model draws after each sequence's last token, and after each of its drafts as if that were right.
 void ExecutorCore::sample_all() {
-  const size_t hidden = config_.model->spec().hidden_size;
-  std::vector<const Segment*> sampling;
+  sample_rows_.clear();
+  sampled_batch_rows_.clear();
   for (const Segment& segment : batch_.segments) {
-    if (segment.samples) sampling.push_back(&segment);
+    for (int i = 0; i < segment.num_samples; ++i) {
+      sample_rows_.push_back({segment.sequence, segment.sequence->num_tokens() + i, false});
+      sampled_batch_rows_.push_back(segment.first_row + segment.num_rows - segment.num_samples + i);
+    }
   }
-  sampled_.assign(sampling.size(), {});
-  sample_status_.assign(sampling.size(), {});
   ThreadPool* pool = config_.pool.get();
-  for (size_t first = 0; first < sampling.size(); first += kHeadTileRows) {
-    const int count = static_cast<int>(std::min<size_t>(kHeadTileRows, sampling.size() - first));
-    float* stream = &sample_hidden_[first * hidden];
-    config_.model->final_norm(pool, stream, stream, count);
-    config_.model->head(pool, stream, logits_.data(), count);
-    pool->run(count, [&](int i, int worker) {
-      const Sequence& sequence = *sampling[first + i]->sequence;
-      sample_status_[first + i] =
-          samplers_[worker].sample(&logits_[static_cast<size_t>(i) * limits_.vocab_size], limits_.vocab_size,
-                                   sequence.spec.sampling, sequence.num_tokens(), &sampled_[first + i]);
-    });
-  }
+  sampler_.sample(
+      sample_rows_,
+      [&](int first, int count, float* logits) {
+        gather_hidden(first, count);
+        config_.model->head(pool, tile_.data(), logits, count);
+      },
+      &sampled_);
+}
+
+/// tile_: the hidden states, after the final norm, that these samples are drawn from.
+void ExecutorCore::gather_hidden(int first_sample, int count) {
+  const size_t hidden = config_.model->spec().hidden_size;
+  for (int i = 0; i < count; ++i)
+    std::memcpy(&tile_[i * hidden], &stream_[sampled_batch_rows_[first_sample + i] * hidden], hidden * sizeof(float));
+  config_.model->final_norm(config_.pool.get(), tile_.data(), tile_.data(), count);
 }
 
 // ---- Commit ----
 
 void ExecutorCore::commit(StepEvent* event) {
   turn_ = batch_.next_turn;
-  std::vector<uint64_t> failed;
-  size_t sample_idx = 0;
+  draft_runs_.clear();
+  std::span<SampleResult> samples(sampled_);
   for (const Segment& segment : batch_.segments) {
     Sequence* sequence = segment.sequence;
-    sequence->spec.num_computed += segment.num_rows;
-    if (!segment.samples) continue;
-    const Status& status = sample_status_[sample_idx];
-    if (status.ok()) {
-      commit_token(sequence, std::move(sampled_[sample_idx]), event);
-    } else {
-      event->failed.push_back({sequence->spec.seq_id, status});
-      failed.push_back(sequence->spec.seq_id);
+    const int num_kept =
+        segment.num_rows - segment.num_samples + commit_samples(segment, samples.first(segment.num_samples), event);
+    samples = samples.subspan(segment.num_samples);
+    sequence->spec.num_computed += num_kept;
+    if (num_kept == 0 || (sequence->has_ended && !sequence->is_held)) continue;
+    const float* stream = &stream_[static_cast<size_t>(segment.first_row) * config_.model->spec().hidden_size];
+    draft_runs_.push_back({sequence, stream, num_kept, 0});
+  }
+  if (drafter_) draft();
+  std::erase_if(sequences_, [](const auto& sequence) { return sequence->has_ended && !sequence->is_held; });
+}
+
+/// Tokens for as long as the drafts were what the main model draws, and the one that it draws in place of the first that was not.
+/// How many rows that makes use of.
+int ExecutorCore::commit_samples(const Segment& segment, std::span<SampleResult> samples, StepEvent* event) {
+  Sequence* sequence = segment.sequence;
+  const std::vector<int32_t> drafts = std::exchange(sequence->drafts, {});
+  int num_kept = 0;
+  for (SampleResult& sample : samples) {
+    if (!sample.status.ok()) {
+      sequence->has_ended = true;
+      event->failed.push_back({sequence->spec.seq_id, sample.status});
+      break;
     }
-    ++sample_idx;
+    const int32_t id = sample.token.token_id;
+    commit_token(sequence, std::move(sample.token), event);
+    const bool is_accepted = num_kept + 1 < segment.num_samples && drafts[num_kept] == id;
+    ++num_kept;
+    if (!is_accepted || sequence->has_ended) break;
   }
-  for (const uint64_t seq_id : failed) erase(seq_id);
-  for (const FinishedSequence& finished : event->finished) {
-    Sequence* sequence = find(finished.seq_id);
-    if (sequence && !sequence->is_held) erase(finished.seq_id);
-  }
+  count_drafts(segment.num_samples - 1, num_kept - 1, &*event->timing);
+  return num_kept;
 }
 
 void ExecutorCore::commit_token(Sequence* sequence, SampledToken token, StepEvent* event) {
@@ -268,7 +290,32 @@ void ExecutorCore::commit_token(Sequence* sequence, SampledToken token, StepEven
       sequence->num_generated >= spec.max_new_tokens || sequence->num_tokens() >= limits_.max_positions;
   if (!stops && !is_full) return;
   event->finished.push_back({spec.seq_id, stops ? FinishReason::kStop : FinishReason::kLength});
+  sequence->has_ended = true;
   sequence->is_held = spec.hold;
+}
+
+// ---- Drafts ----
+
+void ExecutorCore::draft() {
+  const int num_drafts_each = std::min(config_.num_speculative_tokens,
+                                       drafts_per_sequence(count_decoding(sequences_), config_.max_batch_tokens));
+  if (num_drafts_each == 0) leave_out_decoding();
+  std::erase_if(draft_runs_, [](const DraftRun& run) { return run.sequence->lacks_mtp_rows; });
+  for (DraftRun& run : draft_runs_) run.num_drafts = num_drafts_for(*run.sequence, num_drafts_each);
+  drafter_->draft(draft_runs_);
+}
+
+/// Under load the MTP layer costs its time and gives nothing; only prompts need its rows, for whoever goes on from them.
+void ExecutorCore::leave_out_decoding() {
+  for (const DraftRun& run : draft_runs_) run.sequence->lacks_mtp_rows |= run.sequence->is_decoding();
+}
+
+/// None that could not become a token, and none whose row has no block yet.
+int ExecutorCore::num_drafts_for(const Sequence& sequence, int num_drafts_each) const {
+  if (!sequence.is_decoding()) return 0;
+  const int num_rows =
+      std::min(sequence.num_granted_rows(limits_.block_tokens), sequence.num_left(limits_.max_positions));
+  return std::clamp(num_rows - 1, 0, num_drafts_each);
 }
 
 void ExecutorCore::stamp(StepEvent* event) {

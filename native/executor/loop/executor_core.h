@@ -3,12 +3,16 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 
 #include "executor/kv/kv_pool.h"
+#include "executor/loop/drafter.h"
 #include "executor/loop/kv_puller.h"
 #include "executor/loop/plan.h"
 #include "executor/loop/sequence.h"
 #include "executor/loop/step_batch.h"
+#include "executor/loop/token_sampler.h"
 #include "executor/model/model.h"
 
 namespace switchyard::executor {
@@ -19,6 +23,9 @@ struct CoreConfig {
   std::unique_ptr<KvPool> kv;
   std::unique_ptr<ExpertBackend> experts;
   std::unique_ptr<KvReader> kv_reader;  // may be null
+  /// Of the MTP layer; null where nothing is drafted. With them the model has that layer loaded, and the pool its rows.
+  std::unique_ptr<ExpertBackend> mtp_experts;
+  int num_speculative_tokens = 0;  // drafts of a sequence at most; 0 to kMaxSpeculativeTokens
   std::unique_ptr<Heartbeat> heartbeat = std::make_unique<Heartbeat>();
   int max_batch_tokens = 256;
   /// Rows of one pass through the layers at most (the exchange's slot size); a larger batch runs as consecutive passes.
@@ -65,15 +72,21 @@ class ExecutorCore {
   Status run_pass(int first_row, int num_rows);
   void collect_traces(StepTiming* timing);
   void sample_all();
+  void gather_hidden(int first_sample, int count);
   void commit(StepEvent* event);
+  int commit_samples(const Segment& segment, std::span<SampleResult> samples, StepEvent* event);
   void commit_token(Sequence* sequence, SampledToken token, StepEvent* event);
+  void draft();
+  void leave_out_decoding();
+  int num_drafts_for(const Sequence& sequence, int num_drafts_each) const;
 
   CoreConfig config_;
   SequenceLimits limits_;
   KvPuller puller_;
   Workspace workspace_;
-  std::vector<Sampler> samplers_;  // [threads]
-  SequenceList sequences_;         // in the order they came
+  TokenSampler sampler_;
+  std::optional<Drafter> drafter_;
+  SequenceList sequences_;  // in the order they came
   uint64_t master_epoch_ = 0;
   uint64_t applied_plan_seq_ = 0;
   uint64_t step_ = 0;
@@ -86,10 +99,12 @@ class ExecutorCore {
   bool is_batch_current_ = false;
   std::vector<uint64_t> told_starved_;
   std::vector<TraceTag> traces_;
-  std::vector<float> sample_hidden_;  // [num sampling segments][hidden], before the final norm
-  std::vector<float> logits_;         // [tile][vocab]
-  std::vector<SampledToken> sampled_;
-  std::vector<Status> sample_status_;
+  std::vector<float> stream_;            // [rows][hidden]: the residual stream of the batch after the main layers
+  std::vector<SampleRow> sample_rows_;   // of all segments, in their order
+  std::vector<int> sampled_batch_rows_;  // the row of the batch that gives it
+  std::vector<SampleResult> sampled_;    // its token
+  std::vector<float> tile_;              // [tile][hidden]
+  std::vector<DraftRun> draft_runs_;     // of the step at hand
 };
 
 }  // namespace switchyard::executor

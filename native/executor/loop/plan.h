@@ -2,6 +2,7 @@
 // Plain data; made and read by addon/ and by tests.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +12,9 @@
 #include "kernels/sampling/sampling.h"
 
 namespace switchyard::executor {
+
+/// Drafts of a sequence that a step verifies at most.
+inline constexpr int kMaxSpeculativeTokens = 4;
 
 /// Blocks of another rank, claimed by the master (D1).
 struct KvSource {
@@ -86,6 +90,9 @@ struct StepTiming {
   int64_t pull_start_unix_ns = 0;
   int64_t pull_ns = 0;
   int64_t pull_bytes = 0;
+  int num_drafts = 0;                                            // sequences whose drafts were verified
+  int num_draft_tokens = 0;                                      // theirs together
+  std::array<int, kMaxSpeculativeTokens> num_accepted_tokens{};  // by place in the draft
   std::vector<uint64_t> traced_seq_ids;
 };
 

@@ -5,28 +5,32 @@
 namespace switchyard::executor {
 namespace {
 
-void add_segment(Sequence* sequence, int num_rows, StepBatch* batch) {
+/// num_drafts > 0 only where num_rows are all that is pending.
+void add_segment(Sequence* sequence, int num_rows, int num_drafts, StepBatch* batch) {
   const SequenceSpec& spec = sequence->spec;
-  batch->segments.push_back(
-      {sequence, static_cast<int>(batch->rows.size()), num_rows, num_rows == sequence->num_pending()});
-  for (int i = 0; i < num_rows; ++i) {
+  const int num_samples = num_rows == sequence->num_pending() ? 1 + num_drafts : 0;
+  batch->segments.push_back({sequence, static_cast<int>(batch->rows.size()), num_rows + num_drafts, num_samples});
+  for (int i = 0; i < num_rows + num_drafts; ++i) {
     const int position = spec.num_computed + i;
-    batch->rows.push_back({spec.tokens[position], position, spec.blocks.data()});
+    const int32_t token = i < num_rows ? spec.tokens[position] : sequence->drafts[i - num_rows];
+    batch->rows.push_back({token, position, spec.blocks.data()});
   }
 }
 
 void add_decode_rows(const SequenceList& sequences, const BatchLimits& limits, size_t turn, StepBatch* batch) {
   const size_t count = sequences.size();
   const size_t start = count == 0 ? 0 : turn % count;
+  const int num_drafts_each = drafts_per_sequence(count_decoding(sequences), limits.max_rows);
   for (size_t i = 0; i < count; ++i) {
     const size_t at = (start + i) % count;
     Sequence* sequence = sequences[at].get();
-    if (!sequence->is_running() || sequence->num_pending() != 1) continue;
+    if (!sequence->is_decoding()) continue;
     if (sequence->num_granted_rows(limits.block_tokens) < 1) {
       batch->starved.push_back(sequence->spec.seq_id);
     } else if (static_cast<int>(batch->rows.size()) < limits.max_rows) {
-      add_segment(sequence, 1, batch);
-      ++batch->num_decode_rows;
+      const int num_drafts = std::min(num_drafts_each, static_cast<int>(sequence->drafts.size()));
+      add_segment(sequence, 1, num_drafts, batch);
+      batch->num_decode_rows += 1 + num_drafts;
     } else {
       batch->next_turn = at;
       return;
@@ -45,13 +49,22 @@ void add_prefill_rows(const SequenceList& sequences, const BatchLimits& limits, 
     }
     const int num_rows = std::min({sequence->num_pending(), granted, budget});
     if (num_rows < 1) continue;
-    add_segment(sequence.get(), num_rows, batch);
+    add_segment(sequence.get(), num_rows, 0, batch);
     batch->num_prefill_rows += num_rows;
     budget -= num_rows;
   }
 }
 
 }  // namespace
+
+int count_decoding(const SequenceList& sequences) {
+  return static_cast<int>(
+      std::count_if(sequences.begin(), sequences.end(), [](const auto& sequence) { return sequence->is_decoding(); }));
+}
+
+int drafts_per_sequence(int num_decoding, int max_rows) {
+  return num_decoding == 0 ? 0 : std::max(0, std::min(kDraftingRows, max_rows) / num_decoding - 1);
+}
 
 void build_step_batch(const SequenceList& sequences, const BatchLimits& limits, size_t turn, StepBatch* batch) {
   batch->rows.clear();

@@ -47,7 +47,7 @@ Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const
   std::shared_ptr<const Model> model;
   SWITCHYARD_RETURN_IF_ERROR(Model::load(spec, store, mtp, &model));
   ExpertBank bank;
-  SWITCHYARD_RETURN_IF_ERROR(bank.load(spec, store, spec.num_layers + (mtp ? 1 : 0), [](int) { return true; }));
+  SWITCHYARD_RETURN_IF_ERROR(bank.load(spec, store, {0, spec.num_layers + (mtp ? 1 : 0)}, [](int) { return true; }));
   ThreadPool pool(num_threads);
   LocalExperts experts(spec, std::move(bank), &pool);
 
@@ -70,7 +70,9 @@ Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const
   rows.resize(n - 1);
   for (int i = 0; i < n - 1; ++i) rows[i].token = tokens[i + 1];
   result->mtp_logits.resize(static_cast<size_t>(n - 1) * spec.vocab_size);
-  return model->forward_mtp(rows, hidden.data(), *mtp_kv, &experts, &ws, result->mtp_logits.data());
+  SWITCHYARD_RETURN_IF_ERROR(model->forward_mtp(rows, hidden.data(), mtp_kv->layer(0), &experts, &ws));
+  model->mtp_head(&pool, ws.normed.data(), result->mtp_logits.data(), n - 1);
+  return {};
 }
 
 }  // namespace switchyard::executor

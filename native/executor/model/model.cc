@@ -74,24 +74,26 @@ void Model::head(ThreadPool* pool, const float* hidden, float* logits, int num_r
   shared_product(pool, head_, hidden, spec_.hidden_size, logits, spec_.vocab_size, num_rows);
 }
 
-Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvPool& kv, ExpertBackend* experts,
-                          Workspace* ws, float* logits) const {
+Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvLayerView& kv,
+                          ExpertBackend* experts, Workspace* ws) const {
   const int n = static_cast<int>(rows.size());
   const size_t size = spec_.hidden_size;
-  std::vector<float> joined(2 * n * size);
   for (int i = 0; i < n; ++i) {
-    float* left = &joined[2 * i * size];
+    float* left = &ws->joined[2 * i * size];
     embedding_.lookup(rows[i].token, left);
     rmsnorm_rows(left, mtp_->embed_norm.data(), left, 1, spec_.hidden_size, spec_.rms_norm_eps);
     rmsnorm_rows(hidden + i * size, mtp_->hidden_norm.data(), left + size, 1, spec_.hidden_size, spec_.rms_norm_eps);
   }
-  shared_product(ws->pool, mtp_->join, joined.data(), 2 * size, ws->residual.data(), size, n);
-  mtp_->layer.attention->forward(spec_, rows, kv.layer(0), rope_, ws);
+  shared_product(ws->pool, mtp_->join, ws->joined.data(), 2 * size, ws->residual.data(), size, n);
+  mtp_->layer.attention->forward(spec_, rows, kv, rope_, ws);
   SWITCHYARD_RETURN_IF_ERROR(mtp_->layer.ffn.forward(spec_, n, experts, ws));
   shared_rmsnorm(ws->pool, ws->residual.data(), mtp_->head_norm.data(), ws->normed.data(), n, spec_.hidden_size,
                  spec_.rms_norm_eps);
-  shared_product(ws->pool, mtp_->head, ws->normed.data(), size, logits, spec_.vocab_size, n);
   return {};
+}
+
+void Model::mtp_head(ThreadPool* pool, const float* hidden, float* logits, int num_rows) const {
+  shared_product(pool, mtp_->head, hidden, spec_.hidden_size, logits, spec_.vocab_size, num_rows);
 }
 
 }  // namespace switchyard::executor

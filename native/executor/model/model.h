@@ -65,10 +65,13 @@ class Model {
   /// hidden (after final_norm) [num_rows][hidden] -> logits [num_rows][vocab].
   void head(ThreadPool* pool, const float* hidden, float* logits, int num_rows) const;
 
-  /// The MTP layer over rows whose `token` is the one after the row's own; hidden [rows][hidden] after final_norm.
-  /// kv: a pool of one layer. logits: [rows][vocab].
-  Status forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvPool& kv, ExpertBackend* experts,
-                     Workspace* ws, float* logits) const;
+  /// The MTP layer over rows whose `token` is the one after the row's own; hidden [rows][hidden], after final_norm or out of the MTP
+  /// layer itself. Leaves its own hidden states, after shared_head.norm, in ws->normed. kv: of this layer.
+  Status forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvLayerView& kv, ExpertBackend* experts,
+                     Workspace* ws) const;
+
+  /// hidden (out of forward_mtp) [num_rows][hidden] -> logits [num_rows][vocab] of the token after the next.
+  void mtp_head(ThreadPool* pool, const float* hidden, float* logits, int num_rows) const;
 
  private:
   Model(const ModelSpec& spec, RopeTable rope) : spec_(spec), rope_(std::move(rope)) {}

@@ -17,7 +17,7 @@ Status pack_model(const ModelSpec& spec, const WeightPlan& weights, WeightPolicy
   SWITCHYARD_RETURN_IF_ERROR(Model::load(spec, store, spec.num_mtp_layers > 0, &model));
   ExpertBank bank;
   const int num_layers = spec.num_layers + spec.num_mtp_layers;
-  SWITCHYARD_RETURN_IF_ERROR(bank.load(spec, store, num_layers, [](int) { return true; }));
+  SWITCHYARD_RETURN_IF_ERROR(bank.load(spec, store, {0, num_layers}, [](int) { return true; }));
   return writer.finish(key);
 }
 

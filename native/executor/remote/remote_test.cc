@@ -35,7 +35,7 @@ std::unique_ptr<ExpertServer> serve(
   WeightStore store;
   CHECK(store.open(weights.plan(), weights.policy()).ok());
   CHECK(config.bank
-            .load(spec, store, spec.num_layers,
+            .load(spec, store, {0, spec.num_layers},
                   [&](int e) { return placement.expert_to_rank[e] == static_cast<int32_t>(member->rank()); })
             .ok());
   return std::make_unique<ExpertServer>(std::move(config));
@@ -83,7 +83,11 @@ Plan one_sequence(std::vector<int32_t> tokens, int max_new_tokens) {
 void run_random_schedule(const ModelSpec& spec, const TestWeights& weights, const xt::Member& member, uint64_t seed,
                          const std::vector<Job>& jobs, const std::vector<std::vector<SampledToken>>& expected) {
   Random random(seed);
-  const RankOptions options{.num_blocks = 80, .block_tokens = 8, .max_batch_tokens = 20, .max_pass_tokens = kMaxRows};
+  const RankOptions options{.num_blocks = 80,
+                            .block_tokens = 8,
+                            .max_batch_tokens = 20,
+                            .max_pass_tokens = kMaxRows,
+                            .num_speculative_tokens = spec.num_mtp_layers > 0 ? 1 + static_cast<int>(random() % 4) : 0};
   RandomMaster master(random, options, jobs, expected);
   ExecutorCore core(remote_config(spec, weights, member, placement_of(spec), options));
   for (int turn = 0; turn < 5000 && !master.is_done(); ++turn) {
@@ -121,6 +125,10 @@ void check_random_schedules(const ModelSpec& spec) {
 TEST(remote_experts_give_the_bits_of_local_ones_under_random_schedules) {
   check_random_schedules(small_spec());
   check_random_schedules(small_gqa_spec());
+}
+
+TEST(remote_experts_with_local_drafts_give_the_bits_of_local_ones_under_random_schedules) {
+  check_random_schedules(drafting(small_spec()));
 }
 
 TEST(remote_ffns_of_a_dense_model_give_the_bits_of_local_ones_under_random_schedules) {

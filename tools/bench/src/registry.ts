@@ -1,12 +1,13 @@
 // The suites that there are.
 import type { Suite } from './suite.js';
+import { drafts } from './suites/drafts/drafts.js';
 import { engine } from './suites/engine/engine.js';
 import { kernels } from './suites/kernels/kernels.js';
 import { load } from './suites/load/load.js';
 import { serve } from './suites/serve/serve.js';
 import { xccl } from './suites/xccl/xccl.js';
 
-export const SUITES: readonly Suite[] = [engine, kernels, load, serve, xccl];
+export const SUITES: readonly Suite[] = [drafts, engine, kernels, load, serve, xccl];
 
 /** Throws, naming the suites that it knows, for any other name. */
 export function findSuite(name: string): Suite {

@@ -136,8 +136,8 @@ export class ExecutorEndpoint {
 }
 
 function welcomeOf({ info }: Executor): executor.Welcome {
-  const { memberId, memberEpoch, numBlocks, blockTokens, blockBytes, layoutVersion, numericClass } = info;
-  return { memberId, epoch: memberEpoch, numBlocks, blockTokens, blockBytes, layoutVersion, numericClass };
+  const { memberEpoch: epoch, ...others } = info;
+  return { epoch, ...others };
 }
 
 function readinessMessage(readiness: Readiness): executor.ExecuteResponse {

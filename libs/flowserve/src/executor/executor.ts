@@ -27,6 +27,8 @@ export interface ExecutorInfo {
   blockBytes: number;
   layoutVersion: number;
   numericClass: string;
+  /** Tokens it drafts ahead of a decoding sequence at most; above 0 its blocks hold the KV of the MTP layer too. */
+  numSpeculativeTokens: number;
 }
 
 /** Whether all ranks that a step needs are linked. */

@@ -34,7 +34,9 @@ export class InProcessExecutor implements Executor {
     this.region = this.#native.kvRegion();
     const { numBlocks, blockTokens, blockBytes, layoutVersion } = this.region;
     const numericClass = native.numericClass(executor.policy);
-    this.info = { memberId, memberEpoch, numBlocks, blockTokens, blockBytes, layoutVersion, numericClass };
+    const { numSpeculativeTokens } = executor;
+    const pool = { numBlocks, blockTokens, blockBytes, layoutVersion };
+    this.info = { memberId, memberEpoch, ...pool, numericClass, numSpeculativeTokens };
   }
 
   start(listener: ExecutorListener): void {

@@ -115,6 +115,6 @@ export class RemoteExecutor implements Executor {
 }
 
 function infoOf(welcome: executor.Welcome): ExecutorInfo {
-  const { memberId, epoch, numBlocks, blockTokens, blockBytes, layoutVersion, numericClass } = welcome;
-  return { memberId, memberEpoch: epoch, numBlocks, blockTokens, blockBytes, layoutVersion, numericClass };
+  const { epoch: memberEpoch, ...others } = welcome;
+  return { memberEpoch, ...others };
 }

@@ -106,9 +106,10 @@ export function stepFromProto(step: executor.Step): StepEvent {
   };
 }
 
-/** Spans are recorded where the step ran, so what only they need does not travel. */
+/** Spans and metrics are recorded where the step ran, so what only they need does not travel. */
 function timingFromProto(timing: executor.StepTiming): StepTiming {
-  return { ...timing, pullStartUnixNs: 0n, pullBytes: Number(timing.pullBytes), tracedSeqIds: [] };
+  const drafts = { numDrafts: 0, numDraftTokens: 0, numAcceptedTokens: [] };
+  return { ...timing, ...drafts, pullStartUnixNs: 0n, pullBytes: Number(timing.pullBytes), tracedSeqIds: [] };
 }
 
 function finishReasonFromProto(reason: common.FinishReason): 'stop' | 'length' {

@@ -1,7 +1,7 @@
 // The KV handles that a prefill TE has given out (D1): opaque ids, claims that can be repeated, leases for what nobody claims.
 // The prefill service makes and answers them; a claim pins the blocks until it is released or its claimant's death is reported.
 import { ServiceError } from '@switchyard/kit';
-import { type cluster, task } from '@switchyard/proto';
+import type { cluster, task } from '@switchyard/proto';
 import type { Clock } from '../clock.js';
 import type { HeldKv, KvRegionAddress } from './held-kv.js';
 import { type EndReason, Tombstones } from './tombstones.js';
@@ -12,6 +12,8 @@ export interface KvHandlesOptions {
   ownerEpoch: bigint;
   model: Pick<cluster.ServedModel, 'name' | 'digest' | 'numericClass'>;
   layoutVersion: number;
+  /** Whose KV the blocks hold (layer-groups.ts). */
+  layerGroups: task.LayerGroup[];
   /** How long an unclaimed handle is kept, in ms. */
   leaseMs: number;
   clock: Clock;
@@ -57,7 +59,7 @@ export class KvHandles {
 
   /** Names a held prefill; its lease begins. */
   create(held: HeldKv): task.KvHandle {
-    const { owner, ownerEpoch, model, layoutVersion, leaseMs, clock } = this.#options;
+    const { owner, ownerEpoch, model, layoutVersion, layerGroups, leaseMs, clock } = this.#options;
     const id = this.#options.randomBytes(16);
     const handle: task.KvHandle = {
       id: Buffer.from(id),
@@ -70,7 +72,7 @@ export class KvHandles {
       numTokens: held.numTokens,
       numPromptTokens: held.numPromptTokens,
       identity: held.identity,
-      layerGroups: [task.LayerGroup.MAIN],
+      layerGroups,
     };
     const key = hex(id);
     const stopLease = clock.setTimer(leaseMs, () => this.#end(key, 'expired'));

@@ -74,7 +74,7 @@ export class DpGroupMaster implements PlaceOwner {
     this.name = options.name;
     this.#options = options;
     this.#lastAnswerMs = options.clock.nowMs();
-    const { numBlocks, blockTokens } = options.executor.info;
+    const { numBlocks, blockTokens, numSpeculativeTokens } = options.executor.info;
     this.#group = new GroupState({
       masterEpoch: options.epoch,
       numBlocks,
@@ -86,6 +86,7 @@ export class DpGroupMaster implements PlaceOwner {
     this.#scheduler = new Scheduler(this.#group, {
       maxBatchSize: options.maxBatchSize,
       maxPrefillTokens: options.maxPrefillTokens,
+      tokensPerStepMax: 1 + numSpeculativeTokens,
       onPreempted: (sequence) => this.#preempted(sequence),
     });
     this.#reader = new EventReader(this.#group, (sequence, end) => this.#ended(sequence, end));

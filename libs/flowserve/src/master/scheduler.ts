@@ -15,6 +15,8 @@ import type { Sequence } from './sequence.js';
 export interface SchedulerOptions {
   maxBatchSize: number;
   maxPrefillTokens: number;
+  /** Of a decoding sequence: one, and as many as the rank drafts. */
+  tokensPerStepMax: number;
   /** Tells a sequence's owner that it lost its blocks; the sequence is removed already. */
   onPreempted: (sequence: Sequence) => void;
 }
@@ -56,7 +58,9 @@ export class Scheduler {
   #grantAhead(): void {
     const { group } = this;
     const { roundTripSteps } = group.writer;
-    const policy = { roundTripSteps, isCrowded: group.decodeQueue.length + group.prefillQueue.length > 0 };
+    const { tokensPerStepMax } = this.options;
+    const isCrowded = group.decodeQueue.length + group.prefillQueue.length > 0;
+    const policy = { roundTripSteps, tokensPerStepMax, isCrowded };
     const numKept = group.numRunningOf('decode');
     for (const sequence of group.runningOf('decode')) {
       const numWanted = blocksToGrantAhead(group.growthOf(sequence), group.pool.blockTokens, policy);

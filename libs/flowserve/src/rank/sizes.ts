@@ -19,10 +19,17 @@ const generationBytes = 8;
 const alignmentBytes = 64;
 
 /**
- * As many blocks as fit into `kvBytes` with their generations; a block holds `blockTokens` positions of all main layers. Throws INVALID_ARGUMENT when not even one sequence of two tokens fits.
+ * As many blocks as fit into `kvBytes` with their generations; a block holds `blockTokens` positions of all main layers, and of the MTP
+ * layer where tokens are drafted. Throws INVALID_ARGUMENT when not even one sequence of two tokens fits.
  */
-export function kvPoolShape({ spec, policy }: SizedModel, kvBytes: number, blockTokens: number): KvPoolShape {
-  const blockBytes = spec.numLayers * blockTokens * cacheRowBytes(spec, policy);
+export function kvPoolShape(
+  { spec, policy }: SizedModel,
+  kvBytes: number,
+  blockTokens: number,
+  numSpeculativeTokens: number,
+): KvPoolShape {
+  const numLayers = spec.numLayers + (numSpeculativeTokens > 0 ? 1 : 0);
+  const blockBytes = numLayers * blockTokens * cacheRowBytes(spec, policy);
   const numBlocks = Math.floor((kvBytes - alignmentBytes) / (blockBytes + generationBytes));
   if (numBlocks < 1) {
     const text = `${kvBytes} bytes do not hold a KV block of ${blockTokens} tokens, which takes ${blockBytes} bytes`;

@@ -1,8 +1,9 @@
 // Checks of the two messages of a decode stream, before anything is claimed or queued.
 import { ServiceError } from '@switchyard/kit';
 import type { SamplingSpec } from '@switchyard/native';
-import type { common, task } from '@switchyard/proto';
+import { type common, task } from '@switchyard/proto';
 import type { ExecutorInfo } from '../executor/executor.js';
+import { layerGroupsOf } from '../kv/layer-groups.js';
 import { required } from '../wire.js';
 import {
   checkContext,
@@ -72,10 +73,16 @@ function checkCompatible(handle: task.KvHandle, rank: ExecutorInfo, model: Serve
     ['model_digest', handle.modelDigest, model.digest],
     ['numeric_class', handle.numericClass, rank.numericClass],
     ['layout_version', handle.layoutVersion, rank.layoutVersion],
+    ['layer_groups', groupNames(handle.layerGroups), groupNames(layerGroupsOf(rank))],
   ] as const;
   for (const [field, theirs, ours] of pairs) {
     if (theirs === ours) continue;
     const text = `the KV handle has ${field} ${theirs}, this TE has ${ours}`;
     throw new ServiceError('MISMATCH', text, { field: `start.handle.${field}` });
   }
+}
+
+/** As MAIN+MTP. */
+function groupNames(groups: readonly task.LayerGroup[]): string {
+  return groups.map((group) => task.layerGroupToJSON(group).replace('LAYER_GROUP_', '')).join('+');
 }

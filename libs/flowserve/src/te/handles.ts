@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Membership } from '@switchyard/registry';
 import { systemClock } from '../clock.js';
 import { KvHandles } from '../kv/handles.js';
+import { layerGroupsOf } from '../kv/layer-groups.js';
 import type { LoadedModel } from './join-with-model.js';
 import type { LocalTe } from './local-te.js';
 
@@ -17,6 +18,7 @@ export function openHandles(te: LocalTe, model: LoadedModel, membership: Members
     ownerEpoch: membership.epoch,
     model: model.registration,
     layoutVersion: te.master.info.layoutVersion,
+    layerGroups: layerGroupsOf(te.master.info),
     leaseMs,
     clock: systemClock,
     randomBytes,

@@ -11,6 +11,9 @@ import type { ServedModel } from '../tasks/validate.js';
 import { prepareWeights } from '../weights/prepare-weights.js';
 import { WeightsCache } from '../weights/weights-cache.js';
 
+/** Of models that can (docs/decisions/0022-drafts-of-the-mtp-layer.md). */
+const numTokensDraftedByDefault = 1;
+
 export interface LoadedModel {
   opened: OpenedModel;
   numericClass: string;
@@ -18,6 +21,8 @@ export interface LoadedModel {
   registration: cluster.ServedModel;
   /** Null in a process that does not compute with the weights. */
   arena: ArenaFile | null;
+  /** Tokens drafted ahead of a decoding sequence at most. */
+  numSpeculativeTokens: number;
 }
 
 export interface ModelConfig {
@@ -25,6 +30,8 @@ export interface ModelConfig {
   name: string | undefined;
   cacheDir: string | undefined;
   policy: PolicyChoice;
+  /** Of services that compute KV. */
+  numSpeculativeTokens?: number | undefined;
 }
 
 /**
@@ -40,6 +47,7 @@ export async function joinWithModel(
   const { config, log, signal } = context;
   const opened = await openDescription(config);
   for (const warning of opened.warnings) log.warn({ model: opened.name }, warning);
+  const numSpeculativeTokens = speculativeTokensFor(opened, config.numSpeculativeTokens);
   const membership = await joinCluster(context, self);
   const cache = new WeightsCache(config.cacheDir);
   const onProgress = (loading: cluster.LoadProgress) => membership.update({ loading });
@@ -52,7 +60,17 @@ export async function joinWithModel(
   const { name, contextTokens, weights } = opened;
   const registration = { name, digest, numericClass, contextTokens, descriptionDigest: weights.digest };
   membership.update({ model: registration, loading: undefined });
-  return { model: { opened, numericClass, registration, arena }, membership };
+  return { model: { opened, numericClass, registration, arena, numSpeculativeTokens }, membership };
+}
+
+/** @throws FatalStartError when drafts are asked of a model that has no layer for them */
+export function speculativeTokensFor({ name, spec }: Pick<OpenedModel, 'name' | 'spec'>, wanted: number | undefined) {
+  const hasMtp = spec.numMtpLayers > 0;
+  if (wanted !== undefined && wanted > 0 && !hasMtp) {
+    const text = `${name} has no multi-token-prediction layer to draft tokens with: num-speculative-tokens must be 0`;
+    throw new FatalStartError(text);
+  }
+  return wanted ?? (hasMtp ? numTokensDraftedByDefault : 0);
 }
 
 async function openDescription({ model, name, policy }: ModelConfig): Promise<OpenedModel> {

@@ -77,7 +77,7 @@ function openRank({
 }: LocalTeOptions): RankRuntime | null {
   if (talksTo === null) return null;
   const { runDir, kvBytes, blockTokens } = config;
-  const { regionBytes: appBytes } = kvPoolShape(model.opened, kvBytes, blockTokens);
+  const { regionBytes: appBytes } = kvPoolShape(model.opened, kvBytes, blockTokens, model.numSpeculativeTokens);
   const { numericClass } = model;
   const identity = { native, membership, runDir, numericClass };
   return new RankRuntime({ ...identity, appBytes, exchange: null, seat: null, talksTo, log, meter, onLost });

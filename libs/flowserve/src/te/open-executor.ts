@@ -25,7 +25,8 @@ export interface ExecutorParts {
 export function openExecutor(parts: ExecutorParts): InProcessExecutor {
   const { native, model, membership, config, meter, rank, experts } = parts;
   const { executorSpec, weights, policy } = model.opened;
-  const { numBlocks, blockTokens } = kvPoolShape(model.opened, config.kvBytes, config.blockTokens);
+  const { numSpeculativeTokens } = model;
+  const { numBlocks, blockTokens } = kvPoolShape(model.opened, config.kvBytes, config.blockTokens, numSpeculativeTokens);
   return new InProcessExecutor({
     native,
     executor: {
@@ -36,6 +37,7 @@ export function openExecutor(parts: ExecutorParts): InProcessExecutor {
       numBlocks,
       blockTokens,
       maxBatchTokens: config.maxBatchSize + config.maxPrefillTokens,
+      numSpeculativeTokens,
       threads: config.threads,
       communicator: rank?.communicator ?? null,
       experts,

@@ -63,6 +63,14 @@ export const computeOptions = defineOptions({
   }),
 });
 
+export const speculationOptions = defineOptions({
+  numSpeculativeTokens: option({
+    schema: int({ min: 0, max: 4 }).optional(),
+    unit: 'tokens',
+    help: 'Tokens that the MTP layer drafts ahead of each sequence; by default 1 for models that have one, else 0. 0 in all services of a model or in none',
+  }),
+});
+
 export const queueOptions = defineOptions({
   maxQueue: option({
     schema: int({ min: 0, max: 1_000_000 }),

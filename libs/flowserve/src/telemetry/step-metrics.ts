@@ -1,7 +1,7 @@
 // Metrics of the steps that ran in this process: an observer of the in-process executor. Names carry their unit, times are in
 // seconds, labels are bounded.
 import type { Counter, Histogram, Meter } from '@opentelemetry/api';
-import type { StepEvent } from '@switchyard/native';
+import type { StepEvent, StepTiming } from '@switchyard/native';
 import type { StepObserver } from '../executor/in-process.js';
 
 export class StepMetrics implements StepObserver {
@@ -12,6 +12,10 @@ export class StepMetrics implements StepObserver {
   readonly #pullBytes: Counter;
   readonly #pullSeconds: Counter;
   readonly #faults: Counter;
+  readonly #drafts: Counter;
+  readonly #draftTokens: Counter;
+  readonly #acceptedTokens: Counter;
+  readonly #acceptedByPlace: Counter;
 
   constructor(meter: Meter) {
     const seconds = { unit: 's' };
@@ -38,6 +42,12 @@ export class StepMetrics implements StepObserver {
       description: 'Time spent pulling KV',
     });
     this.#faults = meter.createCounter('switchyard_executor_faults_total', { description: 'Steps rolled back' });
+    const counter = (name: string, description: string) =>
+      meter.createCounter(`switchyard_spec_decode_${name}_total`, { description });
+    this.#drafts = counter('num_drafts', 'Steps of sequences whose drafts were verified');
+    this.#draftTokens = counter('num_draft_tokens', 'Tokens drafted and verified');
+    this.#acceptedTokens = counter('num_accepted_tokens', 'Drafted tokens that were right');
+    this.#acceptedByPlace = counter('num_accepted_tokens_per_pos', 'Drafted tokens that were right, by place');
   }
 
   onPlan(): void {}
@@ -52,6 +62,17 @@ export class StepMetrics implements StepObserver {
     this.#e2aWaitSeconds.add(toSeconds(timing.e2aWaitNs));
     this.#pullBytes.add(timing.pullBytes);
     this.#pullSeconds.add(toSeconds(timing.pullNs));
+    this.#countDrafts(timing);
+  }
+
+  #countDrafts({ numDrafts, numDraftTokens, numAcceptedTokens }: StepTiming): void {
+    if (numDrafts === 0) return;
+    this.#drafts.add(numDrafts);
+    this.#draftTokens.add(numDraftTokens);
+    for (const [position, count] of numAcceptedTokens.entries()) {
+      this.#acceptedTokens.add(count);
+      if (count > 0) this.#acceptedByPlace.add(count, { position });
+    }
   }
 }
 

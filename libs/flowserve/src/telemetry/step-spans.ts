@@ -19,13 +19,15 @@ interface TracedSequence {
   open: StepSpan | null;
 }
 
-/** Consecutive steps of one sequence; a2e and e2a are summed over their MoE layers. */
+/** Consecutive steps of one sequence; a2e and e2a are summed over their MoE layers, drafts over all sequences of the steps. */
 interface StepSpan {
   startUnixNs: bigint;
   endUnixNs: bigint;
   numSteps: number;
   a2eNs: bigint;
   e2aWaitNs: bigint;
+  numDraftTokens: number;
+  numAcceptedTokens: number;
 }
 
 export class StepSpans implements StepObserver {
@@ -63,11 +65,14 @@ export class StepSpans implements StepObserver {
 
   #addStep(traced: TracedSequence, timing: StepTiming): void {
     const { startUnixNs, durationNs, a2eNs, e2aWaitNs } = timing;
-    traced.open ??= { startUnixNs, endUnixNs: startUnixNs, numSteps: 0, a2eNs: 0n, e2aWaitNs: 0n };
+    const none = { numSteps: 0, a2eNs: 0n, e2aWaitNs: 0n, numDraftTokens: 0, numAcceptedTokens: 0 };
+    traced.open ??= { startUnixNs, endUnixNs: startUnixNs, ...none };
     traced.open.endUnixNs = startUnixNs + durationNs;
     traced.open.numSteps += 1;
     traced.open.a2eNs += a2eNs;
     traced.open.e2aWaitNs += e2aWaitNs;
+    traced.open.numDraftTokens += timing.numDraftTokens;
+    traced.open.numAcceptedTokens += timing.numAcceptedTokens.reduce((sum, count) => sum + count, 0);
     traced.numSteps += 1;
     const numMax = traced.numSteps <= numSingleSteps ? 1 : numStepsMerged;
     if (traced.open.numSteps >= numMax) recordSteps(traced);
@@ -92,7 +97,15 @@ function recordSteps(traced: TracedSequence): void {
   traced.open = null;
   const { startUnixNs, endUnixNs, numSteps, a2eNs, e2aWaitNs } = open;
   const attributes = { 'switchyard.request_id': requestId, 'switchyard.num_steps': numSteps };
-  recordSpan(stepName, { startUnixNs, durationNs: endUnixNs - startUnixNs, parent, attributes });
+  const drafts =
+    open.numDraftTokens === 0
+      ? {}
+      : {
+          'switchyard.num_draft_tokens': open.numDraftTokens,
+          'switchyard.num_accepted_tokens': open.numAcceptedTokens,
+        };
+  const ofSteps = { startUnixNs, durationNs: endUnixNs - startUnixNs, parent };
+  recordSpan(stepName, { ...ofSteps, attributes: { ...attributes, ...drafts } });
   if (a2eNs + e2aWaitNs === 0n) return;
   // Sums over the layers of these steps, drawn one after the other from their start.
   recordSpan('a2e.send', { startUnixNs, durationNs: a2eNs, parent, attributes });

@@ -57,7 +57,7 @@ export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): P
   const { opened, arena } = await prepareModel(modelPath, cacheDir);
   const { spec, policy } = opened;
   const kvBytes = KV_TOKENS * spec.numLayers * cacheRowBytes(spec, policy) + TABLE_BYTES;
-  const { numBlocks, blockTokens, regionBytes } = kvPoolShape(opened, kvBytes, BLOCK_TOKENS);
+  const { numBlocks, blockTokens, regionBytes } = kvPoolShape(opened, kvBytes, BLOCK_TOKENS, 0);
   const rank = { policy, exchange: exchangeShape(opened, 1), appBytes: regionBytes };
   const experts = isSplit ? await ExpertSide.start({ modelPath, cacheDir, spec, ...rank }) : null;
   const executor = new InProcessExecutor({
@@ -71,6 +71,7 @@ export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): P
       numBlocks,
       blockTokens,
       maxBatchTokens: SEQUENCES_MAX + BATCH_TOKENS,
+      numSpeculativeTokens: 0,
       communicator: experts?.communicator ?? null,
       experts: experts?.placement ?? null,
     },

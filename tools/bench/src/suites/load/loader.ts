@@ -45,7 +45,7 @@ async function load(path: string, cacheDir: string): Promise<LoadReport> {
   const preparedAt = performance.now();
   const { executorSpec: model, weights, spec, policy } = opened;
   const source = { model, weights, arena, policy };
-  const pool = { numBlocks: 4, blockTokens: 16, maxBatchTokens: 16, threads: 1 };
+  const pool = { numBlocks: 4, blockTokens: 16, maxBatchTokens: 16, numSpeculativeTokens: 0, threads: 1 };
   const executor = native.createExecutor({ ...source, ...pool, communicator: null, experts: null, onSteps: () => {} });
   const readyAt = performance.now();
   const peakBytes = statusBytes('VmHWM') - beforeBytes;
