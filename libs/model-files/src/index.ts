@@ -1,2 +1,3 @@
+export { cacheFolder } from './cache-folder.js';
 export { type NamedModel, namedModels, namedModelsProblems } from './named-models.js';
 export * from './open-model.js';

@@ -37,10 +37,10 @@ export async function joinWithModel(
   needsArena: boolean,
 ): Promise<{ model: LoadedModel; membership: Membership }> {
   const { config, log, signal } = context;
-  const opened = await openDescription(config);
+  const cache = new WeightsCache(config.cacheDir);
+  const opened = await openDescription(config, cache.dir);
   for (const warning of opened.warnings) log.warn({ model: opened.name }, warning);
   const membership = await joinCluster(context, self);
-  const cache = new WeightsCache(config.cacheDir);
   const onProgress = (loading: cluster.LoadProgress) => membership.update({ loading });
   const options = { native, opened, policy: opened.policy, cache, needsArena, onProgress, signal, log };
   const { digest, arena } = await prepareWeights(options).catch((cause: Error) => {
@@ -54,9 +54,9 @@ export async function joinWithModel(
   return { model: { opened, numericClass, registration, arena }, membership };
 }
 
-async function openDescription({ model, name }: ModelConfig): Promise<OpenedModel> {
+async function openDescription({ model, name }: ModelConfig, cacheDir: string): Promise<OpenedModel> {
   try {
-    return await openModel(model, name === undefined ? {} : { name });
+    return await openModel(model, { cacheDir, ...(name !== undefined && { name }) });
   } catch (cause) {
     throw asFatal(cause, model);
   }

@@ -1,22 +1,22 @@
 // The folder of the weights' cache: digests of weight files and arenas, shared by all processes of a user on this machine. Whatever is in
 // it can be removed at any time: it is made again, and a process keeps what it has mapped.
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cacheFolder } from '@switchyard/model-files';
 import type { FileLock, NativeModule } from '@switchyard/native';
 
 const lockPollMs = 50;
 const unusedMsMax = 30 * 24 * 3_600_000;
-/** What this cache makes, half-made files included. The folder may hold other things, which are not ours to remove. */
-const ownName = /^[0-9a-f]{64}\.(arena|sha256|lock)(\.[0-9]+)?(\.tmp)?$/;
+/** What this cache and that of model files make, half-made files included. The folder may hold other things, which are not ours to remove. */
+const ownName = /^[0-9a-f]{64}\.(arena|sha256|lock|description|tokenizer)(\.[0-9]+)?(\.tmp)?$/;
 
 export class WeightsCache {
   readonly dir: string;
 
-  /** @param dir where it lies; undefined: `$XDG_CACHE_HOME/switchyard`, or that of ~/.cache. */
+  /** @param dir As configured. */
   constructor(dir: string | undefined) {
-    this.dir = dir ?? join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'switchyard');
+    this.dir = cacheFolder(dir);
   }
 
   /** Makes the folder; rejects with the file system's error. */
