@@ -52,13 +52,12 @@ export class Memo {
     if (!seen.areSettled) return;
     const kept: Kept = { root: this.root, files: [PROGRAM, ...seen.files], value: json };
     const unfinished = `${this.#path}.${process.pid}.tmp`;
-    try {
+    const isKept = succeeds(() => {
       mkdirSync(this.dir, { recursive: true, mode: 0o700 });
       writeFileSync(unfinished, seal({ json: kept, arrays }, this.version), { mode: 0o600 });
       renameSync(unfinished, this.#path);
-    } catch {
-      rmSync(unfinished, { force: true });
-    }
+    });
+    if (!isKept) succeeds(() => rmSync(unfinished, { force: true }));
   }
 
   #read(): Sealed | null {
@@ -70,13 +69,18 @@ export class Memo {
     }
   }
 
-  /** Notes that it was used, for those who clear the folder. */
+  /** Notes that it was used, for those who clear the folder; another user's file is left as it is. */
   #touch(): void {
     const now = new Date();
-    try {
-      utimesSync(this.#path, now, now);
-    } catch {
-      // Another user's, or removed meanwhile.
-    }
+    succeeds(() => utimesSync(this.#path, now, now));
+  }
+}
+
+function succeeds(body: () => void): boolean {
+  try {
+    body();
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -41,10 +41,10 @@ export function unseal(file: Buffer, version: number): Sealed | null {
   const sizes = Array.from({ length: 1 + numArrays }, (_, i) => file.readUInt32LE(SIZES_AT + 4 * i));
   const starts = startsOf(sizes);
   if (starts[sizes.length] !== file.byteLength || !hashOf(file).equals(file.subarray(HASH_AT, SIZES_AT))) return null;
-  const [json = Buffer.alloc(0), ...arrays] = sizes.map((size, i) => {
-    return file.subarray(starts[i] as number, (starts[i] as number) + size);
+  const [json = new Uint8Array(), ...arrays] = sizes.map((size, i) => {
+    return new Uint8Array(file.buffer, file.byteOffset + (starts[i] as number), size);
   });
-  return { json: JSON.parse(json.toString('utf8')), arrays };
+  return { json: JSON.parse(new TextDecoder().decode(json)), arrays };
 }
 
 /** Where each part begins, and at last where the file ends. */

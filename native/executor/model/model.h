@@ -71,7 +71,8 @@ class Model {
                      Workspace* ws, float* logits) const;
 
  private:
-  Model(const ModelSpec& spec, RopeTable rope) : spec_(spec), rope_(std::move(rope)) {}
+  Model(const ModelSpec& spec, const std::vector<float>& rope_divisors)
+      : spec_(spec), rope_(spec.max_positions, spec.rope, rope_divisors) {}
 
   ModelSpec spec_;
   RopeTable rope_;
