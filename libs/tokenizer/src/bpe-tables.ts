@@ -2,16 +2,15 @@
 import { byteToChar } from './byte-level.js';
 import { TokenizerError } from './error.js';
 import { mergesByScore, readMerges } from './merge-rows.js';
-import type { BpeSettings, ByteStrings } from './tables.js';
+import { MergeTable } from './merge-table.js';
+import { type BpeSettings, longestOf, type Merges, type Texts } from './tables.js';
+import { TextIndex } from './text-index.js';
 import type { Vocabulary } from './vocabulary.js';
 
 export interface BpeTables {
   settings: BpeSettings;
-  /** UTF-8 of the vocabulary's texts, and the id of each. */
-  texts: ByteStrings;
-  textIds: Uint32Array;
-  /** [merges, 4]: left, right, rank and result. */
-  merges: Uint32Array;
+  texts: Texts;
+  merges: Merges;
 }
 
 export interface BpeOptions {
@@ -27,18 +26,20 @@ export function readBpe(model: Record<string, unknown>, { vocabulary, isByteLeve
   refuse(model, 'dropout');
   refuse(model, 'continuing_subword_prefix');
   refuse(model, 'end_of_word_suffix');
-  const merges = Array.isArray(model.scores)
+  const rows = Array.isArray(model.scores)
     ? mergesByScore(model.scores, vocabulary)
     : readMerges(model.merges, vocabulary);
   const byteIds = makeByteIds(vocabulary, isByteLevel, model.byte_fallback === true);
+  const texts = flatTexts(vocabulary);
   const settings = {
     isByteLevel,
     byteIds,
     unknownId: byteIds.includes(null) ? unknownIdOf(model.unk_token, vocabulary) : null,
     fuseUnknown: model.fuse_unk === true,
     ignoreMerges: model.ignore_merges === true,
+    textBytesMax: longestOf(texts),
   };
-  return { settings, merges, ...flatTexts(vocabulary) };
+  return { settings, texts, merges: MergeTable.index(rows) };
 }
 
 /** Fields that change the ids and that no supported model sets. */
@@ -71,13 +72,16 @@ function unknownIdOf(token: unknown, vocabulary: Vocabulary): number | null {
 }
 
 /** Without texts that have lone surrogates: they are no UTF-8, and no piece is one of them. */
-function flatTexts({ ids }: Vocabulary): Pick<BpeTables, 'texts' | 'textIds'> {
+function flatTexts({ ids }: Vocabulary): Texts {
   const entries = [...ids].filter(([text]) => !HAS_SURROGATE.test(text));
   const bytes = new TextEncoder().encode(entries.map(([text]) => text).join(''));
   const ends = new Uint32Array(entries.length);
   let end = 0;
   for (const [i, [text]] of entries.entries()) ends[i] = end += utf8Bytes(text);
-  return { texts: { bytes, ends }, textIds: Uint32Array.from(entries, ([, id]) => id) };
+  return TextIndex.index(
+    { bytes, ends },
+    Uint32Array.from(entries, ([, id]) => id),
+  );
 }
 
 /** Bytes of a text without lone surrogates in UTF-8: a pair of surrogates has four. */

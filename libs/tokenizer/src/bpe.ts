@@ -17,14 +17,13 @@ const utf8 = new TextEncoder();
 export class Bpe {
   readonly #settings: BpeSettings;
   readonly #merges: MergeTable;
-  /** Ids by text, for models that need them. */
-  readonly #ids: TextIndex | null;
+  readonly #ids: TextIndex;
   readonly #cache = new Map<string, readonly number[]>();
 
-  constructor({ settings, texts, textIds, merges }: BpeTables) {
+  constructor({ settings, texts, merges }: BpeTables) {
     this.#settings = settings;
     this.#merges = new MergeTable(merges);
-    this.#ids = settings.isByteLevel && !settings.ignoreMerges ? null : new TextIndex(texts, textIds);
+    this.#ids = new TextIndex(texts, settings.textBytesMax);
   }
 
   /** Whether every text has tokens, so that none of it is lost. */
@@ -49,7 +48,7 @@ export class Bpe {
     const token = this.#settings.isByteLevel
       ? Array.from(utf8.encode(piece), (byte) => byteToChar[byte]).join('')
       : piece;
-    const id = this.#ids?.get(token);
+    const id = this.#ids.get(token);
     return id === undefined ? undefined : [id];
   }
 
@@ -69,7 +68,7 @@ export class Bpe {
       return symbols;
     }
     for (const char of piece) {
-      const id = this.#ids?.get(char);
+      const id = this.#ids.get(char);
       const ids = id === undefined ? Array.from(utf8.encode(char), idOf) : [id];
       if (ids.includes(null)) add(null);
       else ids.forEach(add);
@@ -87,18 +86,18 @@ export class Bpe {
     const consider = (position: number) => {
       const right = next[position] as number;
       if (right >= numSymbols) return;
-      const slot = merges.find(symbols[position] as number, symbols[right] as number);
-      if (slot >= 0) queue.push(merges.rankAt(slot), position);
+      const row = merges.find(symbols[position] as number, symbols[right] as number);
+      if (row >= 0) queue.push(merges.rankAt(row), position);
     };
     for (let i = 0; i < numSymbols; i++) consider(i);
     for (let first = queue.pop(); first; first = queue.pop()) {
       const { rank, position } = first;
       const right = next[position] as number;
       if (symbols[position] === -1 || right >= numSymbols) continue;
-      const slot = merges.find(symbols[position] as number, symbols[right] as number);
+      const row = merges.find(symbols[position] as number, symbols[right] as number);
       // Either of the two has been merged since.
-      if (slot < 0 || merges.rankAt(slot) !== rank) continue;
-      symbols[position] = merges.resultAt(slot);
+      if (row < 0 || merges.rankAt(row) !== rank) continue;
+      symbols[position] = merges.resultAt(row);
       symbols[right] = -1;
       const after = next[right] as number;
       next[position] = after;

@@ -34,11 +34,11 @@ export class Encoder {
   readonly keepsLength: boolean;
 
   /** @throws TokenizerError naming what is not supported. */
-  constructor({ settings, texts, textIds, merges }: TokenizerTables) {
+  constructor({ settings, texts, merges }: TokenizerTables) {
     const { addedTokens } = settings;
     this.#normalizer = makeNormalizer(settings.normalizer);
     this.#preTokenizer = makePreTokenizer(settings.preTokenizer);
-    this.#model = new Bpe({ settings: settings.bpe, texts, textIds, merges });
+    this.#model = new Bpe({ settings: settings.bpe, texts, merges });
     this.#surroundings = readPostProcessor(settings.postProcessor);
     this.#finders = makeFinders(addedTokens);
     this.#plainFinders = makeFinders(addedTokens.filter((token) => !token.special));

@@ -6,7 +6,7 @@ import { isObject, requireObject, typeOf } from './json.js';
 import { makeNormalizer } from './normalizer.js';
 import { readPostProcessor } from './post-processor.js';
 import { makePreTokenizer } from './pre-tokenizer.js';
-import type { TokenizerTables } from './tables.js';
+import { longestOf, type TokenizerTables } from './tables.js';
 import { readTokenSpelling } from './token-spelling.js';
 import { spellTokens } from './token-table.js';
 import { type AddedToken, readAddedTokens, readVocabulary, type Vocabulary } from './vocabulary.js';
@@ -37,6 +37,7 @@ export function readTables(files: TokenizerFiles): TokenizerTables {
     postProcessor: json.post_processor ?? null,
     addedTokens,
     bpe,
+    tokenBytesMax: longestOf(tokens),
     stripsSpace: spelling.stripsSpace,
     specialTokens: specialTokenTexts(config),
     chatTemplate: files.chatTemplate ?? findChatTemplate(config) ?? null,

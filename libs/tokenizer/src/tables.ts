@@ -10,6 +10,8 @@ export interface TokenizerSettings {
   postProcessor: unknown;
   addedTokens: AddedToken[];
   bpe: BpeSettings;
+  /** Length of the longest token. */
+  tokenBytesMax: number;
   /** Whether a whole text has a space less at its start than its tokens. */
   stripsSpace: boolean;
   /** Text of bos_token, eos_token and their like, by these names. */
@@ -26,6 +28,8 @@ export interface BpeSettings {
   fuseUnknown: boolean;
   /** A piece that is a token as a whole is not merged. */
   ignoreMerges: boolean;
+  /** Length of the longest text of the vocabulary. */
+  textBytesMax: number;
 }
 
 /** Byte strings one after the other: number i is [ends[i - 1], ends[i]). */
@@ -34,13 +38,35 @@ export interface ByteStrings {
   ends: Uint32Array;
 }
 
+/** Length of the longest of them. */
+export function longestOf({ ends }: ByteStrings): number {
+  return ends.reduce((most, end, i) => Math.max(most, end - (ends[i - 1] ?? 0)), 0);
+}
+
+/**
+ * Places of an open-addressing hash table: 1 more than the number of what lies there, 0 where nothing does. As many as a power of two, at
+ * most half of them taken.
+ */
+type Slots = Uint32Array;
+
+/** The model's vocabulary: UTF-8 of the texts, and the id of each. */
+export interface Texts extends ByteStrings {
+  ids: Uint32Array;
+  /** By text (text-index.ts). */
+  slots: Slots;
+}
+
+export interface Merges {
+  /** [merges, 4]: left, right, rank and result. */
+  rows: Uint32Array;
+  /** By left and right (merge-table.ts). */
+  slots: Slots;
+}
+
 export interface TokenizerTables {
   settings: TokenizerSettings;
-  /** The model's vocabulary: UTF-8 of the texts, and the id of each. */
-  texts: ByteStrings;
-  textIds: Uint32Array;
-  /** [merges, 4]: left, right, rank and result. */
-  merges: Uint32Array;
+  texts: Texts;
+  merges: Merges;
   /** What each id stands for; none for an id that is left out. */
   tokens: ByteStrings;
 }
@@ -51,12 +77,11 @@ export interface FlatTables {
   arrays: Uint8Array[];
 }
 
-export function flattenTables({ settings, texts, textIds, merges, tokens }: TokenizerTables): FlatTables {
-  const arrays = [texts.bytes, texts.ends, textIds, merges, tokens.bytes, tokens.ends];
-  return {
-    settings,
-    arrays: arrays.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength)),
-  };
+export function flattenTables({ settings, texts, merges, tokens }: TokenizerTables): FlatTables {
+  const textArrays = [texts.bytes, texts.ends, texts.ids, texts.slots];
+  const all = [...textArrays, merges.rows, merges.slots, tokens.bytes, tokens.ends];
+  const arrays = all.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength));
+  return { settings, arrays };
 }
 
 /** @param flat Of flattenTables, from a place that keeps it whole; each array on a boundary of 4 bytes. */
@@ -65,9 +90,8 @@ export function unflattenTables({ settings, arrays }: FlatTables): TokenizerTabl
   const numbers = (i: number) => new Uint32Array(bytes(i).buffer, bytes(i).byteOffset, bytes(i).byteLength / 4);
   return {
     settings: settings as TokenizerSettings,
-    texts: { bytes: bytes(0), ends: numbers(1) },
-    textIds: numbers(2),
-    merges: numbers(3),
-    tokens: { bytes: bytes(4), ends: numbers(5) },
+    texts: { bytes: bytes(0), ends: numbers(1), ids: numbers(2), slots: numbers(3) },
+    merges: { rows: numbers(4), slots: numbers(5) },
+    tokens: { bytes: bytes(6), ends: numbers(7) },
   };
 }

@@ -9,14 +9,11 @@ const BYTES_MAX_PER_UNIT = 3;
 /** Bytes of every token and which of them are special. */
 export class TokenTable {
   readonly contentToId: ReadonlyMap<string, number>;
-  /** Length of the longest token in bytes. */
-  readonly tokenBytesMax: number;
   readonly #specialIds: ReadonlySet<number>;
   readonly #tokens: ByteStrings;
 
   constructor(tokens: ByteStrings, addedTokens: readonly AddedToken[]) {
     this.#tokens = tokens;
-    this.tokenBytesMax = longest(tokens.ends);
     this.contentToId = new Map(addedTokens.map((token) => [token.content, token.id]));
     this.#specialIds = new Set(addedTokens.filter((token) => token.special).map((token) => token.id));
   }
@@ -36,12 +33,6 @@ export class TokenTable {
   isSpecial(id: number): boolean {
     return this.#specialIds.has(id);
   }
-}
-
-function longest(ends: Uint32Array): number {
-  let most = 0;
-  for (let i = 0; i < ends.length; i++) most = Math.max(most, (ends[i] as number) - (ends[i - 1] ?? 0));
-  return most;
 }
 
 /** The bytes of all tokens by id. @throws TokenizerError for a token that is not spelled so. */

@@ -66,7 +66,7 @@ export class Tokenizer {
    * may shorten a text.
    */
   numTokensMin(text: string): number {
-    return this.#readyEncoder.keepsLength ? Math.ceil(text.length / this.#table.tokenBytesMax) : 0;
+    return this.#readyEncoder.keepsLength ? Math.ceil(text.length / this.tables.settings.tokenBytesMax) : 0;
   }
 
   /**

@@ -1,6 +1,7 @@
 // The index against a Map, on random vocabularies.
 import { SeededRandom } from '@switchyard/base';
 import { expect, test } from 'vitest';
+import { longestOf } from '../src/tables.js';
 import { TextIndex } from '../src/text-index.js';
 
 const SEED = Number(process.env.SWITCHYARD_TEST_SEED ?? 20_261_129);
@@ -15,7 +16,8 @@ function indexOf(entries: readonly (readonly [string, number])[]): TextIndex {
   let end = 0;
   const ends = texts.map(({ length }) => (end += length));
   const ids = entries.map(([, id]) => id);
-  return new TextIndex({ bytes: Buffer.concat(texts), ends: Uint32Array.from(ends) }, Uint32Array.from(ids));
+  const strings = { bytes: Buffer.concat(texts), ends: Uint32Array.from(ends) };
+  return new TextIndex(TextIndex.index(strings, Uint32Array.from(ids)), longestOf(strings));
 }
 
 test(`finds what a Map finds, the last of equal texts (SWITCHYARD_TEST_SEED=${SEED})`, () => {
