@@ -8,6 +8,7 @@ import { type Sealed, seal, unseal } from './sealed-file.js';
 import { areUnchanged, lookAt, type SeenFile, type SeenFiles } from './seen-files.js';
 
 const FILE_BYTES_MAX = 1 << 30;
+const TOUCH_MS = 24 * 3_600_000;
 
 /** Of a service its whole program, since it is one file; else this module, and the version has to tell one program from the next. */
 const PROGRAM = lookAt(fileURLToPath(import.meta.url));
@@ -43,7 +44,7 @@ export class Memo {
     if (!sealed) return undefined;
     const { root, files, value } = sealed.json as Kept;
     if (root !== this.root || !areUnchanged(files)) return undefined;
-    this.#touch();
+    this.#touch(Date.now());
     return { json: value, arrays: sealed.arrays };
   }
 
@@ -69,10 +70,11 @@ export class Memo {
     }
   }
 
-  /** Notes that it was used, for those who clear the folder; another user's file is left as it is. */
-  #touch(): void {
-    const now = new Date();
-    succeeds(() => utimesSync(this.#path, now, now));
+  /** Notes that it was used, for those who clear the folder; once a day, since a note may wait for all that the disk has to write. */
+  #touch(nowMs: number): void {
+    succeeds(() => {
+      if (nowMs - statSync(this.#path).mtimeMs > TOUCH_MS) utimesSync(this.#path, nowMs / 1000, nowMs / 1000);
+    });
   }
 }
 

@@ -117,6 +117,20 @@ describe('the cache says what the files say', () => {
     ).toEqual(['KEY.description', 'KEY.tokenizer']);
   });
 
+  test('and that it was used, a day later', async () => {
+    await open(TINY);
+    const times = () => readdirSync(cacheDir).map((name) => statSync(join(cacheDir, name)).mtimeMs);
+    const [hourAgo, dayAgo] = [Date.now() - 3_600_000, Date.now() - 25 * 3_600_000];
+    for (const [thenMs, isNoted] of [
+      [hourAgo, false],
+      [dayAgo, true],
+    ] as const) {
+      for (const name of readdirSync(cacheDir)) utimesSync(join(cacheDir, name), thenMs / 1000, thenMs / 1000);
+      await open(TINY);
+      for (const timeMs of times()) expect(timeMs > thenMs + 1000).toBe(isNoted);
+    }
+  });
+
   test('of a model that is opened under another name', async () => {
     await open(TINY);
     expect((await readModel(TINY, { cacheDir, name: 'other' })).name).toBe('other');
