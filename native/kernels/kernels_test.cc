@@ -1,8 +1,10 @@
 // Every vector form against its reference, bit by bit, over odd sizes; and the single-form kernels against what they must give.
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "base/math.h"
@@ -279,6 +281,35 @@ TEST(rope_of_halves_turns_element_i_with_element_i_plus_half) {
   table.rotate(50, x, 1, 4);
   CHECK(std::fabs(x[0] - std::cos(50.0)) < 1e-6 && std::fabs(x[2] - std::sin(50.0)) < 1e-6);
   CHECK(std::fabs(x[1] + 2.0 * std::sin(0.5)) < 1e-6 && std::fabs(x[3] - 2.0 * std::cos(0.5)) < 1e-6);
+}
+
+TEST(rope_turns_each_position_the_same_whoever_comes_first) {
+  constexpr int kPositions = 203;
+  constexpr int kThreads = 3;
+  const RopeShape shape{.rotary_dim = 6, .scaling = RopeScaling::kDynamic, .factor = 4.0, .original_max_positions = 37};
+  const RopeTable in_order(kPositions, shape);
+  const RopeTable shared(kPositions, shape);
+  const auto turned = [](const RopeTable& table, int position) {
+    std::array<float, 6> x = {1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f};
+    table.rotate(position, x.data(), 1, 6);
+    return x;
+  };
+  std::vector<std::thread> threads;
+  std::vector<std::vector<std::array<float, 6>>> seen(kThreads);
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kPositions; ++i)
+        seen[t].push_back(turned(shared, (kPositions - 1 - i + 64 * t) % kPositions));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (int i = 0; i < kPositions; ++i) {
+    for (int t = 0; t < kThreads; ++t)
+      CHECK(seen[t][i] == turned(in_order, (kPositions - 1 - i + 64 * t) % kPositions));
+  }
+  // What the page of positions 32 to 47 has on either side of the 37th.
+  CHECK(turned(in_order, 36) == turned(RopeTable(kPositions, {.rotary_dim = 6}), 36));
+  CHECK(turned(in_order, 37) != turned(RopeTable(kPositions, {.rotary_dim = 6}), 37));
 }
 
 TEST(rope_frequencies_are_scaled_as_the_model_says) {

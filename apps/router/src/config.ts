@@ -13,6 +13,11 @@ export const routerOptions = defineOptions({
     schema: z.string().min(1),
     help: 'Name that clients ask for, the n-th that of the n-th model; that of the directory or file by default',
   }),
+  cacheDir: option({
+    schema: z.string().min(1).optional(),
+    unit: 'DIR',
+    help: 'Where packed weights and descriptions of models are kept between starts; $XDG_CACHE_HOME/switchyard or ~/.cache/switchyard by default',
+  }),
   httpListen: option({
     schema: hostPort,
     default: '127.0.0.1:8080',

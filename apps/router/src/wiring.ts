@@ -11,7 +11,7 @@ import {
   type Wiring,
 } from '@switchyard/kit';
 import { ModelError } from '@switchyard/model';
-import { type NamedModel, namedModels, openModel } from '@switchyard/model-files';
+import { cacheFolder, type NamedModel, namedModels, openModel } from '@switchyard/model-files';
 import { cluster } from '@switchyard/proto';
 import { joinCluster } from '@switchyard/registry';
 import { TokenizerError } from '@switchyard/tokenizer';
@@ -31,7 +31,9 @@ export type RouterContext = ServiceContext<ServiceConfig<typeof routerOptions>>;
 
 export async function wire(context: RouterContext): Promise<Wiring> {
   const { config, log, meter, tracer } = context;
-  const models = await Promise.all(namedModels(config.model, config.name).map((model) => openOffered(model, log)));
+  const cacheDir = cacheFolder(config.cacheDir);
+  const offered = namedModels(config.model, config.name).map((model) => openOffered(model, cacheDir, log));
+  const models = await Promise.all(offered);
   const membership = await joinCluster(context, { kind: cluster.MemberKind.ROUTER });
   const catalog = new ModelCatalog(membership, models);
   const metrics = new RouterMetrics(meter);
@@ -63,9 +65,9 @@ export async function wire(context: RouterContext): Promise<Wiring> {
 }
 
 /** What cannot be opened, files or tokenizer, will not be better after a restart. */
-async function openOffered({ path, name }: NamedModel, log: Logger): Promise<RouterModel> {
+async function openOffered({ path, name }: NamedModel, cacheDir: string, log: Logger): Promise<RouterModel> {
   try {
-    const opened = await openModel(path, { name });
+    const opened = await openModel(path, { name, cacheDir });
     for (const warning of opened.warnings) log.warn({ model: name }, warning);
     return toRouterModel(opened);
   } catch (cause) {

@@ -158,7 +158,8 @@ test('what the cache made and nobody used for a month goes with the next arena, 
   await cache.open();
   const longAgo = new Date(Date.now() - 31 * 24 * 3_600_000);
   const [old, fresh] = ['a'.repeat(64), 'b'.repeat(64)];
-  const gone = [`${old}.arena`, `${old}.arena.tmp`, `${old}.sha256`, `${old}.sha256.12.tmp`];
+  const endings = ['arena', 'arena.tmp', 'sha256', 'sha256.12.tmp', 'description', 'tokenizer', 'tokenizer.12.tmp'];
+  const gone = endings.map((ending) => `${old}.${ending}`);
   const foreign = ['thesis.txt', 'notes.arena'];
   for (const name of [...gone, ...foreign, `${fresh}.arena`]) writeFileSync(cache.path(name), '');
   mkdirSync(cache.path('folder'));

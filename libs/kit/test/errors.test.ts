@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Metadata, status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
+import { grpcCodes } from '../src/errors/grpc-codes.js';
 import {
   type ErrorRow,
   errorCodes,
@@ -80,4 +81,9 @@ describe('the error table', () => {
     const declared = /type NativeErrorCode =([^;]*);/.exec(atRoot('libs/native/src/native.ts'))?.[1] ?? '';
     expect([...declared.matchAll(/'(\w+)'/g)].map((match) => match[1]).sort()).toEqual(nativeCodes);
   });
+});
+
+it('has the status codes of gRPC', () => {
+  const names = Object.keys(status).filter((name) => Number.isNaN(Number(name)));
+  expect(grpcCodes).toEqual(Object.fromEntries(names.map((name) => [name, status[name as keyof typeof status]])));
 });

@@ -1,5 +1,5 @@
 // Opens a GGUF file, or all files of a model that was split: headers are read, tensors are mapped later by the native executor.
-// Used by open-model.ts.
+// Used by read-files.ts.
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -14,25 +14,28 @@ import {
   readGgufModel,
 } from '@switchyard/model';
 import { fileError } from './json-file.js';
+import type { SeenFiles } from './seen-files.js';
 
 /**
  * Reads a file's header and what model it describes. Tensors have the path of their file, as the first one's was given.
  *
  * @param path The file, or the first of the parts of a model.
+ * @param seen Is told the files.
  * @throws ModelError naming the file, key or tensor for anything missing, damaged, inconsistent or not supported.
  */
-export function readGgufFile(path: string): GgufModel {
+export function readGgufFile(path: string, seen: SeenFiles): GgufModel {
   // Identity of a model: SHA-256 over each file's size and header, which hold configuration, tokenizer and tensor table.
   const digest = createHash('sha256');
-  const first = readPart(path, digest);
+  const first = readPart(path, digest, seen);
   const others = ggufPartNames(basename(path), first).slice(1);
-  const parts = others.map((name) => readPart(join(dirname(path), name), digest));
+  const parts = others.map((name) => readPart(join(dirname(path), name), digest, seen));
   return readGgufModel(joinGgufParts([first, ...parts]), digest.digest('hex'));
 }
 
 /** The header of one file, added to the digest. */
-function readPart(path: string, digest: Hash): GgufHeader {
+function readPart(path: string, digest: Hash, seen: SeenFiles): GgufHeader {
   const file = basename(path);
+  seen.add(path);
   let descriptor: number | undefined;
   try {
     descriptor = openSync(path, 'r');

@@ -1,4 +1,4 @@
-// The tokenizer of a GGUF file in the form of a Hugging Face tokenizer.json, which libs/tokenizer reads. Used by open-model.ts.
+// The tokenizer of a GGUF file in the form of a Hugging Face tokenizer.json, which libs/tokenizer reads. Used by read-files.ts.
 // "gpt2" is byte-level BPE, "llama" SentencePiece's BPE. Source: https://github.com/ggml-org/llama.cpp, src/llama-vocab.cpp.
 import { type GgufTokenizer, ModelError } from '@switchyard/model';
 import type { TokenizerFiles } from '@switchyard/tokenizer';

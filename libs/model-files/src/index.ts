@@ -1,3 +1,4 @@
+export { cacheFolder } from './cache-folder.js';
 export { type NamedModel, namedModels, namedModelsProblems } from './named-models.js';
 export * from './open-model.js';
 export { readWeightFiles, type WeightFile } from './weight-files.js';

@@ -1,8 +1,9 @@
-// Reads the small files of a model directory, bounded in size, with errors that name the file. Used by open-model.ts.
+// Reads the small files of a model directory, bounded in size, with errors that name the file. Used by read-files.ts and weight-files.ts.
 // At once: whoever opens a model has nothing else to do yet, and each wait for a thread would cost a millisecond.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModelError } from '@switchyard/model';
+import type { SeenFiles } from './seen-files.js';
 
 /** Largest file read whole: the tokenizers of the largest vocabularies have about 30 MB. */
 const FILE_BYTES_MAX = 256 << 20;
@@ -14,15 +15,15 @@ export interface JsonFile {
 }
 
 /** Reads and parses a file that must be there. */
-export function readJson(dir: string, file: string): JsonFile {
-  const found = readJsonIfThere(dir, file);
+export function readJson(dir: string, file: string, seen: SeenFiles): JsonFile {
+  const found = readJsonIfThere(dir, file, seen);
   if (!found) throw new ModelError(file, `is missing in ${dir}`);
   return found;
 }
 
 /** Reads and parses a file that a model may leave out. */
-export function readJsonIfThere(dir: string, file: string): JsonFile | undefined {
-  const bytes = readIfThere(dir, file);
+export function readJsonIfThere(dir: string, file: string, seen: SeenFiles): JsonFile | undefined {
+  const bytes = readIfThere(dir, file, seen);
   if (!bytes) return undefined;
   try {
     return { bytes, json: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) };
@@ -32,14 +33,15 @@ export function readJsonIfThere(dir: string, file: string): JsonFile | undefined
 }
 
 /** Reads a text file that a model may leave out. */
-export function readTextIfThere(dir: string, file: string): string | undefined {
-  const bytes = readIfThere(dir, file);
+export function readTextIfThere(dir: string, file: string, seen: SeenFiles): string | undefined {
+  const bytes = readIfThere(dir, file, seen);
   return bytes?.toString('utf8');
 }
 
 /** The bytes of a file, undefined where it does not exist. Other failures are ModelErrors. */
-function readIfThere(dir: string, file: string): Buffer | undefined {
+function readIfThere(dir: string, file: string, seen: SeenFiles): Buffer | undefined {
   const path = join(dir, file);
+  seen.add(path);
   try {
     const { size } = statSync(path);
     if (size > FILE_BYTES_MAX) throw new ModelError(file, `has ${size} bytes, at most ${FILE_BYTES_MAX} are allowed`);

@@ -1,28 +1,20 @@
-// Opens a Hugging Face model directory or a GGUF file: shape, weight plan, tokenizer and defaults. Called at the start of the router and
-// of every task executor. Reads configurations and tensor headers; tensors are mapped later by the native executor.
-import { createHash } from 'node:crypto';
-import { basename, join, resolve } from 'node:path';
+// The one door to a model: opens a Hugging Face directory or a GGUF file, with shape, weight plan, tokenizer and defaults. Called at the
+// start of the router and of every task executor. What the files say is kept in the cache; tensors are mapped later by the native executor.
+import { resolve } from 'node:path';
 import {
   choosePolicy,
   type ExecutorSpec,
   ModelError,
   type ModelSpec,
-  makeWeightPlan,
   type NumericPolicy,
   type PolicyChoice,
-  parseGenerationDefaults,
-  parseModelConfig,
-  type SamplingDefaults,
   toExecutorSpec,
-  type WeightPlan,
-  type WeightTensor,
 } from '@switchyard/model';
-import { Tokenizer, type TokenizerFiles } from '@switchyard/tokenizer';
-import { readGgufFile } from './gguf-file.js';
-import { tokenizerFilesOf } from './gguf-tokenizer.js';
-import { readJson, readJsonIfThere, readTextIfThere } from './json-file.js';
-import { GGUF_ENDING, modelNameOf } from './named-models.js';
-import { readWeightFiles, type WeightFile } from './weight-files.js';
+import { flattenTables, Tokenizer, unflattenTables } from '@switchyard/tokenizer';
+import { Memo } from './memo.js';
+import { modelNameOf } from './named-models.js';
+import { type ModelDescription, type ReadFiles, readFiles } from './read-files.js';
+import { SeenFiles } from './seen-files.js';
 
 export { type PolicyChoice, policyChoices } from '@switchyard/model';
 
@@ -31,22 +23,17 @@ export interface OpenModelOptions {
   name?: string;
   /** In which numeric policy to serve it; the checkpoint's own where absent. */
   policy?: PolicyChoice;
+  /** Folder where what the files say is kept; without it they are read. */
+  cacheDir?: string;
 }
 
 /** A model as its files describe it. */
-export interface ReadModel {
+export interface ReadModel extends ModelDescription {
   name: string;
-  /** The directory or the GGUF file, absolute; file names in the weight plan are absolute too. */
+  /** The directory or the GGUF file, absolute. */
   dir: string;
-  spec: ModelSpec;
-  weights: WeightPlan;
   /** Made on first use, since large vocabularies take half a second; throws TokenizerError when its files are bad. */
   readonly tokenizer: Tokenizer;
-  samplingDefaults: SamplingDefaults;
-  /** Prompt and answer together, in tokens. */
-  contextTokens: number;
-  /** What in the directory is not used, in words for the log. */
-  warnings: string[];
 }
 
 /** A model that can be served; the warnings are those of its policy too. */
@@ -56,6 +43,9 @@ export interface OpenedModel extends ReadModel {
   /** The numeric policy that it is served in. */
   policy: NumericPolicy;
 }
+
+/** Of what is kept: to be raised when descriptions or tables of a tokenizer get another form, or say something else of the same files. */
+const VERSION = 1;
 
 /**
  * Opens a model directory or a GGUF file (a path that ends with .gguf; of a model in several files, the first) for serving.
@@ -77,110 +67,88 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
  * @throws ModelError as openModel does, but for the executor's limits.
  */
 export async function readModel(dir: string, options: OpenModelOptions = {}): Promise<ReadModel> {
-  const root = resolve(dir);
-  return root.endsWith(GGUF_ENDING) ? readGguf(root, options) : readDirectory(root, options);
-}
-
-function readGguf(path: string, options: OpenModelOptions): ReadModel {
-  const { spec, plan, unused, described, tokenizer } = readGgufFile(path);
-  const parts = {
-    name: options.name ?? modelNameOf(path),
-    dir: path,
-    spec,
-    weights: plan,
-    samplingDefaults: parseGenerationDefaults(undefined).sampling,
-    contextTokens: spec.maxPositions,
-    warnings: describeWarnings(unused, [], described, spec),
-  };
-  return withTokenizer(parts, () => tokenizerFilesOf(tokenizer, basename(path)));
-}
-
-function readDirectory(root: string, options: OpenModelOptions): ReadModel {
-  const config = readJson(root, 'config.json');
-  const generation = readJsonIfThere(root, 'generation_config.json');
-  const described = parseModelConfig(config.json, generation?.json);
-  const defaults = parseGenerationDefaults(generation?.json);
-  const tokenizerFile = readJson(root, 'tokenizer.json');
-  const tokenizerConfig = readJsonIfThere(root, 'tokenizer_config.json');
-  const chatTemplate = readTextIfThere(root, 'chat_template.jinja');
-  const tokenizerFiles: TokenizerFiles = {
-    tokenizer: tokenizerFile.json,
-    config: tokenizerConfig?.json ?? {},
-    ...(chatTemplate !== undefined && { chatTemplate }),
-  };
-  const weightFiles = readWeightFiles(root);
-  const digest = digestOf(config.bytes, tokenizerFile.bytes, weightFiles);
-  const { plan, spec, unused } = makeWeightPlan(described, absoluteTensors(root, weightFiles), digest);
-  const parts = {
-    name: options.name ?? modelNameOf(root),
-    dir: root,
-    spec,
-    weights: plan,
-    samplingDefaults: defaults.sampling,
-    contextTokens: spec.maxPositions,
-    warnings: describeWarnings(unused, defaults.ignored, described, spec),
-  };
-  return withTokenizer(parts, () => tokenizerFiles);
-}
-
-function withTokenizer(parts: Omit<ReadModel, 'tokenizer'>, files: () => TokenizerFiles): ReadModel {
+  const source = new ModelSource(resolve(dir), options.cacheDir);
+  const { root, description } = source;
   let tokenizer: Tokenizer | undefined;
   return {
-    ...parts,
+    name: options.name ?? modelNameOf(root),
+    dir: root,
+    ...description,
     get tokenizer() {
-      tokenizer ??= makeTokenizer(parts.spec, files());
+      tokenizer ??= source.makeTokenizer();
       return tokenizer;
     },
   };
 }
 
-/**
- * Identity of a model: SHA-256 over config.json, tokenizer.json and, of each safetensors file, name, size and header.
- * Tensor data is left out, since hashing it would take longer than loading it: two trainings of the same shape, written by
- * the same tool, have equal digests.
- */
-function digestOf(config: Uint8Array, tokenizer: Uint8Array, weightFiles: readonly WeightFile[]): string {
-  const hash = createHash('sha256');
-  // Sizes go first, so that no byte can move from one part to the next unseen.
-  const add = (name: string, bytes: Uint8Array) => hash.update(`${name} ${bytes.byteLength}\n`).update(bytes);
-  add('config.json', config);
-  add('tokenizer.json', tokenizer);
-  for (const { file, fileBytes, header } of weightFiles) add(`${file} ${fileBytes}`, header);
-  return hash.digest('hex');
-}
+/** The files of a model, of which nothing is read that the cache knows. */
+class ModelSource {
+  readonly description: ModelDescription;
+  readonly #memos: { description: Memo; tokenizer: Memo } | null;
+  #read: { files: ReadFiles; seen: SeenFiles } | undefined;
 
-/** Tensors of all files, with paths that hold wherever a process runs. */
-function absoluteTensors(root: string, weightFiles: readonly WeightFile[]): WeightTensor[] {
-  return weightFiles.flatMap(({ file, tensors }) => {
-    const path = join(root, file);
-    return tensors.map((tensor) => ({ ...tensor, file: path }));
-  });
-}
-
-function makeTokenizer(spec: ModelSpec, files: TokenizerFiles): Tokenizer {
-  const tokenizer = new Tokenizer(files);
-  if (tokenizer.vocabSize > spec.vocabSize) {
-    throw new ModelError(
-      'tokenizer.json',
-      `has ids up to ${tokenizer.vocabSize - 1}, the model's vocab_size is ${spec.vocabSize}`,
-    );
+  constructor(
+    readonly root: string,
+    cacheDir: string | undefined,
+  ) {
+    const memo = (dir: string, kind: 'description' | 'tokenizer') => new Memo(dir, root, kind, VERSION);
+    this.#memos =
+      cacheDir === undefined
+        ? null
+        : { description: memo(cacheDir, 'description'), tokenizer: memo(cacheDir, 'tokenizer') };
+    this.description = this.#findDescription() ?? this.#readDescription();
   }
-  return tokenizer;
+
+  /** @throws TokenizerError or ModelError for bad files, and ModelError for files that are no longer those of the description. */
+  makeTokenizer(): Tokenizer {
+    const kept = this.#memos?.tokenizer.find();
+    if (kept && isTokenizerOf(kept.json, this.description)) {
+      return new Tokenizer(unflattenTables({ settings: kept.json.settings, arrays: kept.arrays }));
+    }
+    const { files, seen } = this.#readFiles();
+    if (files.description.weights.digest !== this.description.weights.digest) {
+      throw new ModelError(this.root, 'has changed since it was opened');
+    }
+    const tokenizer = Tokenizer.of(files.tokenizerFiles());
+    checkVocabulary(tokenizer, this.description.spec);
+    const { settings, arrays } = flattenTables(tokenizer.tables);
+    this.#memos?.tokenizer.keep({ json: { digest: this.description.weights.digest, settings }, arrays }, seen);
+    this.#read = undefined; // a vocabulary as it was parsed takes more memory than its tables
+    return tokenizer;
+  }
+
+  #findDescription(): ModelDescription | undefined {
+    return this.#memos?.description.find()?.json as ModelDescription | undefined;
+  }
+
+  #readDescription(): ModelDescription {
+    const { files, seen } = this.#readFiles();
+    this.#memos?.description.keep({ json: files.description, arrays: [] }, seen);
+    return files.description;
+  }
+
+  #readFiles(): { files: ReadFiles; seen: SeenFiles } {
+    if (this.#read === undefined) {
+      const seen = new SeenFiles(Date.now());
+      this.#read = { files: readFiles(this.root, seen), seen };
+    }
+    return this.#read;
+  }
 }
 
-/** @param described As the configuration says, `spec` as the weights have it. */
-function describeWarnings(
-  tensors: readonly string[],
-  generationFields: readonly string[],
-  described: ModelSpec,
-  spec: ModelSpec,
-): string[] {
-  const warnings = generationFields.map((field) => `generation_config.json:${field} is not supported and not applied`);
-  if (described.numMtpLayers > spec.numMtpLayers) {
-    warnings.push('the configuration names an MTP layer that the weights do not have');
-  }
-  if (tensors.length > 0) warnings.push(`${tensors.length} tensors are not used: ${tensors.slice(0, 4).join(', ')}`);
-  return warnings;
+interface KeptTokenizer {
+  digest: string;
+  settings: unknown;
+}
+
+/** A tokenizer of files as they are now need not be that of a model that was opened before. */
+function isTokenizerOf(kept: unknown, { weights }: ModelDescription): kept is KeptTokenizer {
+  return (kept as KeptTokenizer).digest === weights.digest;
+}
+
+function checkVocabulary({ vocabSize }: Tokenizer, spec: ModelSpec): void {
+  if (vocabSize <= spec.vocabSize) return;
+  throw new ModelError('tokenizer.json', `has ids up to ${vocabSize - 1}, the model's vocab_size is ${spec.vocabSize}`);
 }
 
 /** What a policy leaves out of what the configuration says. */

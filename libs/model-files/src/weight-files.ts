@@ -1,4 +1,4 @@
-// Reads the headers of a model's safetensors files, never their tensors. Used by open-model.ts.
+// Reads the headers of a model's safetensors files, never their tensors. Used by read-files.ts.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -11,6 +11,7 @@ import {
   type WeightTensor,
 } from '@switchyard/model';
 import { fileError, readJsonIfThere } from './json-file.js';
+import type { SeenFiles } from './seen-files.js';
 
 const SINGLE_FILE = 'model.safetensors';
 const INDEX_FILE = 'model.safetensors.index.json';
@@ -28,12 +29,12 @@ export interface WeightFile {
  * Reads all headers of a model: those of the files in its index, or of model.safetensors where there is no index.
  * Files are in alphabetical order.
  */
-export function readWeightFiles(dir: string): WeightFile[] {
-  const indexFile = readJsonIfThere(dir, INDEX_FILE);
-  if (!indexFile) return [readWeightFile(dir, SINGLE_FILE)];
+export function readWeightFiles(dir: string, seen: SeenFiles): WeightFile[] {
+  const indexFile = readJsonIfThere(dir, INDEX_FILE, seen);
+  if (!indexFile) return [readWeightFile(dir, SINGLE_FILE, seen)];
   const index = parseSafetensorsIndex(indexFile.json);
   const weightFiles: WeightFile[] = [];
-  for (const file of index.files) weightFiles.push(readWeightFile(dir, file));
+  for (const file of index.files) weightFiles.push(readWeightFile(dir, file, seen));
   checkSafetensorsIndex(
     index,
     weightFiles.flatMap(({ tensors }) => tensors),
@@ -41,10 +42,12 @@ export function readWeightFiles(dir: string): WeightFile[] {
   return weightFiles;
 }
 
-function readWeightFile(dir: string, file: string): WeightFile {
+function readWeightFile(dir: string, file: string, seen: SeenFiles): WeightFile {
+  const path = join(dir, file);
+  seen.add(path);
   let descriptor: number | undefined;
   try {
-    descriptor = openSync(join(dir, file), 'r');
+    descriptor = openSync(path, 'r');
     return readHeader(descriptor, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new ModelError(file, `is missing in ${dir}`);

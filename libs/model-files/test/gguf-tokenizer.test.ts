@@ -47,7 +47,7 @@ function described(fields: Partial<GgufTokenizer>): GgufTokenizer {
 }
 
 function make(fields: Partial<GgufTokenizer>): Tokenizer {
-  return new Tokenizer(tokenizerFilesOf(described(fields), 'a.gguf'));
+  return Tokenizer.of(tokenizerFilesOf(described(fields), 'a.gguf'));
 }
 
 /** Names that stand for the same as one that has goldens. */

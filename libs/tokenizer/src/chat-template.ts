@@ -33,17 +33,17 @@ export interface ChatOptions {
 /** A parsed template with the names of the model's special tokens. */
 export class ChatTemplate {
   readonly #template: Template;
-  readonly #tokens: Record<string, string>;
+  readonly #tokens: Readonly<Record<string, string>>;
 
-  /** @param config Parsed tokenizer_config.json, for the texts of bos_token, eos_token and their like. */
-  constructor(source: string, config: Record<string, unknown>) {
+  /** @param tokens Texts of bos_token, eos_token and their like. */
+  constructor(source: string, tokens: Readonly<Record<string, string>>) {
     try {
       this.#template = new Template(source);
       redirectStripCalls(this.#template.parsed);
     } catch (error) {
       throw new TokenizerError('chat_template', `cannot be parsed (${(error as Error).message})`);
     }
-    this.#tokens = specialTokenTexts(config);
+    this.#tokens = tokens;
   }
 
   /** @throws TokenizerError when the template refuses the conversation. */
@@ -76,8 +76,12 @@ export function findChatTemplate(config: Record<string, unknown>): string | unde
   return typeof source === 'string' ? source : undefined;
 }
 
-/** Every field that names a token, such as "bos_token". Tokens stand as text or as {content}. */
-function specialTokenTexts(config: Record<string, unknown>): Record<string, string> {
+/**
+ * Every field that names a token, such as "bos_token". Tokens stand as text or as {content}.
+ *
+ * @param config Parsed tokenizer_config.json.
+ */
+export function specialTokenTexts(config: Record<string, unknown>): Record<string, string> {
   const texts: Record<string, string> = {};
   for (const [name, value] of Object.entries(config)) {
     const text = typeof value === 'string' ? value : (value as { content?: unknown } | null | undefined)?.content;

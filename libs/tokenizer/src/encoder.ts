@@ -2,12 +2,11 @@
 // Made by Tokenizer. Source: https://github.com/huggingface/tokenizers, tokenizers/src/tokenizer/mod.rs and added_vocabulary.rs.
 import { AddedTokenFinder } from './added-token-finder.js';
 import { Bpe } from './bpe.js';
-import { TokenizerError } from './error.js';
-import { requireObject, typeOf } from './json.js';
-import type { Normalizer } from './normalizer.js';
+import { makeNormalizer, type Normalizer } from './normalizer.js';
 import { readPostProcessor, type Surroundings } from './post-processor.js';
 import { makePreTokenizer, type PreTokenizer } from './pre-tokenizer.js';
-import type { AddedToken, Vocabulary } from './vocabulary.js';
+import type { TokenizerTables } from './tables.js';
+import type { AddedToken } from './vocabulary.js';
 
 /** Finders for the tokens that are looked for in the text as it is, and for those looked for when it is normalised. */
 interface Finders {
@@ -22,12 +21,6 @@ interface Part {
   isStart: boolean;
 }
 
-export interface EncoderSettings {
-  vocabulary: Vocabulary;
-  addedTokens: readonly AddedToken[];
-  normalizer: Normalizer;
-}
-
 /** Encoder of one model. */
 export class Encoder {
   readonly #normalizer: Normalizer;
@@ -40,13 +33,13 @@ export class Encoder {
   /** Whether no text has fewer bytes in its tokens than UTF-16 units itself. */
   readonly keepsLength: boolean;
 
-  /** @param json Parsed tokenizer.json. @throws TokenizerError naming what is not supported. */
-  constructor(json: Record<string, unknown>, { vocabulary, addedTokens, normalizer }: EncoderSettings) {
-    this.#normalizer = normalizer;
-    this.#preTokenizer = makePreTokenizer(json.pre_tokenizer);
-    this.#model = makeModel(json.model, vocabulary, this.#preTokenizer.isByteLevel);
-    this.#surroundings = readPostProcessor(json.post_processor);
-    checkKnown([...this.#surroundings.before, ...this.#surroundings.after], vocabulary, addedTokens);
+  /** @throws TokenizerError naming what is not supported. */
+  constructor({ settings, texts, merges }: TokenizerTables) {
+    const { addedTokens } = settings;
+    this.#normalizer = makeNormalizer(settings.normalizer);
+    this.#preTokenizer = makePreTokenizer(settings.preTokenizer);
+    this.#model = new Bpe({ settings: settings.bpe, texts, merges });
+    this.#surroundings = readPostProcessor(settings.postProcessor);
     this.#finders = makeFinders(addedTokens);
     this.#plainFinders = makeFinders(addedTokens.filter((token) => !token.special));
     this.keepsLength =
@@ -84,19 +77,6 @@ export class Encoder {
       for (const id of this.#model.encode(piece)) ids.push(id);
     }
   }
-}
-
-function makeModel(json: unknown, vocabulary: Vocabulary, isByteLevel: boolean): Bpe {
-  const field = 'tokenizer.json:model';
-  const model = requireObject(json, field);
-  if (model.type !== 'BPE') throw new TokenizerError(`${field}.type`, `is ${typeOf(json)}, supported is BPE`);
-  return new Bpe(model, { vocabulary, isByteLevel });
-}
-
-function checkKnown(ids: readonly number[], { tokens }: Vocabulary, addedTokens: readonly AddedToken[]): void {
-  const unknown = ids.find((id) => tokens[id] === undefined && addedTokens.every((token) => token.id !== id));
-  if (unknown === undefined) return;
-  throw new TokenizerError('tokenizer.json:post_processor', `has the id ${unknown}, which no token has`);
 }
 
 function makeFinders(tokens: readonly AddedToken[]): Finders {

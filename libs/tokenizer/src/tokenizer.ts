@@ -1,23 +1,11 @@
 // Text to token ids and back, and the model's chat template. Made by libs/model-files from a model's files; the router
 // encodes with it, prefill and decode turn ids into text.
-import { type ChatMessage, type ChatOptions, ChatTemplate, findChatTemplate } from './chat-template.js';
+import { type ChatMessage, type ChatOptions, ChatTemplate } from './chat-template.js';
 import { Encoder } from './encoder.js';
 import { TokenizerError } from './error.js';
-import { isObject } from './json.js';
-import { makeNormalizer } from './normalizer.js';
-import { readTokenSpelling } from './token-spelling.js';
+import { readTables, type TokenizerFiles } from './read-tables.js';
+import type { TokenizerTables } from './tables.js';
 import { TokenTable } from './token-table.js';
-import { readAddedTokens, readVocabulary } from './vocabulary.js';
-
-/** Parsed files of a model directory. */
-export interface TokenizerFiles {
-  /** tokenizer.json */
-  tokenizer: unknown;
-  /** tokenizer_config.json */
-  config: unknown;
-  /** Text of chat_template.jinja, which goes before the one in the configuration. */
-  chatTemplate?: string;
-}
 
 export interface EncodeOptions {
   /** Reads the text of special tokens ("<|im_end|>") as these tokens, as Hugging Face does; true by default. */
@@ -28,26 +16,20 @@ export interface EncodeOptions {
 
 /** Tokenizer of one model: BPE, byte-level or in SentencePiece's manner. */
 export class Tokenizer {
-  readonly #config: Record<string, unknown>;
-  readonly #encoder: Encoder;
+  /** All that it is made of: may be kept, and made a tokenizer of again. */
+  readonly tables: TokenizerTables;
   readonly #table: TokenTable;
-  /** Whether a whole text has a space less at its start than its tokens. */
-  readonly #stripsSpace: boolean;
-  readonly #templateSource: string | undefined;
+  #encoder: Encoder | undefined;
   #template: ChatTemplate | undefined;
 
+  constructor(tables: TokenizerTables) {
+    this.tables = tables;
+    this.#table = new TokenTable(tables.tokens, tables.settings.addedTokens);
+  }
+
   /** @throws TokenizerError for files that are not those of a supported tokenizer. */
-  constructor(files: TokenizerFiles) {
-    const json = requireFile(files.tokenizer, 'tokenizer.json');
-    this.#config = requireFile(files.config, 'tokenizer_config.json');
-    const spelling = readTokenSpelling(json.decoder);
-    const vocabulary = readVocabulary(isObject(json.model) ? json.model.vocab : undefined);
-    const normalizer = makeNormalizer(json.normalizer);
-    const addedTokens = readAddedTokens(json.added_tokens, normalizer.apply);
-    this.#table = new TokenTable(vocabulary, addedTokens, spelling);
-    this.#encoder = new Encoder(json, { vocabulary, addedTokens, normalizer });
-    this.#stripsSpace = spelling.stripsSpace;
-    this.#templateSource = files.chatTemplate ?? findChatTemplate(this.#config);
+  static of(files: TokenizerFiles): Tokenizer {
+    return new Tokenizer(readTables(files));
   }
 
   /** Number of ids, holes included; a model's embedding may have more rows. */
@@ -58,15 +40,16 @@ export class Tokenizer {
   /** Token ids of a text. Lone surrogates count as U+FFFD. */
   encode(text: string, options: EncodeOptions = {}): number[] {
     const { parseSpecial = true, addSpecial = false } = options;
-    return this.#encoder.encode(text, parseSpecial, addSpecial);
+    return this.#readyEncoder.encode(text, parseSpecial, addSpecial);
   }
 
   /** The conversation as the model reads it. @throws TokenizerError without a template, or when it refuses the messages. */
   renderChat(messages: readonly ChatMessage[], options?: ChatOptions): string {
-    if (this.#templateSource === undefined) {
+    const { chatTemplate, specialTokens } = this.tables.settings;
+    if (chatTemplate === null) {
       throw new TokenizerError('messages', 'the model has no chat template; ask for a text completion');
     }
-    this.#template ??= new ChatTemplate(this.#templateSource, this.#config);
+    this.#template ??= new ChatTemplate(chatTemplate, specialTokens);
     return this.#template.render(messages, options);
   }
 
@@ -83,7 +66,7 @@ export class Tokenizer {
    * may shorten a text.
    */
   numTokensMin(text: string): number {
-    return this.#encoder.keepsLength ? Math.ceil(text.length / this.#table.tokenBytesMax) : 0;
+    return this.#readyEncoder.keepsLength ? Math.ceil(text.length / this.tables.settings.tokenBytesMax) : 0;
   }
 
   /**
@@ -96,7 +79,7 @@ export class Tokenizer {
       .filter((id) => !this.isSpecial(id))
       .map((id) => decoder.decode(this.tokenBytes(id), { stream: true }));
     const text = parts.join('') + decoder.decode();
-    return this.#stripsSpace && text.startsWith(' ') ? text.slice(1) : text;
+    return this.tables.settings.stripsSpace && text.startsWith(' ') ? text.slice(1) : text;
   }
 
   /** Bytes of one token, which may be a part of a character; special tokens give their name. Not to be changed. */
@@ -113,9 +96,10 @@ export class Tokenizer {
   addedTokenId(content: string): number | undefined {
     return this.#table.contentToId.get(content);
   }
-}
 
-function requireFile(value: unknown, file: string): Record<string, unknown> {
-  if (isObject(value)) return value;
-  throw new TokenizerError(file, 'must hold a JSON object');
+  /** Made on first use: those who only turn ids into text need none. */
+  get #readyEncoder(): Encoder {
+    this.#encoder ??= new Encoder(this.tables);
+    return this.#encoder;
+  }
 }

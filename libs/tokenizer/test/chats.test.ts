@@ -34,7 +34,7 @@ afterEach(() => {
 
 function withTemplate(chatTemplate: string): Tokenizer {
   const { bos_token, eos_token } = golden;
-  return new Tokenizer({ tokenizer: tinyFiles().tokenizer, config: { bos_token, eos_token }, chatTemplate });
+  return Tokenizer.of({ tokenizer: tinyFiles().tokenizer, config: { bos_token, eos_token }, chatTemplate });
 }
 
 describe.each(Object.entries(golden.families))('the template of %s', (_, { template, chats }) => {

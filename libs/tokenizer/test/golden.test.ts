@@ -5,7 +5,7 @@ import { type GoldenChat, goldenNames, readGolden } from './goldens.js';
 
 describe.each(goldenNames)('%s', (name) => {
   const { golden, files } = readGolden(name);
-  const tokenizer = new Tokenizer(files);
+  const tokenizer = Tokenizer.of(files);
 
   test('encodes every text to the golden ids', () => {
     const ids = golden.texts.map(({ text }) => ({ text, ids: tokenizer.encode(text) }));

@@ -17,7 +17,7 @@ export function tinyFiles(): { tokenizer: Record<string, unknown>; config: Recor
   return files as { tokenizer: Record<string, unknown>; config: Record<string, unknown> };
 }
 
-export const tiny = new Tokenizer(tinyFiles());
+export const tiny = Tokenizer.of(tinyFiles());
 
 export interface GoldenRow {
   text: string;

@@ -98,8 +98,8 @@ describe('the chat template', () => {
 
   test('tells what it refuses', () => {
     const { tokenizer, config } = tinyFiles();
-    const make = (chatTemplate: string) => new Tokenizer({ tokenizer, config, chatTemplate });
-    const without = new Tokenizer({ tokenizer, config: {} });
+    const make = (chatTemplate: string) => Tokenizer.of({ tokenizer, config, chatTemplate });
+    const without = Tokenizer.of({ tokenizer, config: {} });
     expect(() => make("{{ raise_exception('roles must alternate') }}").renderChat([question])).toThrow(
       /roles must alternate/,
     );
@@ -114,7 +114,7 @@ describe('the chat template', () => {
       { name: 'default', template: '{{ eos_token }}' },
     ];
     const config = { chat_template, eos_token: { content: '<|im_end|>' } };
-    expect(new Tokenizer({ tokenizer, config }).renderChat([question])).toBe('<|im_end|>');
+    expect(Tokenizer.of({ tokenizer, config }).renderChat([question])).toBe('<|im_end|>');
   });
 });
 
@@ -202,7 +202,7 @@ describe('files that are refused', () => {
     ],
   ])('%s', (field, files) => {
     try {
-      new Tokenizer({ tokenizer: files, config });
+      Tokenizer.of({ tokenizer: files, config });
     } catch (error) {
       expect(error).toBeInstanceOf(TokenizerError);
       expect((error as TokenizerError).field).toBe(field);

@@ -40,7 +40,7 @@ Status Model::load(const ModelSpec& spec, const WeightStore& store, bool with_mt
   std::vector<float> divisors;
   if (spec.rope.scaling == RopeScaling::kTensor)
     SWITCHYARD_RETURN_IF_ERROR(store.load_vector("rope_freqs.weight", spec.rope.num_pairs(), &divisors));
-  std::shared_ptr<Model> model(new Model(spec, RopeTable(spec.max_positions, spec.rope, divisors)));
+  std::shared_ptr<Model> model(new Model(spec, divisors));
   SWITCHYARD_RETURN_IF_ERROR(
       model->embedding_.load(store, "model.embed_tokens.weight", spec.vocab_size, spec.hidden_size));
   model->layers_.resize(spec.num_layers);

@@ -74,7 +74,8 @@ class Model {
   void mtp_head(ThreadPool* pool, const float* hidden, float* logits, int num_rows) const;
 
  private:
-  Model(const ModelSpec& spec, RopeTable rope) : spec_(spec), rope_(std::move(rope)) {}
+  Model(const ModelSpec& spec, const std::vector<float>& rope_divisors)
+      : spec_(spec), rope_(spec.max_positions, spec.rope, rope_divisors) {}
 
   ModelSpec spec_;
   RopeTable rope_;

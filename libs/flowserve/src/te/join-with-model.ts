@@ -45,11 +45,11 @@ export async function joinWithModel(
   needsArena: boolean,
 ): Promise<{ model: LoadedModel; membership: Membership }> {
   const { config, log, signal } = context;
-  const opened = await openDescription(config);
+  const cache = new WeightsCache(config.cacheDir);
+  const opened = await openDescription(config, cache.dir);
   for (const warning of opened.warnings) log.warn({ model: opened.name }, warning);
   const numSpeculativeTokens = speculativeTokensFor(opened, config.numSpeculativeTokens);
   const membership = await joinCluster(context, self);
-  const cache = new WeightsCache(config.cacheDir);
   const onProgress = (loading: cluster.LoadProgress) => membership.update({ loading });
   const options = { native, opened, policy: opened.policy, cache, needsArena, onProgress, signal, log };
   const { digest, arena } = await prepareWeights(options).catch((cause: Error) => {
@@ -73,9 +73,9 @@ export function speculativeTokensFor({ name, spec }: Pick<OpenedModel, 'name' | 
   return wanted ?? (hasMtp ? numTokensDraftedByDefault : 0);
 }
 
-async function openDescription({ model, name, policy }: ModelConfig): Promise<OpenedModel> {
+async function openDescription({ model, name, policy }: ModelConfig, cacheDir: string): Promise<OpenedModel> {
   try {
-    return await openModel(model, { policy, ...(name !== undefined && { name }) });
+    return await openModel(model, { policy, cacheDir, ...(name !== undefined && { name }) });
   } catch (cause) {
     throw asFatal(cause, model);
   }

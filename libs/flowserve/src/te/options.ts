@@ -17,7 +17,7 @@ export const modelOptions = defineOptions({
   cacheDir: option({
     schema: z.string().min(1).optional(),
     unit: 'DIR',
-    help: 'Where packed weights are kept between starts; default is $XDG_CACHE_HOME/switchyard, or ~/.cache/switchyard',
+    help: 'Where packed weights and descriptions of models are kept between starts; $XDG_CACHE_HOME/switchyard or ~/.cache/switchyard by default',
   }),
   policy: option({
     schema: z.enum(policyChoices),

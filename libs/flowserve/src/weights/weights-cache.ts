@@ -1,22 +1,23 @@
 // The folder of the weights' cache: digests of weight files and arenas, shared by all processes of a user on this machine. Whatever is in
 // it can be removed at any time: it is made again, and a process keeps what it has mapped.
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cacheFolder } from '@switchyard/model-files';
 import type { FileLock, NativeModule } from '@switchyard/native';
 
 const lockPollMs = 50;
+const touchMs = 24 * 3_600_000;
 const unusedMsMax = 30 * 24 * 3_600_000;
-/** What this cache makes, half-made files included. The folder may hold other things, which are not ours to remove. */
-const ownName = /^[0-9a-f]{64}\.(arena|sha256|lock)(\.[0-9]+)?(\.tmp)?$/;
+/** What this cache and that of model files make, half-made files included. The folder may hold other things, which are not ours to remove. */
+const ownName = /^[0-9a-f]{64}\.(arena|sha256|lock|description|tokenizer)(\.[0-9]+)?(\.tmp)?$/;
 
 export class WeightsCache {
   readonly dir: string;
 
-  /** @param dir where it lies; undefined: `$XDG_CACHE_HOME/switchyard`, or that of ~/.cache. */
+  /** @param dir As configured. */
   constructor(dir: string | undefined) {
-    this.dir = dir ?? join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'switchyard');
+    this.dir = cacheFolder(dir);
   }
 
   /** Makes the folder; rejects with the file system's error. */
@@ -28,10 +29,15 @@ export class WeightsCache {
     return join(this.dir, name);
   }
 
-  /** Notes that the file at `path` was used, for prune(). */
+  /** Notes that the file at `path` was used, for prune(); once a day, since a note may wait for all that the disk has to write. */
   async touch(path: string): Promise<void> {
     const now = new Date();
-    await utimes(path, now, now).catch(() => {}); // another user's, or removed meanwhile
+    try {
+      const { mtimeMs } = await stat(path);
+      if (now.getTime() - mtimeMs > touchMs) await utimes(path, now, now);
+    } catch {
+      // Another user's, or removed meanwhile.
+    }
   }
 
   /** Removes what this cache made and nobody has used for a month. */

@@ -1,7 +1,8 @@
 // The project's one error table: what each code means, how it leaves by gRPC and by HTTP, and how far it reaches.
 // Everything that maps or documents errors reads this table; docs/errors.md is generated from it, and a test holds
 // the native enum (native/base/status.h) and libs/native to it. Add a row here first.
-import { status } from '@grpc/grpc-js';
+import type { status } from '@grpc/grpc-js';
+import { grpcCodes } from './grpc-codes.js';
 
 /** How far a failure reaches: this call only, everything that needs the named peer, or the whole process. */
 export type BlastRadius = 'call' | 'peer' | 'process';
@@ -30,94 +31,100 @@ const native = (...args: Parameters<typeof row>): ErrorRow => ({ ...row(...args)
 
 export const errorTable = {
   INVALID_ARGUMENT: native(
-    status.INVALID_ARGUMENT,
+    grpcCodes.INVALID_ARGUMENT,
     400,
     false,
     'call',
     'An input is wrong; `field` names it and nothing was done.',
   ),
   CONTEXT_LENGTH_EXCEEDED: row(
-    status.INVALID_ARGUMENT,
+    grpcCodes.INVALID_ARGUMENT,
     400,
     false,
     'call',
     'Prompt and answer together do not fit the context of the model.',
   ),
   UNSUPPORTED: native(
-    status.UNIMPLEMENTED,
+    grpcCodes.UNIMPLEMENTED,
     400,
     false,
     'call',
     'This model, topology, option or machine cannot do what was asked.',
   ),
-  MODEL_NOT_FOUND: row(status.NOT_FOUND, 404, false, 'call', 'No member serves a model of that name.'),
+  MODEL_NOT_FOUND: row(grpcCodes.NOT_FOUND, 404, false, 'call', 'No member serves a model of that name.'),
   HANDLE_UNKNOWN: row(
-    status.NOT_FOUND,
+    grpcCodes.NOT_FOUND,
     404,
     false,
     'call',
     'The KV handle was never made by this member, or it was released.',
   ),
   HANDLE_FOREIGN: row(
-    status.PERMISSION_DENIED,
+    grpcCodes.PERMISSION_DENIED,
     403,
     false,
     'call',
     'The KV handle belongs to another tenant or cache salt.',
   ),
   HANDLE_EXPIRED: row(
-    status.FAILED_PRECONDITION,
+    grpcCodes.FAILED_PRECONDITION,
     409,
     true,
     'call',
     'The lease of the unclaimed KV handle ended; prefill again.',
   ),
-  HANDLE_CLAIMED: row(status.FAILED_PRECONDITION, 409, false, 'call', 'Another claim holds the KV handle.'),
+  HANDLE_CLAIMED: row(grpcCodes.FAILED_PRECONDITION, 409, false, 'call', 'Another claim holds the KV handle.'),
   QUEUE_FULL: row(
-    status.RESOURCE_EXHAUSTED,
+    grpcCodes.RESOURCE_EXHAUSTED,
     429,
     true,
     'call',
     'Every queue that could take the request is full; retry after the hint.',
   ),
   KV_POOL_EXHAUSTED: row(
-    status.RESOURCE_EXHAUSTED,
+    grpcCodes.RESOURCE_EXHAUSTED,
     429,
     true,
     'call',
     'The pool of KV blocks cannot hold the sequence.',
   ),
-  RESOURCE_EXHAUSTED: native(status.RESOURCE_EXHAUSTED, 429, true, 'call', 'A ring, pool or limit is full.'),
+  RESOURCE_EXHAUSTED: native(grpcCodes.RESOURCE_EXHAUSTED, 429, true, 'call', 'A ring, pool or limit is full.'),
   MEMBER_UNAVAILABLE: row(
-    status.UNAVAILABLE,
+    grpcCodes.UNAVAILABLE,
     503,
     true,
     'peer',
     'A member that the request needs is not there or not ready; `member` names it.',
   ),
-  PEER_DEAD: native(status.UNAVAILABLE, 503, true, 'peer', 'The process of another rank ended or stands still.'),
-  DRAINING: row(status.UNAVAILABLE, 503, true, 'process', 'The member is shutting down and takes nothing new.'),
-  CLOSED: native(status.UNAVAILABLE, 503, true, 'process', 'The object was closed while or before it was used.'),
-  TIMEOUT: native(status.UNAVAILABLE, 503, true, 'peer', 'A peer did not answer in time and is not known to be dead.'),
-  DEADLINE_EXCEEDED: row(status.DEADLINE_EXCEEDED, 504, false, 'call', 'The deadline of the request passed.'),
-  CANCELLED: row(status.CANCELLED, 499, false, 'call', 'The caller went away or cancelled.'),
-  STALE: native(status.ABORTED, 503, true, 'call', 'A generation or an epoch is older than the live one.'),
+  PEER_DEAD: native(grpcCodes.UNAVAILABLE, 503, true, 'peer', 'The process of another rank ended or stands still.'),
+  DRAINING: row(grpcCodes.UNAVAILABLE, 503, true, 'process', 'The member is shutting down and takes nothing new.'),
+  CLOSED: native(grpcCodes.UNAVAILABLE, 503, true, 'process', 'The object was closed while or before it was used.'),
+  TIMEOUT: native(
+    grpcCodes.UNAVAILABLE,
+    503,
+    true,
+    'peer',
+    'A peer did not answer in time and is not known to be dead.',
+  ),
+  DEADLINE_EXCEEDED: row(grpcCodes.DEADLINE_EXCEEDED, 504, false, 'call', 'The deadline of the request passed.'),
+  CANCELLED: row(grpcCodes.CANCELLED, 499, false, 'call', 'The caller went away or cancelled.'),
+  STALE: native(grpcCodes.ABORTED, 503, true, 'call', 'A generation or an epoch is older than the live one.'),
   MISMATCH: native(
-    status.FAILED_PRECONDITION,
+    grpcCodes.FAILED_PRECONDITION,
     500,
     false,
     'peer',
     'Event id, numeric class, layout or nonce differ from what was agreed.',
   ),
   CORRUPT: native(
-    status.DATA_LOSS,
+    grpcCodes.DATA_LOSS,
     500,
     false,
     'peer',
     'A value read from shared memory, a file or the wire is impossible.',
   ),
-  IO: native(status.INTERNAL, 500, false, 'process', 'A system call failed; the text names it.'),
-  INTERNAL: native(status.INTERNAL, 500, false, 'process', 'A broken invariant of our own.'),
+  IO: native(grpcCodes.INTERNAL, 500, false, 'process', 'A system call failed; the text names it.'),
+  INTERNAL: native(grpcCodes.INTERNAL, 500, false, 'process', 'A broken invariant of our own.'),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

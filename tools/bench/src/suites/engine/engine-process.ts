@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Job } from './runner.js';
 
-const RUNNER = fileURLToPath(new URL('./runner.js', import.meta.url));
+/** runner.ts in one file, as services are: else its start would be the search for some 600 modules. */
+const RUNNER = fileURLToPath(new URL('./runner-bundle.js', import.meta.url));
 const TIMEOUT_MS = 900_000;
 
 export interface JobResult {

@@ -43,7 +43,7 @@ const identity = { requestId: 'bench', jobId: '', taskId: '', tenant: 'default',
 
 /** Opens the model as a service does. */
 export async function prepareModel(modelPath: string, cacheDir: string): Promise<PreparedModel> {
-  const opened = await openModel(modelPath);
+  const opened = await openModel(modelPath, { cacheDir });
   const log = { info: () => {}, warn: () => {} } as unknown as Logger;
   const { signal } = new AbortController();
   const cache = new WeightsCache(cacheDir);

@@ -1,5 +1,6 @@
 // Suite `load`: from a model's files to an executor that takes plans. Cold makes digest and arena, which is beside copying the files;
-// cached finds them, which is beside reading the files. The files are in the page cache in all cases.
+// cached finds them, which is beside reading the files. The files are in the page cache in all cases. No engine needs a tokenizer to take
+// plans; the router's way to its first ids has a case of its own.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,9 +12,11 @@ import { median } from '../../stats.js';
 import type { BenchContext, Suite } from '../../suite.js';
 import type { LoadReport } from './loader.js';
 import { writeRandomMoe } from './random-moe.js';
+import type { TokenizerReport } from './tokenizer-loader.js';
 
 const execute = promisify(execFile);
 const LOADER = fileURLToPath(new URL('./loader.js', import.meta.url));
+const TOKENIZER_LOADER = fileURLToPath(new URL('./tokenizer-loader.js', import.meta.url));
 const TIMEOUT_MS = 300_000;
 const CACHED_BOUND = 1.25; // of reading the files: the issue's bar
 const MIB = 2 ** 20;
@@ -29,6 +32,8 @@ interface ModelRuns {
   cpMs: number[];
   cold: LoadReport[];
   cached: LoadReport[];
+  coldTokenizer: TokenizerReport[];
+  tokenizer: TokenizerReport[];
 }
 
 export const load: Suite = {
@@ -41,7 +46,7 @@ async function run(context: BenchContext): Promise<Measurement[]> {
   const folder = mkdtempSync(join(tmpdir(), 'switchyard-bench-load-'));
   try {
     const models = modelsIn(context, folder);
-    const runs = models.map(({ name }): ModelRuns => ({ name, catMs: [], cpMs: [], cold: [], cached: [] }));
+    const runs = models.map(({ name }) => noRuns(name));
     for (let runIdx = 0; runIdx < context.numRuns; runIdx++) {
       for (const [i, model] of models.entries()) {
         context.progress(`run ${runIdx + 1} of ${context.numRuns}: ${model.name}`);
@@ -53,6 +58,10 @@ async function run(context: BenchContext): Promise<Measurement[]> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function noRuns(name: string): ModelRuns {
+  return { name, catMs: [], cpMs: [], cold: [], cached: [], coldTokenizer: [], tokenizer: [] };
 }
 
 function modelsIn({ repoRoot, isWanted, progress }: BenchContext, folder: string): BenchModel[] {
@@ -72,7 +81,8 @@ function modelsIn({ repoRoot, isWanted, progress }: BenchContext, folder: string
   return models.filter(({ name }) => casesOf(name).some(isWanted));
 }
 
-const casesOf = (model: string) => [`${model}: cold`, `${model}: cached`, `${model}: cold memory`];
+const casesOf = (model: string) =>
+  ['cold', 'cached', 'cold memory', 'cached tokenizer'].map((what) => `${model}: ${what}`);
 
 async function measure({ path }: BenchModel, cacheDir: string, runs: ModelRuns): Promise<void> {
   const files = weightFilesOf(path);
@@ -82,8 +92,14 @@ async function measure({ path }: BenchModel, cacheDir: string, runs: ModelRuns):
   mkdirSync(cacheDir);
   runs.cpMs.push(await timeShell('cp "$@"', [...files, cacheDir]));
   rmSync(cacheDir, { recursive: true, force: true });
-  runs.cold.push(await loadOnce(path, cacheDir));
-  runs.cached.push(await loadOnce(path, cacheDir));
+  const once = async <T>(program: string): Promise<T> => {
+    const { stdout } = await execute(process.execPath, [program, path, cacheDir], { timeout: TIMEOUT_MS });
+    return JSON.parse(stdout);
+  };
+  runs.cold.push(await once(LOADER));
+  runs.cached.push(await once(LOADER));
+  runs.coldTokenizer.push(await once(TOKENIZER_LOADER));
+  runs.tokenizer.push(await once(TOKENIZER_LOADER));
 }
 
 function weightFilesOf(path: string): string[] {
@@ -100,13 +116,8 @@ async function timeShell(command: string, args: readonly string[]): Promise<numb
   return performance.now() - startedAt;
 }
 
-async function loadOnce(path: string, cacheDir: string): Promise<LoadReport> {
-  const { stdout } = await execute(process.execPath, [LOADER, path, cacheDir], { timeout: TIMEOUT_MS });
-  return JSON.parse(stdout);
-}
-
-function measurementsOf({ name, catMs, cpMs, cold, cached }: ModelRuns): Measurement[] {
-  const [coldCase = '', cachedCase = '', memoryCase = ''] = casesOf(name);
+function measurementsOf({ name, catMs, cpMs, cold, cached, coldTokenizer, tokenizer }: ModelRuns): Measurement[] {
+  const [coldCase = '', cachedCase = '', memoryCase = '', tokenizerCase = ''] = casesOf(name);
   const cat = { name: 'cat FILES', value: median(catMs) };
   const first = cold[0];
   if (first === undefined) return [];
@@ -126,6 +137,14 @@ function measurementsOf({ name, catMs, cpMs, cold, cached }: ModelRuns): Measure
         'largest tensor MiB': first.tensorBytes / MIB,
         'cached MiB': median(cached.map(({ peakBytes }) => peakBytes)) / MIB,
       },
+    },
+    {
+      case: tokenizerCase,
+      unit: 'ms',
+      better: 'lower',
+      values: tokenizer.map(({ readyMs }) => readyMs),
+      limit: cat,
+      extras: { 'cold ms': median(coldTokenizer.map(({ readyMs }) => readyMs)) },
     },
   ];
 }

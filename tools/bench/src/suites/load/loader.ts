@@ -37,9 +37,9 @@ async function load(path: string, cacheDir: string): Promise<LoadReport> {
   const { signal } = new AbortController();
   const beforeBytes = statusBytes('VmRSS');
   const startedAt = performance.now();
-  const opened = await openModel(path);
-  const openedAt = performance.now();
   const cache = new WeightsCache(cacheDir);
+  const opened = await openModel(path, { cacheDir: cache.dir });
+  const openedAt = performance.now();
   const common = { native, opened, policy: opened.policy, cache, signal, log };
   const { arena } = await prepareWeights({ ...common, needsArena: true, onProgress: () => {} });
   const preparedAt = performance.now();
