@@ -118,7 +118,6 @@ function describeWarnings(
   if (described.numMtpLayers > spec.numMtpLayers) {
     warnings.push('the configuration names an MTP layer that the weights do not have');
   }
-  const { quantization } = spec;
   if (tensors.length > 0) warnings.push(`${tensors.length} tensors are not used: ${tensors.slice(0, 4).join(', ')}`);
   return warnings;
 }

@@ -84,8 +84,8 @@ TEST(int8_rows_for_float_weights_are_widened) {
   REQUIRE(store.open(weights.plan(), spec.policy).ok());
   ExpertBank bank, plain_bank;
   const auto holds_all = [](int) { return true; };
-  REQUIRE(bank.load(spec, store, spec.num_layers, holds_all).ok());
-  REQUIRE(plain_bank.load(small_spec(), store, spec.num_layers, holds_all).ok());
+  REQUIRE(bank.load(spec, store, {0, spec.num_layers}, holds_all).ok());
+  REQUIRE(plain_bank.load(small_spec(), store, {0, spec.num_layers}, holds_all).ok());
   Random random(test::seed());
   std::normal_distribution<float> normal;
   std::vector<float> x(spec.hidden_size);
