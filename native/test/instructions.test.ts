@@ -12,7 +12,10 @@ interface MachineFunction {
 function disassemble(object: string): MachineFunction[] | null {
   const path = fileURLToPath(new URL(`../build/release/obj/${object}`, import.meta.url));
   try {
-    const text = execFileSync('objdump', ['-d', '-C', '--no-show-raw-insn', path], { encoding: 'utf8' });
+    const text = execFileSync('objdump', ['-d', '-C', '--no-show-raw-insn', path], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 26,
+    });
     const parts = text.split(/^[0-9a-f]+ <(.+)>:$/m).slice(1);
     return parts.flatMap((name, i) => (i % 2 === 0 ? [{ name, code: parts[i + 1] as string }] : []));
   } catch (error) {

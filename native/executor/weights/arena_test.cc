@@ -95,6 +95,27 @@ TEST(an_arena_gives_the_bits_of_the_files) {
   }
 }
 
+TEST(an_arena_holds_rows_and_matrices_in_whole_blocks_only) {
+  const TestFolder folder;
+  ArenaWriter writer;
+  REQUIRE(writer.open(folder.file("a")).ok());
+  const std::vector<std::byte> bytes(packed_bytes(16, 64, PackedType::kQ8_0));
+  const ArenaShape rows = {ArenaForm::kRows, PackedType::kQ8_0, 1, 2, 64};
+  const ArenaShape matrix = {ArenaForm::kPacked, PackedType::kQ4_1, 1, 2, 64};
+  CHECK(rows.matrix_bytes() == 2 * 2 * 34 && rows.stored_type() == StoredType::kQ8_0);
+  CHECK(writer.add("r", rows, {bytes.data()}).ok() && writer.add("m", matrix, {bytes.data()}).ok());
+  for (ArenaShape shape : {rows, matrix}) {
+    shape.num_columns = 48;
+    CHECK(writer.add("x", shape, {bytes.data()}).code() == Code::kInvalidArgument);
+  }
+  REQUIRE(writer.finish(kKey).ok());
+  std::shared_ptr<const Arena> arena;
+  REQUIRE(Arena::open(folder.file("a"), kKey, &arena).ok());
+  ArenaEntry entry;
+  CHECK(arena->find("r", ArenaForm::kRows, 1, 2, 64, &entry).ok() && entry.shape.type == PackedType::kQ8_0);
+  CHECK(arena->find("m", ArenaForm::kPacked, 1, 2, 64, &entry).ok() && entry.shape.type == PackedType::kQ4_1);
+}
+
 TEST(int8_weights_give_the_same_bits_in_chunks_and_others_than_widened_ones) {
   for (const ModelSpec& plain : {small_spec(), small_gqa_spec(), small_dense_spec()}) {
     const ModelSpec spec = in_w8a8(plain);

@@ -1,7 +1,12 @@
 // Bad weight files and configurations end in a specific error, never in a crash.
 #include "executor/weights/weight_store.h"
 
+#include <algorithm>
+#include <cmath>
+#include <random>
+
 #include "executor/test_support.h"
+#include "executor/weights/block_units.h"
 
 using namespace switchyard;
 using namespace switchyard::executor;
@@ -167,6 +172,82 @@ TEST(policy_w8a8_packs_int8_rows_and_refuses_what_it_cannot) {
   const WeightTensor too_wide = ones_with_scales(wide, StoredType::kI8, {1, 132105}, {1, 132105}, {1, 1});
   const Status bound = load(too_wide, WeightPolicy::kW8a8, &matrix);
   CHECK(bound.code() == Code::kInvalidArgument && bound.message().find("allows 132104") != std::string::npos);
+}
+
+namespace {
+
+constexpr int kBlockRows = 20, kBlockColumnsOfTest = 512;
+
+/// A matrix [20, 512] of random codes in blocks of a type, all scales of magnitude 2^-11 to 2.
+WeightTensor random_blocks(const TestFile& file, StoredType type) {
+  const StoredLayout layout = stored_layout(type);
+  const uint64_t num_blocks = uint64_t{kBlockRows} * kBlockColumnsOfTest / layout.block_elements;
+  std::mt19937_64 random(test::seed());
+  std::vector<std::byte> bytes(num_blocks * layout.block_bytes);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
+  for (uint64_t i = 0; i < num_blocks; ++i) {
+    std::byte* block = &bytes[i * layout.block_bytes];
+    // The high bytes of the fp16 at the start, and of Q6_K's at the end.
+    for (const size_t at : {size_t{1}, size_t{3}, static_cast<size_t>(layout.block_bytes - 1)}) {
+      const bool is_scale = type == StoredType::kQ6_K ? at > 3 : at == 1 || (at == 3 && type != StoredType::kQ8_0);
+      if (is_scale) block[at] = static_cast<std::byte>(0x10 + random() % 0x30);
+    }
+  }
+  file.write(bytes);
+  return {"w", file.path(), 0, bytes.size(), type, {kBlockRows, kBlockColumnsOfTest}};
+}
+
+/// All numbers of a matrix [20, 512], row by row, times 127: products with rows that have one number, which is exact in INT8.
+std::vector<float> numbers_of(const PackedMatrix& w) {
+  std::vector<float> x(size_t{kBlockColumnsOfTest} * kBlockColumnsOfTest);
+  for (int k = 0; k < kBlockColumnsOfTest; ++k) x[k * kBlockColumnsOfTest + k] = 127.0f;
+  std::vector<float> y(size_t{kBlockColumnsOfTest} * kBlockRows);
+  product(w, x.data(), kBlockColumnsOfTest, y.data(), kBlockRows, kBlockColumnsOfTest);
+  return y;
+}
+
+}  // namespace
+
+TEST(policy_block_a8_keeps_blocks_which_mean_what_they_are_widened_to) {
+  for (const StoredType type : {StoredType::kQ8_0, StoredType::kQ4_0, StoredType::kQ4_1, StoredType::kQ5_0,
+                                StoredType::kQ5_1, StoredType::kQ4_K, StoredType::kQ5_K, StoredType::kQ6_K}) {
+    const TestFile file;
+    const WeightTensor tensor = random_blocks(file, type);
+    WeightStore blocks, widened;
+    REQUIRE(blocks.open({"", {tensor}}, WeightPolicy::kBlockA8).ok() && widened.open({"", {tensor}}).ok());
+    PackedMatrix matrix, floats;
+    REQUIRE(blocks.load_matrix("w", kBlockRows, kBlockColumnsOfTest, &matrix).ok());
+    REQUIRE(widened.load_matrix("w", kBlockRows, kBlockColumnsOfTest, &floats).ok());
+    CHECK(matrix.type() == packed_block_type(type) && floats.type() == PackedType::kF32);
+    const std::vector<float> ours = numbers_of(matrix);
+    const std::vector<float> expected = numbers_of(floats);
+    // What a scale and a minimum that nearly cancel leave is known as well as they are.
+    for (size_t i = 0; i < ours.size(); ++i)
+      CHECK(std::fabs(ours[i] - expected[i]) <= 0.02f + 1e-6f * std::fabs(expected[i]));
+  }
+}
+
+TEST(policy_block_a8_widens_what_is_transposed_and_keeps_tables_in_blocks) {
+  const TestFile file;
+  const WeightTensor tensor = random_blocks(file, StoredType::kQ4_0);
+  WeightStore store;
+  REQUIRE(store.open({"", {tensor}}, WeightPolicy::kBlockA8).ok());
+  HeadRows of = {"w", {kBlockRows, kBlockColumnsOfTest}, 2, 10, 4, 5, false};
+  std::vector<PackedMatrix> heads, transposed;
+  REQUIRE(store.load_heads(of, &heads).ok());
+  of.is_transposed = true;
+  REQUIRE(store.load_heads(of, &transposed).ok());
+  CHECK(heads[1].type() == PackedType::kQ4_0 && heads[1].num_rows() == 5);
+  CHECK(transposed[1].type() == PackedType::kF32 && transposed[1].num_columns() == 5);
+  PackedMatrix whole;
+  REQUIRE(store.load_matrix("w", kBlockRows, kBlockColumnsOfTest, &whole).ok());
+  std::vector<float> x(kBlockColumnsOfTest, 0.5f), of_head(5), of_whole(kBlockRows);
+  product(heads[1], x.data(), x.size(), of_head.data(), 5, 1);
+  product(whole, x.data(), x.size(), of_whole.data(), kBlockRows, 1);
+  CHECK(std::equal(of_head.begin(), of_head.end(), &of_whole[14]));
+  RowTable table;
+  REQUIRE(store.load_table("w", kBlockRows, kBlockColumnsOfTest, &table).ok());
+  CHECK(table.type == StoredType::kQ4_0);
 }
 
 TEST(weights_whose_scales_do_not_fit_are_refused) {
