@@ -1,6 +1,5 @@
-// One answer in every topology for every family, and in each of the policies w8a8 and block-a8 for one or two of them; of dense ones, the FFNs
-// are what the expert ranks run. The reference is colocated,
-// whole, alone.
+// One answer in every topology for every family, and in the policies w8a8 (both kinds of attention and a dense model), block-a8 and bf16. Of
+// dense ones, the FFNs are what the expert ranks run. The reference is colocated, whole, alone.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,8 +16,11 @@ console.info(`parity of families: TEST_SEED=${SEED}`);
 
 afterAll(() => rmSync(dir, { recursive: true }));
 
-describe.each([...FAMILIES, 'qwen3-moe/w8a8', 'deepseek-v3/w8a8', 'gguf/deepseek2'])('%s', (fixture) => {
-  const name = fixture.replace('/', '-');
+const W8A8 = ['qwen3-moe/w8a8', 'deepseek-v3/w8a8', 'llama/w8a8'];
+
+describe.each([...FAMILIES, ...W8A8, 'gguf/deepseek2', 'qwen3-moe in bf16'])('%s', (title) => {
+  const [fixture = title, policy = 'auto'] = title.split(' in ');
+  const name = title.replace(/[ /]/g, '-');
   const model = fixtureModel(dir, fixture, name);
   const prompts = GOLDEN.map(({ ids }) => ({ ids: ids.map((id) => id % NUM_TOKENIZER_IDS) }));
   const requests = mixedRequests(SEED, prompts, name);

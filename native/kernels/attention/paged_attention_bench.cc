@@ -52,10 +52,13 @@ KernelBench describe(Kernel kernel, const AttentionShape& shape) {
             std::vector<float> scratch(paged_attention_scratch_floats(shape.value_dim));
             return looped([=](uint64_t turn) mutable {
               PagedAttentionArgs args{.q = q.data(),
-                                      .cache = caches.at<float>(turn),
-                                      .value_offset = size_t(shape.value_offset),
-                                      .block_stride = size_t(kBlockTokens) * shape.row_floats(),
-                                      .row_stride = size_t(shape.row_floats()),
+                                      .cache = caches.at<std::byte>(turn),
+                                      .key_offset = 0,
+                                      .value_offset = shape.value_offset * sizeof(float),
+                                      .block_stride = kBlockTokens * shape.row_floats() * sizeof(float),
+                                      .row_stride = shape.row_floats() * sizeof(float),
+                                      .has_int8_values = false,
+                                      .int8_key_dim = 0,
                                       .block_table = blocks.data(),
                                       .block_tokens = kBlockTokens,
                                       .first_key = 0,

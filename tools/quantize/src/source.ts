@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { WeightTensor } from '@switchyard/model';
-import { type ReadModel, readModel, readWeightFiles } from '@switchyard/model-files';
+import { type ReadModel, readModel, readWeightFiles, SeenFiles } from '@switchyard/model-files';
 
 export interface Source {
   dir: string;
@@ -24,7 +24,7 @@ export async function openSource(path: string): Promise<Source> {
   if (typeof quantization === 'object' && quantization.dtype === 'I8') {
     throw new Error(`${path} is quantised already: its quantization_config says INT8 weights (compressed-tensors)`);
   }
-  const tensors = readWeightFiles(dir).flatMap((file) =>
+  const tensors = readWeightFiles(dir, new SeenFiles(Date.now())).flatMap((file) =>
     file.tensors.map((tensor) => ({ ...tensor, file: join(dir, tensor.file) })),
   );
   return { dir, model, config: JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8')), tensors };
