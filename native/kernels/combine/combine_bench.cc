@@ -16,8 +16,8 @@ KernelBench describe(Kernel kernel, const RowShape& shape) {
             const auto weights = ordinary_floats(size_t(shape.num_tokens) * kTopK);
             std::vector<float> y(size_t(shape.num_tokens) * shape.size);
             return looped([=](uint64_t) mutable {
-              kernel({reinterpret_cast<const std::byte*>(pair_out.data()), shape.size * sizeof(float), false, weights.data(),
-                      y.data(), shape.num_tokens, kTopK, shape.size});
+              kernel({reinterpret_cast<const std::byte*>(pair_out.data()), shape.size * sizeof(float), false,
+                      weights.data(), y.data(), shape.num_tokens, kTopK, shape.size});
             });
           }};
 }
