@@ -70,10 +70,15 @@ class Model {
   Status forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvLayerView& kv, ExpertBackend* experts,
                      Workspace* ws) const;
 
+  /// The cache entries alone of such rows: for those from which nothing is drafted.
+  void fill_mtp_cache(std::span<const BatchRow> rows, const float* hidden, const KvLayerView& kv, Workspace* ws) const;
+
   /// hidden (out of forward_mtp) [num_rows][hidden] -> logits [num_rows][vocab] of the token after the next.
   void mtp_head(ThreadPool* pool, const float* hidden, float* logits, int num_rows) const;
 
  private:
+  void join_mtp(std::span<const BatchRow> rows, const float* hidden, Workspace* ws) const;
+
   Model(const ModelSpec& spec, RopeTable rope) : spec_(spec), rope_(std::move(rope)) {}
 
   ModelSpec spec_;
