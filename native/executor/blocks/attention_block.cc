@@ -36,13 +36,19 @@ Status AttentionBlock::load(const ModelSpec& s, const WeightStore& store, const 
   return {};
 }
 
-void AttentionBlock::forward(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
-                             const RopeTable& rope, Workspace* ws) const {
+void AttentionBlock::fill_cache(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
+                                const RopeTable& rope, Workspace* ws) const {
   const int n = static_cast<int>(rows.size());
   shared_rmsnorm(ws->pool, ws->residual.data(), input_norm_.data(), ws->normed.data(), n, s.hidden_size,
                  s.rms_norm_eps);
   project(s, rows, rope, ws);
   store_cache_rows(s, rows, kv, ws);
+}
+
+void AttentionBlock::forward(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
+                             const RopeTable& rope, Workspace* ws) const {
+  const int n = static_cast<int>(rows.size());
+  fill_cache(s, rows, kv, rope, ws);
   attend(s, rows, kv, ws);
   const size_t value_stride = static_cast<size_t>(s.num_heads) * s.v_head_dim;
   shared_product(ws->pool, o_, ws->value.data(), value_stride, ws->block_out.data(), s.hidden_size, n, s.num_slices);

@@ -26,6 +26,10 @@ class AttentionBlock {
   void forward(const ModelSpec& spec, std::span<const BatchRow> rows, const KvLayerView& kv, const RopeTable& rope,
                Workspace* ws) const;
 
+  /// What forward begins with, alone: the rows' cache entries. For rows whose output nobody wants.
+  void fill_cache(const ModelSpec& spec, std::span<const BatchRow> rows, const KvLayerView& kv, const RopeTable& rope,
+                  Workspace* ws) const;
+
  protected:
   /// prefix: "model.layers.3.self_attn.".
   virtual Status load_inputs(const ModelSpec& spec, const WeightStore& store, const std::string& prefix, int layer) = 0;

@@ -39,19 +39,20 @@ class Drafter {
   void draft(std::span<const DraftRun> runs);
 
  private:
-  void add_rows(const DraftRun& run);
+  void add_rows(const DraftRun& run, int num_rows);
+  Status fill_cache();
   Status forward();
   void sample_front();
   void advance_front();
+  KvLayerView kv_layer() const;
+  template <typename Body>
+  Status for_passes(Body body) const;
 
   DrafterParts parts_;
   size_t hidden_size_;
   std::vector<BatchRow> rows_;
-  std::vector<float> hidden_;  // [rows][hidden]: what the layer takes
-  /// Of each sequence that wants another draft, and the row that gives it.
-  std::vector<DraftRun> drafting_;
-  std::vector<int> front_rows_;  // [drafting], ascending
-  std::vector<float> front_;     // [drafting][hidden]: what the layer made of these rows
+  std::vector<float> hidden_;       // [rows][hidden]: what the layer takes, and after forward() what it gives
+  std::vector<DraftRun> drafting_;  // sequences that want another draft; of the row at the same place in rows_
   std::vector<SampleRow> sample_rows_;
   std::vector<SampleResult> sampled_;
 };

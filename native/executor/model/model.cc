@@ -74,8 +74,8 @@ void Model::head(ThreadPool* pool, const float* hidden, float* logits, int num_r
   shared_product(pool, head_, hidden, spec_.hidden_size, logits, spec_.vocab_size, num_rows);
 }
 
-Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvLayerView& kv,
-                          ExpertBackend* experts, Workspace* ws) const {
+/// What the layer begins with, into ws->residual.
+void Model::join_mtp(std::span<const BatchRow> rows, const float* hidden, Workspace* ws) const {
   const int n = static_cast<int>(rows.size());
   const size_t size = spec_.hidden_size;
   for (int i = 0; i < n; ++i) {
@@ -85,6 +85,18 @@ Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, c
     rmsnorm_rows(hidden + i * size, mtp_->hidden_norm.data(), left + size, 1, spec_.hidden_size, spec_.rms_norm_eps);
   }
   shared_product(ws->pool, mtp_->join, ws->joined.data(), 2 * size, ws->residual.data(), size, n);
+}
+
+void Model::fill_mtp_cache(std::span<const BatchRow> rows, const float* hidden, const KvLayerView& kv,
+                           Workspace* ws) const {
+  join_mtp(rows, hidden, ws);
+  mtp_->layer.attention->fill_cache(spec_, rows, kv, rope_, ws);
+}
+
+Status Model::forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvLayerView& kv,
+                          ExpertBackend* experts, Workspace* ws) const {
+  const int n = static_cast<int>(rows.size());
+  join_mtp(rows, hidden, ws);
   mtp_->layer.attention->forward(spec_, rows, kv, rope_, ws);
   SWITCHYARD_RETURN_IF_ERROR(mtp_->layer.ffn.forward(spec_, n, experts, ws));
   shared_rmsnorm(ws->pool, ws->residual.data(), mtp_->head_norm.data(), ws->normed.data(), n, spec_.hidden_size,

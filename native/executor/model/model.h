@@ -70,12 +70,17 @@ class Model {
   Status forward_mtp(std::span<const BatchRow> rows, const float* hidden, const KvLayerView& kv, ExpertBackend* experts,
                      Workspace* ws) const;
 
+  /// The cache entries alone of such rows: for those from which nothing is drafted.
+  void fill_mtp_cache(std::span<const BatchRow> rows, const float* hidden, const KvLayerView& kv, Workspace* ws) const;
+
   /// hidden (out of forward_mtp) [num_rows][hidden] -> logits [num_rows][vocab] of the token after the next.
   void mtp_head(ThreadPool* pool, const float* hidden, float* logits, int num_rows) const;
 
  private:
   Model(const ModelSpec& spec, const std::vector<float>& rope_divisors)
       : spec_(spec), rope_(spec.max_positions, spec.rope, rope_divisors) {}
+
+  void join_mtp(std::span<const BatchRow> rows, const float* hidden, Workspace* ws) const;
 
   ModelSpec spec_;
   RopeTable rope_;
