@@ -29,7 +29,7 @@ describe.each([...FAMILIES, ...W8A8, 'gguf/deepseek2', 'qwen3-moe in bf16'])('%s
   describe.each(TOPOLOGIES)('%s', (topology) => {
     const isReference = topology === 'colocated';
     const chunks = isReference ? {} : { 'max-prefill-tokens': 16 };
-    const at = useSystem({ topology, flags: { model, name, ...chunks } });
+    const at = useSystem({ topology, flags: { model, name, policy, ...chunks } });
 
     test('alone', async () => {
       const client = inferenceClient(at.system.grpc);

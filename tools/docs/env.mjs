@@ -11,7 +11,8 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Variables that are no options: they are read by native code. */
 const extraVariables = {
-  SWITCHYARD_ISA: 'Instruction set that native code uses (scalar, avx2, avx512, avx512vnni, avx512bf16); the best one by default',
+  SWITCHYARD_ISA:
+    'Instruction set that native code uses (scalar, avx2, avx512, avx512vnni, avx512bf16); the best one by default',
   SWITCHYARD_XCCL_COPY: 'How XCCL copies large payloads (auto, cached, stream); auto by default',
   SWITCHYARD_XCCL_PIN:
     'Cores, such as 0,2-3, that attention and expert ranks compute on, one a thread, or one for two ranks of one thread; anywhere by default',

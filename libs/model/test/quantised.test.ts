@@ -143,7 +143,10 @@ test('a policy that is asked for is the own one of a checkpoint, fp32, or bf16 w
     const possible = new Set<string>([policy, 'fp32', ...(policy === 'fp32' ? ['bf16'] : [])]);
     for (const choice of numericPolicies) {
       if (possible.has(choice)) expect(choosePolicy(spec, weights, choice)).toBe(choice);
-      else expect(() => choosePolicy(spec, weights, choice)).toThrow(`policy: is ${choice}, this checkpoint can be served in`);
+      else
+        expect(() => choosePolicy(spec, weights, choice)).toThrow(
+          `policy: is ${choice}, this checkpoint can be served in`,
+        );
     }
   }
   expect(() => choosePolicy(own.fp32, { digest: 'd', tensors: [] }, 'bf16')).toThrow('can be served in fp32');

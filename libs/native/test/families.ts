@@ -75,7 +75,11 @@ export interface HowToEvaluate {
 }
 
 /** What evaluate takes; plain data without an arena. */
-export const inputOf = ({ executorSpec, weights, policy }: OpenedWeights, tokens: number[], how: HowToEvaluate = {}) => ({
+export const inputOf = (
+  { executorSpec, weights, policy }: OpenedWeights,
+  tokens: number[],
+  how: HowToEvaluate = {},
+) => ({
   ...{ model: executorSpec, weights, policy, tokens, chunkTokens: 16, mtp: false, arena: null, threads: 2 },
   ...how,
 });

@@ -40,7 +40,8 @@ void run_tile_tokens(int first_group, int num_groups, int first_token, int num_t
   for (; first_token + NumTokens <= num_tokens; first_token += NumTokens)
     run_tile_groups<NumTokens, SumsMax>(first_group, num_groups, first_token, run_tile);
   if constexpr (NumTokens > 1)
-    run_tile_tokens<std::bit_floor(NumTokens - 1u), SumsMax>(first_group, num_groups, first_token, num_tokens, run_tile);
+    run_tile_tokens<std::bit_floor(NumTokens - 1u), SumsMax>(first_group, num_groups, first_token, num_tokens,
+                                                             run_tile);
 }
 
 /// run_tile<tokens, groups>(first group, first token) over all of a product: tiles of up to TokensMax tokens, in bands of

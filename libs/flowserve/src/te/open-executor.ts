@@ -26,7 +26,12 @@ export function openExecutor(parts: ExecutorParts): InProcessExecutor {
   const { native, model, membership, config, meter, rank, experts } = parts;
   const { executorSpec, weights, policy } = model.opened;
   const { numSpeculativeTokens } = model;
-  const { numBlocks, blockTokens } = kvPoolShape(model.opened, config.kvBytes, config.blockTokens, numSpeculativeTokens);
+  const { numBlocks, blockTokens } = kvPoolShape(
+    model.opened,
+    config.kvBytes,
+    config.blockTokens,
+    numSpeculativeTokens,
+  );
   return new InProcessExecutor({
     native,
     executor: {
