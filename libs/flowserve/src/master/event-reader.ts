@@ -17,26 +17,29 @@ export class EventReader {
     if (event.step > this.group.step) this.group.step = event.step;
     this.group.acknowledge(event.appliedPlanSeq);
     for (const seqId of event.pulled) this.group.running.get(seqId)?.endSource();
-    for (const token of event.tokens) this.#readToken(token);
+    for (const tokens of runsOf(event.tokens)) this.#readTokens(tokens);
     for (const { seqId, reason } of event.finished) this.#readFinished(seqId, reason);
     for (const { seqId, code, message } of event.failed) {
       this.#readFailed(seqId, new ServiceError(code, `sequence ${seqId}: ${message}`));
     }
   }
 
-  #readToken(token: StepToken): void {
+  /** @param tokens Of one sequence: one, and those of its drafts that the step accepted. */
+  #readTokens(tokens: StepToken[]): void {
+    const [{ seqId, position }] = tokens as [StepToken];
     // One that was removed may still have run while the removal was on its way.
-    const sequence = this.group.running.get(token.seqId);
+    const sequence = this.group.running.get(seqId);
     if (sequence === undefined) return;
-    if (token.position !== sequence.tokens.length) {
-      const text = `token of position ${token.position} in place of ${sequence.tokens.length}`;
+    const expected = sequence.tokens.length;
+    if (tokens.some((token, i) => token.position !== expected + i)) {
+      const text = `${tokens.length} tokens from position ${position} in place of ${expected}`;
       this.group.remove(sequence);
       this.ended(sequence, { kind: 'failed', error: new ServiceError('CORRUPT', text) });
       return;
     }
-    sequence.tokens.push(token.tokenId);
-    this.numTokens += 1;
-    sequence.sink.onTokens([token]);
+    sequence.tokens.push(...tokens.map(({ tokenId }) => tokenId));
+    this.numTokens += tokens.length;
+    sequence.sink.onTokens(tokens);
   }
 
   #readFinished(seqId: bigint, reason: 'stop' | 'length'): void {
@@ -53,4 +56,15 @@ export class EventReader {
     this.group.finish(sequence);
     this.ended(sequence, { kind: 'failed', error });
   }
+}
+
+/** Neighbouring tokens of one sequence together; a rank tells those of a step side by side. */
+function runsOf(tokens: readonly StepToken[]): StepToken[][] {
+  const runs: StepToken[][] = [];
+  for (const token of tokens) {
+    const last = runs.at(-1);
+    if (last !== undefined && last[0]?.seqId === token.seqId) last.push(token);
+    else runs.push([token]);
+  }
+  return runs;
 }

@@ -1,5 +1,5 @@
-// One run of a decode sequence on its way out: tokens pass the output stage as they come, and the stream takes them one by one,
-// merged only when it is slow. Sink of the master on one side, awaited by the decode stream on the other.
+// One run of a decode sequence on its way out: tokens pass the output stage as they come, and the stream takes those of a step together,
+// of several steps only when it is slow. Sink of the master on one side, awaited by the decode stream on the other.
 import { ServiceError } from '@switchyard/kit';
 import type { StepToken } from '@switchyard/native';
 import type { OutputDelta, OutputState } from '@switchyard/tokenizer';
@@ -31,10 +31,15 @@ export class Answer implements SequenceSink {
   }
 
   onTokens(tokens: StepToken[]): void {
+    const deltas: OutputDelta[] = [];
     for (const token of tokens) {
-      if (this.isComplete) return;
-      this.#append(this.#options.output.push(token.tokenId, this.#options.logprobs ? token : undefined));
+      if (this.isComplete) break;
+      deltas.push(this.#options.output.push(token.tokenId, this.#options.logprobs ? token : undefined));
     }
+    const [first, ...others] = deltas;
+    if (first === undefined) return;
+    for (const delta of others) extend(first, delta);
+    this.#append(first);
     this.#wake?.();
   }
 
@@ -62,17 +67,11 @@ export class Answer implements SequenceSink {
     return this.#end as Exclude<SequenceEnd, { kind: 'finished' }>;
   }
 
-  /** A delta for each token while the stream keeps up; what it is behind by more goes into the last one. */
+  /** A delta for each step while the stream keeps up; what it is behind by more goes into the last one. */
   #append(delta: OutputDelta): void {
     const last = this.#deltas.at(-1);
-    if (last === undefined || this.#deltas.length < maxQueuedDeltas) {
-      this.#deltas.push(delta);
-      return;
-    }
-    last.text += delta.text;
-    last.tokenIds.push(...delta.tokenIds);
-    last.logprobs.push(...delta.logprobs);
-    last.finishReason = delta.finishReason;
+    if (last === undefined || this.#deltas.length < maxQueuedDeltas) this.#deltas.push(delta);
+    else extend(last, delta);
   }
 
   #wait(signal: AbortSignal): Promise<void> {
@@ -93,4 +92,11 @@ export class Answer implements SequenceSink {
       };
     });
   }
+}
+
+function extend(delta: OutputDelta, next: OutputDelta): void {
+  delta.text += next.text;
+  delta.tokenIds.push(...next.tokenIds);
+  delta.logprobs.push(...next.logprobs);
+  delta.finishReason = next.finishReason;
 }

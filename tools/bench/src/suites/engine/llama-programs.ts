@@ -62,8 +62,10 @@ export class LlamaPrograms {
       const help = await execute(path, ['--help'], options).catch((error: { stdout?: string }) => error);
       const repack = help.stdout?.includes(REPACK) ? program.repack : [];
       const args = ['-m', modelPath, '-t', `${threads}`, ...program.args(work), ...repack];
-      const { stdout } = await execute(path, args, options);
-      measured.push({ name: [program.name, ...repack].join(' '), value: program.parse(stdout) });
+      const { stdout, stderr } = await execute(path, args, options);
+      // ik_llama.cpp's table goes to stderr.
+      const text = stdout.trim() === '' ? stderr : stdout;
+      measured.push({ name: [program.name, ...repack].join(' '), value: program.parse(text) });
     }
     return measured;
   }
