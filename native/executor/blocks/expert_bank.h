@@ -18,27 +18,42 @@ struct LayerRange {
   int end;
 };
 
+/// Rows of one expert among those of several.
+struct ExpertRows {
+  int expert;
+  int num_rows;
+};
+
 class ExpertBank {
  public:
+  /// Experts are run together until they have so many rows: a few rows alone are not worth sharing among threads.
+  static constexpr int kRowsTogether = 256;
+
   /// Loads the experts that `holds` accepts, of those layers of the range that have some.
   Status load(const ModelSpec& spec, const WeightStore& store, LayerRange range,
               const std::function<bool(int expert)>& holds);
 
   bool holds(int layer, int expert) const;
 
-  /// Rows as they go to experts ([hidden] fp32, or INT8 with a scale: ModelSpec::expert_row_bytes), wherever they lie -> as many of that
-  /// form, one behind the other, which last until the next call. Grows its scratch to the most rows seen; one caller at a time.
-  const std::byte* run(ThreadPool* pool, int layer, int expert, std::span<const std::byte* const> rows);
+  /// Rows as they go to experts ([hidden] fp32, or INT8 with a scale: ModelSpec::expert_row_bytes), wherever they lie, those of the first
+  /// expert first -> as many of that form, one behind the other, which last until the next call. Grows its scratch to the most rows
+  /// seen; one caller at a time.
+  const std::byte* run(ThreadPool* pool, int layer, std::span<const ExpertRows> experts,
+                       std::span<const std::byte* const> rows);
 
  private:
-  ProductInput gather(const GatedFfn& ffn, std::span<const std::byte* const> rows);
+  void reserve(size_t num_rows, size_t num_experts);
+  ProductInput gather(const GatedFfn& ffn, std::span<const std::byte* const> rows, float* x,
+                      InputStorage* storage) const;
 
   int hidden_size_ = 0;
   int intermediate_size_ = 0;
   bool has_int8_rows_ = false;
   std::vector<std::vector<GatedFfn>> layers_;  // [layer][expert]; empty where there are none
-  std::vector<float> x_;                       // [rows][hidden]
-  Int8Activations int8_x_;                     // instead, where rows and weights are INT8
+  std::vector<size_t> first_rows_;             // [experts of a call]
+  std::vector<FfnRows> ffns_;                  // [experts of a call]
+  std::vector<InputStorage> inputs_;           // [experts of a call]: their narrow form
+  std::vector<float> x_;                       // [rows][hidden], but for rows and weights in INT8
   std::vector<float> y_;                       // [rows][hidden]
   std::vector<std::byte> out_;                 // [rows][row bytes]: y_ in INT8
   std::vector<float> gate_up_;

@@ -4,6 +4,12 @@
 #include "executor/blocks/vector_ops.h"
 
 namespace switchyard::executor {
+namespace {
+
+/// Of a number that is made narrow, in multiply-adds.
+constexpr size_t kPrepareWork = 4;
+
+}  // namespace
 
 Status GatedFfn::load(const WeightStore& store, const std::string& prefix, int hidden_size, int intermediate_size,
                       int num_slices, bool has_bias) {
@@ -23,15 +29,58 @@ ProductInput GatedFfn::prepare(const float* x, int num_rows) const {
   return prepare_input(gate_up_, x, gate_up_.num_columns(), num_rows);
 }
 
+ProductInput GatedFfn::prepare(const float* x, int num_rows, InputStorage* storage) const {
+  return prepare_input(gate_up_, x, gate_up_.num_columns(), num_rows, storage);
+}
+
 void GatedFfn::forward(ThreadPool* pool, const ProductInput& x, float* y, float* gate_up, float* activated) const {
-  const int num_rows = x.num_tokens;
-  const int hidden = down_.num_rows();
-  const int intermediate = down_.num_columns();
-  shared_product(pool, gate_up_, x, gate_up, 2 * static_cast<size_t>(intermediate));
-  add_bias(gate_up_bias_, gate_up, 2 * static_cast<size_t>(intermediate), num_rows);
-  shared_silu_mul(pool, gate_up, activated, num_rows, intermediate);
-  shared_product(pool, down_, activated, intermediate, y, hidden, num_rows, num_slices_);
-  add_bias(down_bias_, y, hidden, num_rows);
+  const FfnRows rows{this, x};
+  forward_all(pool, {&rows, 1}, y, gate_up, activated);
+}
+
+void GatedFfn::forward_all(ThreadPool* pool, std::span<const FfnRows> ffns, float* y, float* gate_up,
+                           float* activated) {
+  static thread_local std::vector<SharedProduct> products;
+  static thread_local std::vector<InputStorage> inputs;
+  const size_t hidden = ffns.front().ffn->down_.num_rows();
+  const size_t intermediate = ffns.front().ffn->down_.num_columns();
+  products.clear();
+  size_t num_rows = 0;
+  for (const auto& [ffn, x] : ffns) {
+    products.push_back({&ffn->gate_up_, x, gate_up + num_rows * 2 * intermediate, 2 * intermediate, 1});
+    num_rows += x.num_tokens;
+  }
+  shared_products(pool, products);
+  add_biases(ffns, &GatedFfn::gate_up_bias_, gate_up, static_cast<int>(2 * intermediate));
+  shared_silu_mul(pool, gate_up, activated, static_cast<int>(num_rows), static_cast<int>(intermediate));
+  if (inputs.size() < ffns.size()) inputs.resize(ffns.size());
+  size_t row = 0;
+  for (size_t i = 0; i < ffns.size(); ++i) {
+    const auto& [ffn, x] = ffns[i];
+    products[i] = {&ffn->down_, {}, y + row * hidden, hidden, ffn->num_slices_};
+    products[i].input.x = activated + row * intermediate;
+    row += x.num_tokens;
+  }
+  // Of this thread, whoever runs the pieces.
+  InputStorage* const storage = inputs.data();
+  SharedProduct* const downs = products.data();
+  const int num_ffns = static_cast<int>(ffns.size());
+  pool->run_ranges(
+      num_ffns, items_a_piece(kPrepareWork * num_rows * intermediate / num_ffns), [&](int first, int end, int) {
+        for (int i = first; i < end; ++i) {
+          downs[i].input =
+              prepare_input(*downs[i].w, downs[i].input.x, intermediate, ffns[i].x.num_tokens, &storage[i]);
+        }
+      });
+  shared_products(pool, products);
+  add_biases(ffns, &GatedFfn::down_bias_, y, static_cast<int>(hidden));
+}
+
+void GatedFfn::add_biases(std::span<const FfnRows> ffns, const std::vector<float> GatedFfn::*bias, float* y, int size) {
+  for (const auto& [ffn, x] : ffns) {
+    add_bias(ffn->*bias, y, size, x.num_tokens);
+    y += static_cast<size_t>(x.num_tokens) * size;
+  }
 }
 
 }  // namespace switchyard::executor

@@ -2,13 +2,23 @@
 // The dense FFN, the shared expert (down_proj in slices) and every routed expert (one slice) are this.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
 #include "executor/weights/weight_store.h"
+#include "kernels/product/input_storage.h"
 
 namespace switchyard::executor {
+
+class GatedFfn;
+
+/// The input of one FFN among several: rows behind those of the one before.
+struct FfnRows {
+  const GatedFfn* ffn;
+  ProductInput x;
+};
 
 class GatedFfn {
  public:
@@ -22,11 +32,16 @@ class GatedFfn {
   bool takes_int8() const { return gate_up_.type() == PackedType::kInt8; }
   /// x: [num_rows][hidden], without gaps. Lasts as long as that of prepare_input.
   ProductInput prepare(const float* x, int num_rows) const;
+  ProductInput prepare(const float* x, int num_rows, InputStorage* storage) const;
 
   /// y: [num_rows][hidden], without gaps. gate_up: 2 * num_rows * intermediate floats, activated: half of that.
   void forward(ThreadPool* pool, const ProductInput& x, float* y, float* gate_up, float* activated) const;
+  /// The same of several FFNs of one shape, whose products run together; rows are those of all.
+  static void forward_all(ThreadPool* pool, std::span<const FfnRows> ffns, float* y, float* gate_up, float* activated);
 
  private:
+  static void add_biases(std::span<const FfnRows> ffns, const std::vector<float> GatedFfn::*bias, float* y, int size);
+
   PackedMatrix gate_up_;
   std::vector<float> gate_up_bias_;  // empty without, as the other
   PackedMatrix down_;

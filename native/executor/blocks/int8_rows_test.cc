@@ -96,10 +96,11 @@ TEST(int8_rows_for_float_weights_are_widened) {
   ThreadPool pool(1);
   const std::byte* rows[] = {narrow.data()};
   const std::byte* plain_rows[] = {reinterpret_cast<const std::byte*>(x.data())};
-  const auto* exact = reinterpret_cast<const float*>(plain_bank.run(&pool, 1, 4, plain_rows));
+  const ExpertRows fourth[] = {{4, 1}};
+  const auto* exact = reinterpret_cast<const float*>(plain_bank.run(&pool, 1, fourth, plain_rows));
   std::vector<std::byte> expected(spec.expert_row_bytes());
   store_int8_row(quantize_kernels(), exact, x.size(), expected.data());
-  const std::byte* out = bank.run(&pool, 1, 4, rows);
+  const std::byte* out = bank.run(&pool, 1, fourth, rows);
   CHECK(std::memcmp(out, expected.data(), int8_row_bytes(x.size())) == 0);
 }
 

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "executor/blocks/shared_work.h"
+
 namespace switchyard::executor {
 
 Status LocalExperts::finish(const ExpertBatch& batch, std::byte* pair_out) {
@@ -14,23 +16,29 @@ Status LocalExperts::finish(const ExpertBatch& batch, std::byte* pair_out) {
   // Counting sort: after it group_end_[e] is where expert e's pairs end, and they began where e - 1's end.
   pairs_.resize(num_pairs);
   for (int p = 0; p < num_pairs; ++p) pairs_[group_end_[batch.expert_ids[p]]++] = p;
-  int first = 0;
+  together_.clear();
+  int first = 0;  // pair of together_
   for (int e = 0; e < num_experts; ++e) {
-    const int count = group_end_[e] - first;
-    if (count > 0) run_expert(batch, e, std::span(pairs_).subspan(first, count), pair_out);
-    first = group_end_[e];
+    const int end = group_end_[e];
+    const int begin = e == 0 ? 0 : group_end_[e - 1];
+    if (end > begin) together_.push_back({e, end - begin});
+    if (end == first || (end - first < ExpertBank::kRowsTogether && e + 1 < num_experts)) continue;
+    run_together(batch, std::span(pairs_).subspan(first, end - first), pair_out);
+    together_.clear();
+    first = end;
   }
   return {};
 }
 
-void LocalExperts::run_expert(const ExpertBatch& batch, int expert, std::span<const int32_t> pairs,
-                              std::byte* pair_out) {
+/// together_, whose pairs these are.
+void LocalExperts::run_together(const ExpertBatch& batch, std::span<const int32_t> pairs, std::byte* pair_out) {
   const size_t row_bytes = spec_.expert_row_bytes();
   group_rows_.clear();
   for (const int32_t pair : pairs) group_rows_.push_back(batch.rows + pair / spec_.ffn_units_per_token() * row_bytes);
-  const std::byte* out = bank_.run(pool_, batch.layer, expert, group_rows_);
-  for (size_t i = 0; i < pairs.size(); ++i)
-    std::memcpy(pair_out + pairs[i] * row_bytes, out + i * row_bytes, row_bytes);
+  const std::byte* out = bank_.run(pool_, batch.layer, together_, group_rows_);
+  pool_->run_ranges(static_cast<int>(pairs.size()), items_a_piece(row_bytes), [&](int first, int end, int) {
+    for (int i = first; i < end; ++i) std::memcpy(pair_out + pairs[i] * row_bytes, out + i * row_bytes, row_bytes);
+  });
 }
 
 }  // namespace switchyard::executor

@@ -1,4 +1,4 @@
-// Routed experts computed in this process: rows grouped by expert, each group one fused product, results put back a (row, expert) pair.
+// Routed experts computed in this process: rows grouped by expert, several groups at once, results put back a (row, expert) pair.
 #pragma once
 
 #include <span>
@@ -22,14 +22,15 @@ class LocalExperts : public ExpertBackend {
   ExchangeTimes take_times() override { return {}; }
 
  private:
-  void run_expert(const ExpertBatch& batch, int expert, std::span<const int32_t> pairs, std::byte* pair_out);
+  void run_together(const ExpertBatch& batch, std::span<const int32_t> pairs, std::byte* pair_out);
 
   ModelSpec spec_;
   ExpertBank bank_;
   ThreadPool* pool_;
   std::vector<int32_t> group_end_;            // [num_ffn_units]: end of each expert's pairs in pairs_
   std::vector<int32_t> pairs_;                // pair = row * top_k + i, grouped by expert
-  std::vector<const std::byte*> group_rows_;  // [pairs of one expert]
+  std::vector<ExpertRows> together_;          // experts that are run at once
+  std::vector<const std::byte*> group_rows_;  // [their pairs]
 };
 
 }  // namespace switchyard::executor

@@ -14,6 +14,16 @@ constexpr size_t kNormWork = 4;
 constexpr size_t kQuantizeWork = 4;
 constexpr size_t kSiluWork = 32;
 
+int bands_of(const PackedMatrix& w) { return (w.num_groups() + kBandGroups - 1) / kBandGroups; }
+
+/// Bands [first, end); nothing where that is empty.
+void run_bands(const SharedProduct& product, int first, int end) {
+  if (first >= end) return;
+  const int first_group = first * kBandGroups;
+  const int num_groups = std::min(end * kBandGroups, product.w->num_groups()) - first_group;
+  product_groups(*product.w, first_group, num_groups, product.input, product.y, product.y_stride, product.num_slices);
+}
+
 }  // namespace
 
 void shared_product(ThreadPool* pool, const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride,
@@ -23,12 +33,26 @@ void shared_product(ThreadPool* pool, const PackedMatrix& w, const float* x, siz
 
 void shared_product(ThreadPool* pool, const PackedMatrix& w, const ProductInput& input, float* y, size_t y_stride,
                     int num_slices) {
-  const int num_bands = (w.num_groups() + kBandGroups - 1) / kBandGroups;
-  const size_t band_work = size_t{kBandGroups} * kGroupRows * w.num_columns() * input.num_tokens;
-  pool->run_ranges(num_bands, items_a_piece(band_work), [&](int first, int end, int) {
-    const int first_group = first * kBandGroups;
-    const int num_groups = std::min(end * kBandGroups, w.num_groups()) - first_group;
-    product_groups(w, first_group, num_groups, input, y, y_stride, num_slices);
+  const SharedProduct product{&w, input, y, y_stride, num_slices};
+  shared_products(pool, {&product, 1});
+}
+
+void shared_products(ThreadPool* pool, std::span<const SharedProduct> products) {
+  int num_bands = 0;
+  size_t work = 0;
+  for (const SharedProduct& product : products) {
+    num_bands += bands_of(*product.w);
+    work += static_cast<size_t>(product.w->num_rows()) * product.w->num_columns() * product.input.num_tokens;
+  }
+  if (num_bands == 0) return;
+  pool->run_ranges(num_bands, items_a_piece(work / num_bands), [&](int first, int end, int) {
+    int base = 0;  // bands before this product
+    for (const SharedProduct& product : products) {
+      const int own_bands = bands_of(*product.w);
+      run_bands(product, std::max(first - base, 0), std::min(end - base, own_bands));
+      base += own_bands;
+      if (base >= end) return;
+    }
   });
 }
 

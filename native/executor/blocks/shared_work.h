@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 #include "base/thread_pool.h"
 #include "kernels/product/product.h"
@@ -25,6 +26,18 @@ void shared_product(ThreadPool* pool, const PackedMatrix& w, const float* x, siz
 /// The same of an input that is ready: prepare_input's, or INT8 rows that came so.
 void shared_product(ThreadPool* pool, const PackedMatrix& w, const ProductInput& input, float* y, size_t y_stride,
                     int num_slices = 1);
+
+/// One of several products.
+struct SharedProduct {
+  const PackedMatrix* w;
+  ProductInput input;
+  float* y;
+  size_t y_stride;
+  int num_slices;
+};
+
+/// Products that need nothing of each other, in one region: small ones are many pieces together.
+void shared_products(ThreadPool* pool, std::span<const SharedProduct> products);
 
 /// x [num_rows][size] as INT8 rows, int8_wire_bytes(size) apart (base/quantize_row.h).
 void shared_quantize(ThreadPool* pool, const float* x, int num_rows, int size, std::byte* rows);

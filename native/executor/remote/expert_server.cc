@@ -81,8 +81,9 @@ void ExpertServer::serve_layer(std::span<const xccl::A2eView> views) {
   next_pair_.assign(views.size(), 0);
   for (size_t i = 0; i < experts_.size(); ++i) {
     collect_pairs(views, i);
-    if (pairs_.empty()) continue;
-    run_expert(views, i);
+    const bool is_enough = static_cast<int>(pairs_.size()) >= ExpertBank::kRowsTogether || i + 1 == experts_.size();
+    if (!is_enough || pairs_.empty()) continue;
+    run_together(views);
     config_.communicator->progress();
     config_.communicator->expert()->forward();
   }
@@ -99,10 +100,9 @@ void ExpertServer::serve_layer(std::span<const xccl::A2eView> views) {
   }
 }
 
-/// pairs_ and rows_ of one expert over all messages.
+/// Adds one expert's pairs over all messages to those that are run together.
 void ExpertServer::collect_pairs(std::span<const xccl::A2eView> views, size_t local_idx) {
-  pairs_.clear();
-  rows_.clear();
+  const size_t before = pairs_.size();
   for (size_t v = 0; v < views.size(); ++v) {
     const xccl::A2eView& view = views[v];
     for (uint32_t i = 0; i < view.expert_counts[local_idx]; ++i) {
@@ -110,15 +110,19 @@ void ExpertServer::collect_pairs(std::span<const xccl::A2eView> views, size_t lo
       pairs_.push_back({v, next_pair_[v]++});
     }
   }
+  if (pairs_.size() > before) together_.push_back({experts_[local_idx], static_cast<int>(pairs_.size() - before)});
 }
 
-void ExpertServer::run_expert(std::span<const xccl::A2eView> views, size_t local_idx) {
-  const std::byte* out = config_.bank.run(&pool_, views.front().event.layer, experts_[local_idx], rows_);
+void ExpertServer::run_together(std::span<const xccl::A2eView> views) {
+  const std::byte* out = config_.bank.run(&pool_, views.front().event.layer, together_, rows_);
   for (size_t i = 0; i < pairs_.size(); ++i) {
     // PEER_DEAD is final for that message alone; finish() ends it.
     (void)config_.communicator->expert()->reply_row(views[pairs_[i].view_idx], pairs_[i].pair_idx,
                                                     out + i * config_.spec.expert_row_bytes());
   }
+  together_.clear();
+  pairs_.clear();
+  rows_.clear();
 }
 
 }  // namespace switchyard::executor

@@ -54,14 +54,15 @@ class ExpertServer {
   void serve_layer(std::span<const xccl::A2eView> views);
   Status check_view(const xccl::A2eView& view) const;
   void collect_pairs(std::span<const xccl::A2eView> views, size_t local_idx);
-  void run_expert(std::span<const xccl::A2eView> views, size_t local_idx);
+  void run_together(std::span<const xccl::A2eView> views);
 
   ExpertServerConfig config_;
   std::vector<int32_t> experts_;  // local index to id
   ThreadPool pool_;
   SpanLog spans_;
-  std::vector<uint32_t> next_pair_;  // [view]: first pair of the expert at hand
-  std::vector<PairRef> pairs_;
+  std::vector<uint32_t> next_pair_;     // [view]: first pair of the expert at hand
+  std::vector<ExpertRows> together_;    // experts that are run at once
+  std::vector<PairRef> pairs_;          // theirs
   std::vector<const std::byte*> rows_;  // [pairs_]
   std::atomic<uint64_t> num_messages_{0};
   std::atomic<uint64_t> num_pairs_{0};

@@ -6,10 +6,7 @@
 #include <cstring>
 #include <utility>
 
-#include "kernels/product/product.h"
-#include "kernels/product_bf16/product_bf16.h"
-#include "kernels/product_block/product_block.h"
-#include "kernels/product_int8/product_int8.h"
+#include "kernels/product/input_storage.h"
 #include "kernels/registry.h"
 
 namespace switchyard {
@@ -139,24 +136,27 @@ size_t PackedMatrix::scales_offset() const {
   return num_bytes() - sizeof(float) * kGroupRows * num_groups();
 }
 
-ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens) {
-  static thread_local Int8Activations int8;
-  static thread_local Bf16Activations bf16;
-  static thread_local BlockActivations blocks;
+ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens,
+                           InputStorage* storage) {
   ProductInput input{.x = x, .x_stride = x_stride, .num_tokens = num_tokens};
   if (is_block_type(w.type())) {
     const int num_blocks = w.num_columns() / kBlockColumns;
-    ActivationBlock* own = blocks.resize(num_tokens, num_blocks);
-    kernels().quantize_blocks({block_form(w.type()), x, x_stride, num_blocks, num_tokens, 0, num_tokens, own});
-    input.blocks = own;
+    ActivationBlock* blocks = storage->blocks.resize(num_tokens, num_blocks);
+    kernels().quantize_blocks({block_form(w.type()), x, x_stride, num_blocks, num_tokens, 0, num_tokens, blocks});
+    input.blocks = blocks;
   } else if (w.type() == PackedType::kInt8) {
-    int8.quantize(x, x_stride, w.num_columns(), num_tokens);
-    input.int8 = &int8;
+    storage->int8.quantize(x, x_stride, w.num_columns(), num_tokens);
+    input.int8 = &storage->int8;
   } else if (w.type() == PackedType::kBf16Pairs) {
-    bf16.round(x, x_stride, w.num_columns(), num_tokens);
-    input.bf16 = &bf16;
+    storage->bf16.round(x, x_stride, w.num_columns(), num_tokens);
+    input.bf16 = &storage->bf16;
   }
   return input;
+}
+
+ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens) {
+  static thread_local InputStorage storage;
+  return prepare_input(w, x, x_stride, num_tokens, &storage);
 }
 
 void product_groups(const PackedMatrix& w, int first_group, int num_groups, const ProductInput& input, float* y,

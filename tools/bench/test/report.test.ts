@@ -115,5 +115,5 @@ test('the table shows every row and its yardsticks', () => {
 });
 
 test('an unknown suite is refused with the names of those that there are', () => {
-  expect(() => findSuite('speed')).toThrow('no suite "speed"; there are: engine, kernels, load, serve, xccl');
+  expect(() => findSuite('speed')).toThrow('no suite "speed"; there are: drafts, engine, kernels, load, serve, xccl');
 });

@@ -65,7 +65,7 @@ describe('a quantised model', () => {
       expect(Math.abs((found?.resultPerplexity ?? 0) / (found?.sourcePerplexity ?? 1) - 1)).toBeLessThan(0.005);
       expect(found?.klMean).toBeGreaterThan(1e-5);
       expect(found?.klMean).toBeLessThan(2e-3);
-      expect(found?.top1Agreement).toBeGreaterThan(0.985);
+      expect(found?.top1Agreement).toBeGreaterThan(0.98);
       expect(surroundings.written()).toMatch(
         /perplexity of the source \(fp32\) +\d\.\d{4}\n.*result \(w8a8\) +\d\.\d{4}\nKL/,
       );
