@@ -17,17 +17,19 @@ const story = 'Once upon a time.';
 const messages = [{ role: 'user' as const, content: 'Hi' }];
 
 let runDir: string;
+let cacheDir: string;
 let world: TeWorld;
 
 beforeAll(async () => {
   runDir = mkdtempSync(join(tmpdir(), 'router-process-'));
+  cacheDir = mkdtempSync(join(tmpdir(), 'router-cache-'));
   world = new TeWorld(await openTinyModel());
   await world.add('prefill-0', cluster.MemberKind.PREFILL, { answer: story });
   await world.add('decode-0', cluster.MemberKind.DECODE, { answer: story });
 });
 afterAll(async () => {
   await world.close();
-  rmSync(runDir, { recursive: true, force: true });
+  for (const dir of [runDir, cacheDir]) rmSync(dir, { recursive: true, force: true });
 });
 
 interface Started {
@@ -40,7 +42,7 @@ interface Started {
 function start(args: string[], dir = modelDir): Started {
   const child = spawn(process.execPath, [main, '--model', dir, '--run-dir', runDir, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH ?? '' },
+    env: { PATH: process.env.PATH ?? '', SWITCHYARD_CACHE_DIR: cacheDir },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
