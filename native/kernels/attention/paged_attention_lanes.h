@@ -2,6 +2,8 @@
 // which is the tree of docs/numerics.md without recursion. Include after a lanes_*.h.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/attention/paged_attention.h"
 #include "kernels/lanes/exp_lanes.h"
 #include "kernels/lanes/int8_scale.h"
@@ -43,40 +45,83 @@ inline void locate_keys(const PagedAttentionArgs& args, int chunk_idx, Chunk* ch
   }
 }
 
-/// sum[h] += q * key, lane by lane, over `count` numbers; queries of the heads q_stride apart.
-template <int NumHeads, class Number>
-[[gnu::always_inline]] inline void add_products(const float* q, int q_stride, const Number* key, int count,
-                                                Lanes (&sum)[NumHeads]) {
+/// Keys of a step: as many chains of sums as hide the latency of fma, or as registers hold.
+template <int NumHeads>
+constexpr int kKeysTogether = std::clamp(Lanes::kRegisters / (4 * NumHeads), 1, 4);
+
+/// Columns of values of a step, in sixteens.
+template <int NumHeads>
+constexpr int kColumnsTogether = std::clamp(Lanes::kRegisters / (2 * NumHeads), 1, 4);
+
+/// sum[j][h] += q[h] * key[j], lane by lane, over `count` numbers; queries of the heads q_stride apart.
+template <int NumKeys, int NumHeads, class Number>
+[[gnu::always_inline]] inline void add_products(const float* q, int q_stride, const Number* const (&keys)[NumKeys],
+                                                int count, Lanes (&sum)[NumKeys][NumHeads]) {
   int d = 0;
   for (; d + 16 <= count; d += 16) {
-    const Lanes numbers = Lanes::load(key + d);
-    for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::fma(Lanes::load(q + h * q_stride + d), numbers, sum[h]);
+    Lanes numbers[NumKeys];
+    for (int j = 0; j < NumKeys; ++j) numbers[j] = Lanes::load(keys[j] + d);
+    for (int h = 0; h < NumHeads; ++h) {
+      const Lanes query = Lanes::load(q + h * q_stride + d);
+      for (int j = 0; j < NumKeys; ++j) sum[j][h] = Lanes::fma(query, numbers[j], sum[j][h]);
+    }
   }
   if (const int rest = count - d; rest > 0) {
-    const Lanes numbers = Lanes::load_first(key + d, rest);
-    for (int h = 0; h < NumHeads; ++h) {
-      const Lanes more = Lanes::fma(Lanes::load_first(q + h * q_stride + d, rest), numbers, sum[h]);
-      sum[h] = Lanes::blend_first(more, sum[h], rest);
+    for (int j = 0; j < NumKeys; ++j) {
+      const Lanes numbers = Lanes::load_first(keys[j] + d, rest);
+      for (int h = 0; h < NumHeads; ++h) {
+        const Lanes more = Lanes::fma(Lanes::load_first(q + h * q_stride + d, rest), numbers, sum[j][h]);
+        sum[j][h] = Lanes::blend_first(more, sum[j][h], rest);
+      }
     }
   }
 }
 
 template <int NumHeads>
-void score_keys(const PagedAttentionArgs& args, const float* q, const Chunk& chunk, float* scores) {
-  const int int8_dim = args.int8_key_dim;
-  for (int j = 0; j < chunk.count; ++j) {
-    Lanes sum[NumHeads];
-    for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::zero();
-    if (int8_dim > 0) {
-      const std::byte* value = chunk.rows[j] + args.value_offset;
-      add_products(q, args.key_dim, reinterpret_cast<const int8_t*>(value), int8_dim, sum);
-      const Lanes scale = Lanes::broadcast(load_int8_scale(value, args.value_dim));
-      for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::mul(sum[h], scale);
-    }
-    const auto* key = reinterpret_cast<const float*>(chunk.rows[j] + args.key_offset);
-    add_products(q + int8_dim, args.key_dim, key, args.key_dim - int8_dim, sum);
-    for (int h = 0; h < NumHeads; ++h) scores[h * kChunkKeys + j] = sum[h].fold() * args.scale;
+inline void fold_heads(const Lanes (&sums)[NumHeads], float (&folded)[NumHeads]) {
+  if constexpr (NumHeads == 4) {
+    Lanes::fold_four(sums, folded);
+  } else {
+    for (int h = 0; h < NumHeads; ++h) folded[h] = sums[h].fold();
   }
+}
+
+/// Scores of keys [first, first + NumKeys) of the chunk.
+template <int NumKeys, int NumHeads>
+[[gnu::always_inline]] inline void score_some(const PagedAttentionArgs& args, const float* q, const Chunk& chunk,
+                                              int first, float* scores) {
+  const int int8_dim = args.int8_key_dim;
+  Lanes sum[NumKeys][NumHeads];
+  const float* keys[NumKeys];
+  for (int j = 0; j < NumKeys; ++j) {
+    for (int h = 0; h < NumHeads; ++h) sum[j][h] = Lanes::zero();
+    keys[j] = reinterpret_cast<const float*>(chunk.rows[first + j] + args.key_offset);
+  }
+  if (int8_dim > 0) {
+    const int8_t* values[NumKeys];
+    for (int j = 0; j < NumKeys; ++j)
+      values[j] = reinterpret_cast<const int8_t*>(chunk.rows[first + j] + args.value_offset);
+    add_products(q, args.key_dim, values, int8_dim, sum);
+    for (int j = 0; j < NumKeys; ++j) {
+      const auto* value = reinterpret_cast<const std::byte*>(values[j]);
+      const Lanes scale = Lanes::broadcast(load_int8_scale(value, args.value_dim));
+      for (int h = 0; h < NumHeads; ++h) sum[j][h] = Lanes::mul(sum[j][h], scale);
+    }
+  }
+  add_products(q + int8_dim, args.key_dim, keys, args.key_dim - int8_dim, sum);
+  for (int j = 0; j < NumKeys; ++j) {
+    float folded[NumHeads];
+    fold_heads(sum[j], folded);
+    for (int h = 0; h < NumHeads; ++h) scores[h * kChunkKeys + first + j] = folded[h] * args.scale;
+  }
+}
+
+template <int NumHeads>
+void score_keys(const PagedAttentionArgs& args, const float* q, const Chunk& chunk, float* scores) {
+  constexpr int kTogether = kKeysTogether<NumHeads>;
+  int j = 0;
+  for (; j + kTogether <= chunk.count; j += kTogether) score_some<kTogether, NumHeads>(args, q, chunk, j, scores);
+  for (; j < chunk.count; ++j) score_some<1, NumHeads>(args, q, chunk, j, scores);
 }
 
 /// Turns a head's scores into p_j = exp(score_j - max); returns max and the sum of p.
@@ -108,19 +153,50 @@ void scale_weights(const PagedAttentionArgs& args, const Chunk& chunk, float* p)
   }
 }
 
+/// out[c ..] of each head: the values' columns [c, c + 16 * NumColumns), weighed and added in ascending order of keys.
+template <int NumHeads, int NumColumns, class Number>
+void weigh_columns(const Chunk& chunk, size_t value_offset, int c, const float* p, const TileScratch& scratch,
+                   int level) {
+  Lanes sum[NumHeads][NumColumns];
+  for (int h = 0; h < NumHeads; ++h) {
+    for (int i = 0; i < NumColumns; ++i) sum[h][i] = Lanes::zero();
+  }
+  for (int j = 0; j < chunk.count; ++j) {
+    const Number* from = reinterpret_cast<const Number*>(chunk.rows[j] + value_offset) + c;
+    Lanes value[NumColumns];
+    for (int i = 0; i < NumColumns; ++i) value[i] = Lanes::load(from + 16 * i);
+    for (int h = 0; h < NumHeads; ++h) {
+      const Lanes weight = Lanes::broadcast(p[h * kChunkKeys + j]);
+      for (int i = 0; i < NumColumns; ++i) sum[h][i] = Lanes::fma(weight, value[i], sum[h][i]);
+    }
+  }
+  for (int h = 0; h < NumHeads; ++h) {
+    for (int i = 0; i < NumColumns; ++i) sum[h][i].store(scratch.partial(level, h) + 2 + c + 16 * i);
+  }
+}
+
+/// The columns behind the last sixteen.
+template <int NumHeads, class Number>
+void weigh_rest(const Chunk& chunk, size_t value_offset, int c, const float* p, const TileScratch& scratch, int level) {
+  const int width = scratch.value_dim - c;
+  Lanes sum[NumHeads];
+  for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::zero();
+  for (int j = 0; j < chunk.count; ++j) {
+    const Lanes value = Lanes::load_first(reinterpret_cast<const Number*>(chunk.rows[j] + value_offset) + c, width);
+    for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::fma(Lanes::broadcast(p[h * kChunkKeys + j]), value, sum[h]);
+  }
+  for (int h = 0; h < NumHeads; ++h) sum[h].store_first(scratch.partial(level, h) + 2 + c, width);
+}
+
 template <int NumHeads, class Number>
 void weigh_values(const Chunk& chunk, size_t value_offset, const float* p, const TileScratch& scratch, int level) {
-  for (int c = 0; c < scratch.value_dim; c += 16) {
-    const int width = scratch.value_dim - c < 16 ? scratch.value_dim - c : 16;
-    Lanes sum[NumHeads];
-    for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::zero();
-    for (int j = 0; j < chunk.count; ++j) {
-      const Number* from = reinterpret_cast<const Number*>(chunk.rows[j] + value_offset) + c;
-      const Lanes value = width == 16 ? Lanes::load(from) : Lanes::load_first(from, width);
-      for (int h = 0; h < NumHeads; ++h) sum[h] = Lanes::fma(Lanes::broadcast(p[h * kChunkKeys + j]), value, sum[h]);
-    }
-    for (int h = 0; h < NumHeads; ++h) sum[h].store_first(scratch.partial(level, h) + 2 + c, width);
-  }
+  constexpr int kTogether = kColumnsTogether<NumHeads>;
+  int c = 0;
+  for (; c + 16 * kTogether <= scratch.value_dim; c += 16 * kTogether)
+    weigh_columns<NumHeads, kTogether, Number>(chunk, value_offset, c, p, scratch, level);
+  for (; c + 16 <= scratch.value_dim; c += 16)
+    weigh_columns<NumHeads, 1, Number>(chunk, value_offset, c, p, scratch, level);
+  if (c < scratch.value_dim) weigh_rest<NumHeads, Number>(chunk, value_offset, c, p, scratch, level);
 }
 
 inline float exp32_one(float x) {

@@ -6,12 +6,16 @@
 #include <immintrin.h>
 
 #include <cstdint>
+
 #include <cstring>
+#include "kernels/lanes/fold_four.h"
 
 namespace switchyard {
 namespace {
 
 struct Lanes {
+  static constexpr int kRegisters = 8;  // pairs of them
+
   __m256 low;
   __m256 high;
 
@@ -82,6 +86,12 @@ struct Lanes {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+  /// out[i] = four[i].fold().
+  static void fold_four(const Lanes (&four)[4], float (&out)[4]) {
+    __m256 eight[4];
+    for (int i = 0; i < 4; ++i) eight[i] = _mm256_add_ps(four[i].low, four[i].high);
+    fold_four_of_eight(eight, out);
   }
 
  private:

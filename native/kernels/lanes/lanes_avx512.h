@@ -5,10 +5,14 @@
 
 #include <cstdint>
 
+#include "kernels/lanes/fold_four.h"
+
 namespace switchyard {
 namespace {
 
 struct Lanes {
+  static constexpr int kRegisters = 32;
+
   __m512 v;
 
   static Lanes zero() { return {_mm512_setzero_ps()}; }
@@ -52,6 +56,13 @@ struct Lanes {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+  /// out[i] = four[i].fold().
+  static void fold_four(const Lanes (&four)[4], float (&out)[4]) {
+    __m256 eight[4];
+    for (int i = 0; i < 4; ++i)
+      eight[i] = _mm256_add_ps(_mm512_castps512_ps256(four[i].v), _mm512_extractf32x8_ps(four[i].v, 1));
+    fold_four_of_eight(eight, out);
   }
 
  private:
