@@ -78,7 +78,7 @@ function roleOf(source) {
   if (path.startsWith('addon/')) return 'addon';
   if (path.startsWith('test/')) return 'test';
   if (/(^|\/)fuzz_\w+\.cc$/.test(path)) return 'fuzz';
-  return path.match(/_(test|bench|soak)(_avx2|_avx512|_avx512vnni)?\.cc$/)?.[1] ?? 'library';
+  return path.match(/_(test|bench|soak)(_avx2|_avx512|_avx512vnni|_avx512bf16)?\.cc$/)?.[1] ?? 'library';
 }
 
 function chosenLayers(argv) {

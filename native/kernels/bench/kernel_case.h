@@ -5,6 +5,7 @@
 //   const CaseTable table(cases_of_forms(&KernelTable::combine, shapes(), [](auto kernel, const Shape& shape) -> KernelBench { ... }));
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -55,9 +56,12 @@ KernelRun looped(Body body) {
 template <class Kernel, class Shape, class Describe>
 std::vector<Case> cases_of_forms(Kernel KernelTable::*column, const std::vector<Shape>& shapes, Describe describe) {
   std::vector<Case> result;
+  // By what they add, not by speed: a form is named after the first set that has it.
+  std::vector<Isa> isas(available_isas().begin(), available_isas().end());
+  std::sort(isas.begin(), isas.end());
   for (const Shape& shape : shapes) {
     Kernel previous = kernels_of(Isa::kScalar).*column;
-    for (const Isa isa : available_isas()) {
+    for (const Isa isa : isas) {
       const Kernel kernel = kernels_of(isa).*column;
       if (kernel != previous) result.push_back(case_of(describe(kernel, shape), isa_name(isa)));
       previous = kernel;

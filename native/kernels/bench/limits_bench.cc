@@ -38,6 +38,8 @@ std::vector<Case> limits() {
       read = read_avx512;
     } else if (isa == Isa::kAvx512Vnni) {
       result.push_back(peak("int8", isa, RateUnit::kGops, 64, peak_int8_avx512vnni));
+    } else if (isa == Isa::kAvx512Bf16) {
+      result.push_back(peak("fp32", isa, RateUnit::kGflops, 32, peak_bf16_avx512bf16));
     }
   }
   if (!read) return result;
