@@ -1,4 +1,5 @@
-// In which numeric policy a model is served (docs/decisions/0020-w8a8.md, 0021-block-a8.md, 0026-bf16-products.md). Called when its description is opened.
+// In which numeric policy a model is served (docs/decisions/0020-w8a8.md, 0021-block-a8.md, 0026-bf16-products.md). Called when its
+// description is opened.
 import { ModelError } from './error.js';
 import { type ModelSpec, type NumericPolicy, numericPolicies, type WeightPlan, type WeightTensor } from './spec.js';
 
