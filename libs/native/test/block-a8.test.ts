@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type ArenaFile, loadNative } from '../src/index.js';
+import { loadNative } from '../src/index.js';
 import type { OpenedWeights } from './driver.js';
 import {
   errorOf,
