@@ -189,7 +189,10 @@ Status Rounds::next(const Arrival** out) {
   SWITCHYARD_RETURN_IF_ERROR(wait_for([&](Status* fault) -> uint32_t {
     if (find_arrival(&found)) return 0;
     *fault = find_fault();
-    return fault->ok() ? static_cast<uint32_t>(std::popcount(missing_)) : 0;
+    if (fault->ok()) return static_cast<uint32_t>(std::popcount(missing_));
+    // What a rank published before it failed counts, also when both happened since the first look.
+    if (find_arrival(&found)) *fault = {};
+    return 0;
   }));
   return take(found, out);
 }
