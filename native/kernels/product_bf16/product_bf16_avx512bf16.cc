@@ -3,19 +3,14 @@
 #include "kernels/product/product_tile_avx512.h"
 // After the two that it is written on.
 #include "kernels/product/product_lanes.h"
-#include "kernels/product_bf16/product_bf16.h"
+#include "kernels/product_bf16/pair_steps.h"
 
 namespace switchyard {
 namespace {
 
-struct DotForm {
-  using Args = Bf16ProductArgs;
-  using Weight = uint32_t;
-  using Input = uint32_t;
+struct DotForm : PairSteps {
   using Tile = RegisterTile;
 
-  static int num_steps(const Args& args) { return args.num_pairs; }
-  static size_t input_stride(const Args& args) { return args.num_pairs; }
   static __m512i load_weights(const Weight* weights) { return _mm512_loadu_si512(weights); }
   static __m512i load_input(const Input* x) { return _mm512_set1_epi32(static_cast<int>(*x)); }
   static Lanes add(Lanes sum, __m512i w, __m512i x) {

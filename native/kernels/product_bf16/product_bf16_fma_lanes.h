@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/product/product_lanes.h"
-#include "kernels/product_bf16/product_bf16.h"
+#include "kernels/product_bf16/pair_steps.h"
 
 namespace switchyard {
 namespace {
@@ -22,11 +22,7 @@ class DenormalsAreZero {
   uint32_t before_;
 };
 
-struct PairForm {
-  using Args = Bf16ProductArgs;
-  using Weight = uint32_t;
-  using Input = uint32_t;
-
+struct PairForm : PairSteps {
   /// Weights and inputs take twice the registers.
   struct Tile {
     static constexpr int kTokens = RegisterTile::kTokens * 2 / 3;
@@ -38,8 +34,6 @@ struct PairForm {
     Lanes odd;
   };
 
-  static int num_steps(const Args& args) { return args.num_pairs; }
-  static size_t input_stride(const Args& args) { return args.num_pairs; }
   static Columns load_weights(const Weight* weights) { return {Lanes::load_low(weights), Lanes::load_high(weights)}; }
   static Columns load_input(const Input* x) { return {Lanes::broadcast_low(*x), Lanes::broadcast_high(*x)}; }
   static Lanes add(Lanes sum, const Columns& w, const Columns& x) {

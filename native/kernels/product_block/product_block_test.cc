@@ -11,6 +11,7 @@
 #include "base/dtype.h"
 #include "base/quantize_row.h"
 #include "kernels/product/product.h"
+#include "kernels/product/test_support.h"
 #include "kernels/registry.h"
 #include "test/test.h"
 
@@ -148,28 +149,17 @@ std::vector<float> run(const KernelTable& table, const PackedMatrix& w, const Ca
   part.end_token = c.num_tokens;
   table.quantize_blocks(part);
   const size_t stride = c.num_rows + gap;
-  std::vector<float> y(stride * c.num_tokens, 7.0f);
+  std::vector<float> y(stride * c.num_tokens, kGapValue);
   table.product_block({c.type, static_cast<const uint8_t*>(w.data()), w.block_scales(), c.num_rows, c.num_blocks(),
                        num_slices, blocks.data(), y.data(), stride, c.num_tokens});
   return y;
 }
 
-bool has_bits(const std::vector<float>& y, const Case& c, const std::vector<float>& expected, int gap) {
-  const size_t stride = c.num_rows + gap;
-  for (int t = 0; t < c.num_tokens; ++t) {
-    const float* row = &y[t * stride];
-    if (std::memcmp(row, &expected[t * c.num_rows], c.num_rows * sizeof(float)) != 0) return false;
-    for (int i = c.num_rows; i < static_cast<int>(stride); ++i) {
-      if (row[i] != 7.0f) return false;
-    }
-  }
-  return true;
-}
-
 void check_every_form(const Case& c, int num_slices = 1) {
   const PackedMatrix w = c.packed();
   const std::vector<float> expected = c.expected(num_slices);
-  for (const Isa isa : available_isas()) CHECK(has_bits(run(kernels_of(isa), w, c, num_slices, 5), c, expected, 5));
+  for (const Isa isa : available_isas())
+    CHECK(has_bits(run(kernels_of(isa), w, c, num_slices, 5), expected, c.num_rows, 5));
 }
 
 TEST(product_block_has_the_bits_of_its_definition_over_odd_sizes) {

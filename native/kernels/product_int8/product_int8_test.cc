@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/quantize_row.h"
+#include "kernels/product/test_support.h"
 #include "kernels/registry.h"
 #include "test/test.h"
 
@@ -73,28 +74,16 @@ std::vector<float> run(const KernelTable& table, const PackedMatrix& w, const Ca
   Int8Activations x;
   x.quantize(c.x.data(), c.num_columns, c.num_columns, c.num_tokens);
   const size_t stride = c.num_rows + gap;
-  std::vector<float> y(stride * c.num_tokens, 7.0f);
+  std::vector<float> y(stride * c.num_tokens, kGapValue);
   table.product_int8({static_cast<const uint8_t*>(w.data()), w.scales(), c.num_rows, int8_num_quads(c.num_columns),
                       x.values(), x.rows(), y.data(), stride, c.num_tokens});
   return y;
 }
 
-bool has_bits(const std::vector<float>& y, const Case& c, const std::vector<float>& expected, int gap) {
-  const size_t stride = c.num_rows + gap;
-  for (int t = 0; t < c.num_tokens; ++t) {
-    const float* row = &y[t * stride];
-    if (std::memcmp(row, &expected[t * c.num_rows], c.num_rows * sizeof(float)) != 0) return false;
-    for (int i = c.num_rows; i < static_cast<int>(stride); ++i) {
-      if (row[i] != 7.0f) return false;
-    }
-  }
-  return true;
-}
-
 void check_every_form(const Case& c) {
   const PackedMatrix w = c.packed();
   const std::vector<float> expected = c.expected();
-  for (const Isa isa : available_isas()) CHECK(has_bits(run(kernels_of(isa), w, c, 5), c, expected, 5));
+  for (const Isa isa : available_isas()) CHECK(has_bits(run(kernels_of(isa), w, c, 5), expected, c.num_rows, 5));
 }
 
 TEST(product_int8_has_the_bits_of_its_definition_over_odd_sizes) {
