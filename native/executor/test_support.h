@@ -328,4 +328,17 @@ inline std::vector<SampledToken> run_alone(const ModelSpec& spec, const TestWeig
   return tokens;
 }
 
+/// Random jobs, and what each gives alone.
+struct ExpectedJobs {
+  ExpectedJobs(const ModelSpec& spec, const TestWeights& weights, int count, Random& random) {
+    for (int i = 0; i < count; ++i) {
+      jobs.push_back(random_job(spec, random));
+      expected.push_back(run_alone(spec, weights, jobs.back()));
+    }
+  }
+
+  std::vector<Job> jobs;
+  std::vector<std::vector<SampledToken>> expected;
+};
+
 }  // namespace switchyard::executor::testing

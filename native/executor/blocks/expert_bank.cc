@@ -6,12 +6,6 @@
 #include "executor/blocks/shared_work.h"
 
 namespace switchyard::executor {
-namespace {
-
-/// Of a number that is copied and made narrow, in multiply-adds.
-constexpr size_t kGatherWork = 4;
-
-}  // namespace
 
 Status ExpertBank::load(const ModelSpec& s, const WeightStore& store, LayerRange range,
                         const std::function<bool(int)>& holds) {
@@ -51,7 +45,7 @@ const std::byte* ExpertBank::run(ThreadPool* pool, int layer, std::span<const Ex
     num_rows += of.num_rows;
   }
   const int num_experts = static_cast<int>(experts.size());
-  pool->run_ranges(num_experts, items_a_piece(kGatherWork * num_rows * hidden_size_ / num_experts),
+  pool->run_ranges(num_experts, items_a_piece(kNarrowWork * num_rows * hidden_size_ / num_experts),
                    [&](int first, int end, int) {
                      for (int i = first; i < end; ++i) {
                        const GatedFfn& ffn = layers_[layer][experts[i].expert];

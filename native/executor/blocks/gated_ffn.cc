@@ -4,12 +4,6 @@
 #include "executor/blocks/vector_ops.h"
 
 namespace switchyard::executor {
-namespace {
-
-/// Of a number that is made narrow, in multiply-adds.
-constexpr size_t kPrepareWork = 4;
-
-}  // namespace
 
 Status GatedFfn::load(const WeightStore& store, const std::string& prefix, int hidden_size, int intermediate_size,
                       int num_slices, bool has_bias) {
@@ -66,7 +60,7 @@ void GatedFfn::forward_all(ThreadPool* pool, std::span<const FfnRows> ffns, floa
   SharedProduct* const downs = products.data();
   const int num_ffns = static_cast<int>(ffns.size());
   pool->run_ranges(
-      num_ffns, items_a_piece(kPrepareWork * num_rows * intermediate / num_ffns), [&](int first, int end, int) {
+      num_ffns, items_a_piece(kNarrowWork * num_rows * intermediate / num_ffns), [&](int first, int end, int) {
         for (int i = first; i < end; ++i) {
           downs[i].input =
               prepare_input(*downs[i].w, downs[i].input.x, intermediate, ffns[i].x.num_tokens, &storage[i]);

@@ -11,7 +11,6 @@ constexpr int kBandGroups = 4;
 
 /// Of an element, in multiply-adds: a row is read twice, an exponential is a polynomial and a division.
 constexpr size_t kNormWork = 4;
-constexpr size_t kQuantizeWork = 4;
 constexpr size_t kSiluWork = 32;
 
 int bands_of(const PackedMatrix& w) { return (w.num_groups() + kBandGroups - 1) / kBandGroups; }
@@ -58,7 +57,7 @@ void shared_products(ThreadPool* pool, std::span<const SharedProduct> products) 
 
 void shared_quantize(ThreadPool* pool, const float* x, int num_rows, int size, std::byte* rows) {
   const QuantizeKernels& quantize = quantize_kernels_of(kernels().isa);
-  pool->run_ranges(num_rows, items_a_piece(size * kQuantizeWork), [&](int first, int end, int) {
+  pool->run_ranges(num_rows, items_a_piece(size * kNarrowWork), [&](int first, int end, int) {
     for (size_t i = first; i < static_cast<size_t>(end); ++i)
       store_int8_row(quantize, x + i * size, size, rows + i * int8_wire_bytes(size));
   });

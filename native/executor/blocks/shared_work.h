@@ -14,6 +14,9 @@ namespace switchyard::executor {
 /// Multiply-adds that are worth a piece of their own: some microseconds, where handing one over takes well under one.
 inline constexpr size_t kPieceWork = size_t{1} << 15;
 
+/// Of a number that is copied or made narrow for a product, in multiply-adds.
+inline constexpr size_t kNarrowWork = 4;
+
 /// Items of a piece, of which one takes about `work_per_item` multiply-adds.
 inline int items_a_piece(size_t work_per_item) {
   return static_cast<int>(kPieceWork / std::clamp<size_t>(work_per_item, 1, kPieceWork));

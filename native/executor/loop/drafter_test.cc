@@ -81,12 +81,7 @@ TEST(drafts_change_no_bit_of_an_answer_under_random_schedules) {
   for (const ModelSpec& spec : {drafting(small_spec()), drafting(small_gqa_spec())}) {
     Random random(test::seed());
     const TestWeights weights(spec, random());
-    std::vector<Job> jobs;
-    std::vector<std::vector<SampledToken>> expected;
-    for (int i = 0; i < 8; ++i) {
-      jobs.push_back(random_job(spec, random));
-      expected.push_back(run_alone(spec, weights, jobs.back()));
-    }
+    const auto [jobs, expected] = ExpectedJobs(spec, weights, 8, random);
     DraftCounts drafts;
     for (int num_speculative_tokens = 1; num_speculative_tokens <= kMaxSpeculativeTokens; ++num_speculative_tokens) {
       const int block_tokens = 1 + static_cast<int>(random() % 12);

@@ -92,12 +92,7 @@ class FailingExperts : public ExpertBackend {
 void check_random_schedules(const ModelSpec& spec) {
   Random random(test::seed());
   const TestWeights weights(spec, random());
-  std::vector<Job> jobs;
-  std::vector<std::vector<SampledToken>> expected;
-  for (int i = 0; i < 8; ++i) {
-    jobs.push_back(random_job(spec, random));
-    expected.push_back(run_alone(spec, weights, jobs.back()));
-  }
+  const auto [jobs, expected] = ExpectedJobs(spec, weights, 8, random);
   int num_preemptions = 0;
   for (int round = 0; round < 4; ++round) {
     const int block_tokens = 1 + static_cast<int>(random() % 12);

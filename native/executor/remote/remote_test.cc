@@ -104,18 +104,13 @@ void run_random_schedule(const ModelSpec& spec, const TestWeights& weights, cons
 void check_random_schedules(const ModelSpec& spec) {
   Random random(test::seed());
   const TestWeights weights(spec, random());
-  std::vector<Job> jobs;
-  std::vector<std::vector<SampledToken>> expected;
-  for (int i = 0; i < 4; ++i) {
-    jobs.push_back(random_job(spec, random));
-    expected.push_back(run_alone(spec, weights, jobs.back()));
-  }
+  const ExpectedJobs all(spec, weights, 4, random);
   Pod pod(spec);
   const auto even = serve(spec, weights, pod.members[2], placement_of(spec));
   const auto odd = serve(spec, weights, pod.members[3], placement_of(spec));
   const uint64_t other_seed = random();
-  std::thread other([&] { run_random_schedule(spec, weights, pod.members[1], other_seed, jobs, expected); });
-  run_random_schedule(spec, weights, pod.members[0], random(), jobs, expected);
+  std::thread other([&] { run_random_schedule(spec, weights, pod.members[1], other_seed, all.jobs, all.expected); });
+  run_random_schedule(spec, weights, pod.members[0], random(), all.jobs, all.expected);
   other.join();
   CHECK(even->stats().num_messages > 0 && odd->stats().num_pairs > even->stats().num_pairs);
 }
