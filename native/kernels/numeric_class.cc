@@ -94,7 +94,8 @@ void hash_bf16_product(const KernelTable& table, Fnv* hash) {
   PackedMatrix w(kRows, kColumns, PackedType::kBf16Pairs);
   w.set_rows(0, kRows, weights.data(), Dtype::kBf16, kColumns, 1);
   Bf16Activations x;
-  x.round(noise(12, kTokens * kColumns).data(), kColumns, kColumns, kTokens);
+  x.resize(kColumns, kTokens);
+  x.round(noise(12, kTokens * kColumns).data(), kColumns, 0, kTokens);
   std::vector<float> y(kTokens * kRows);
   table.product_bf16({w.data(), kRows, bf16_num_pairs(kColumns), kSlices, x.pairs(), y.data(), kRows, kTokens});
   hash->add(y);
@@ -108,7 +109,8 @@ void hash_int8_product(const KernelTable& table, Fnv* hash) {
   PackedMatrix w(kRows, kColumns, PackedType::kInt8);
   w.set_int8_rows(0, kRows, weights.data(), noise(9, kRows).data());
   Int8Activations x;
-  x.quantize(noise(10, kTokens * kColumns).data(), kColumns, kColumns, kTokens);
+  x.resize(kColumns, kTokens);
+  x.quantize(noise(10, kTokens * kColumns).data(), kColumns, 0, kTokens);
   std::vector<float> y(kTokens * kRows);
   table.product_int8({static_cast<const uint8_t*>(w.data()), w.scales(), kRows, int8_num_quads(kColumns), x.values(),
                       x.rows(), y.data(), kRows, kTokens});

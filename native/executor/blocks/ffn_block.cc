@@ -43,7 +43,7 @@ Status FfnBlock::forward(const ModelSpec& s, int n, ExpertBackend* experts, Work
   if (is_moe_) {
     SWITCHYARD_RETURN_IF_ERROR(forward_moe(s, n, experts, ws));
   } else if (always_on_.is_loaded()) {
-    const ProductInput x = always_on_.prepare(ws->normed.data(), n);
+    const ProductInput x = always_on_.prepare(ws->pool, ws->normed.data(), n);
     always_on_.forward(ws->pool, x, ws->block_out.data(), ws->gate_up.data(), ws->activated.data());
   } else {
     SWITCHYARD_RETURN_IF_ERROR(forward_unit(s, n, experts, ws));
@@ -102,7 +102,7 @@ void FfnBlock::combine(const ModelSpec& s, int n, Workspace* ws) const {
 
 /// What the shared expert reads: the rows of the routed ones where both are INT8.
 ProductInput FfnBlock::shared_input(const ModelSpec& s, int n, Workspace* ws) const {
-  if (!s.has_int8_expert_rows() || !always_on_.takes_int8()) return always_on_.prepare(ws->normed.data(), n);
+  if (!s.has_int8_expert_rows() || !always_on_.takes_int8()) return always_on_.prepare(ws->pool, ws->normed.data(), n);
   ws->shared_input.resize(s.hidden_size, n);
   for (int i = 0; i < n; ++i) ws->shared_input.set_row(i, &ws->expert_rows[i * s.expert_row_bytes()]);
   return {nullptr, 0, n, &ws->shared_input};

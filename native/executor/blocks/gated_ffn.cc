@@ -19,8 +19,8 @@ Status GatedFfn::load(const WeightStore& store, const std::string& prefix, int h
   return store.load_vector(prefix + ".down_proj.bias", hidden_size, &down_bias_);
 }
 
-ProductInput GatedFfn::prepare(const float* x, int num_rows) const {
-  return prepare_input(gate_up_, x, gate_up_.num_columns(), num_rows);
+ProductInput GatedFfn::prepare(ThreadPool* pool, const float* x, int num_rows) const {
+  return shared_input(pool, gate_up_, x, gate_up_.num_columns(), num_rows);
 }
 
 ProductInput GatedFfn::prepare(const float* x, int num_rows, InputStorage* storage) const {
@@ -51,21 +51,11 @@ void GatedFfn::forward_all(ThreadPool* pool, std::span<const FfnRows> ffns, floa
   size_t row = 0;
   for (size_t i = 0; i < ffns.size(); ++i) {
     const auto& [ffn, x] = ffns[i];
-    products[i] = {&ffn->down_, {}, y + row * hidden, hidden, ffn->num_slices_};
-    products[i].input.x = activated + row * intermediate;
+    const ProductInput input{activated + row * intermediate, intermediate, x.num_tokens};
+    products[i] = {&ffn->down_, input, y + row * hidden, hidden, ffn->num_slices_};
     row += x.num_tokens;
   }
-  // Of this thread, whoever runs the pieces.
-  InputStorage* const storage = inputs.data();
-  SharedProduct* const downs = products.data();
-  const int num_ffns = static_cast<int>(ffns.size());
-  pool->run_ranges(
-      num_ffns, items_a_piece(kNarrowWork * num_rows * intermediate / num_ffns), [&](int first, int end, int) {
-        for (int i = first; i < end; ++i) {
-          downs[i].input =
-              prepare_input(*downs[i].w, downs[i].input.x, intermediate, ffns[i].x.num_tokens, &storage[i]);
-        }
-      });
+  shared_inputs(pool, products, inputs.data());
   shared_products(pool, products);
   add_biases(ffns, &GatedFfn::down_bias_, y, static_cast<int>(hidden));
 }

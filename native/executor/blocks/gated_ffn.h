@@ -30,8 +30,8 @@ class GatedFfn {
 
   /// Whether the input is made INT8, or may come so.
   bool takes_int8() const { return gate_up_.type() == PackedType::kInt8; }
-  /// x: [num_rows][hidden], without gaps. Lasts as long as that of prepare_input.
-  ProductInput prepare(const float* x, int num_rows) const;
+  /// x: [num_rows][hidden], without gaps. Last as long as shared_input's and prepare_input's.
+  ProductInput prepare(ThreadPool* pool, const float* x, int num_rows) const;
   ProductInput prepare(const float* x, int num_rows, InputStorage* storage) const;
 
   /// y: [num_rows][hidden], without gaps. gate_up: 2 * num_rows * intermediate floats, activated: half of that.

@@ -38,9 +38,10 @@ void GqaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, c
   const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
   const size_t row_stride = s.cache_width();
   const size_t key_floats = static_cast<size_t>(s.num_kv_heads) * s.head_dim;
-  q_.apply(ws->pool, ws->normed.data(), ws->q.data(), q_stride, n);
-  k_.apply(ws->pool, ws->normed.data(), ws->cache_rows.data(), row_stride, n);
-  v_.apply(ws->pool, ws->normed.data(), &ws->cache_rows[key_floats], row_stride, n);
+  const Projection projections[] = {{&q_, ws->q.data(), q_stride},
+                                    {&k_, ws->cache_rows.data(), row_stride},
+                                    {&v_, &ws->cache_rows[key_floats], row_stride}};
+  project_all(ws->pool, projections, ws->normed.data(), n);
   ws->pool->run_ranges(n, items_a_piece(kTurnWork * (q_stride + key_floats)), [&](int first, int end, int) {
     for (int i = first; i < end; ++i) {
       float* q = &ws->q[i * q_stride];

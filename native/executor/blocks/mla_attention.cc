@@ -1,5 +1,6 @@
 #include "executor/blocks/mla_attention.h"
 
+#include <array>
 #include <cstring>
 
 #include "executor/blocks/paged_heads.h"
@@ -9,7 +10,7 @@
 namespace switchyard::executor {
 namespace {
 
-/// Of a number of a query or key that is turned, in multiply-adds.
+/// Of a number of a query or key that is turned or normalised, in multiply-adds.
 constexpr size_t kTurnWork = 8;
 
 /// body(head) for all heads: a product of kv_lora_rank by `width` each, for n rows.
@@ -33,10 +34,10 @@ Status MlaAttention::load_inputs(const ModelSpec& s, const WeightStore& store, c
 
 Status MlaAttention::load_query(const ModelSpec& s, const WeightStore& store, const std::string& attn) {
   const int query_dim = s.num_heads * s.head_dim;
-  if (s.q_lora_rank == 0) return store.load_matrix(attn + "q_proj.weight", query_dim, s.hidden_size, &q_b_);
+  if (s.q_lora_rank == 0) return q_b_.load(store, attn + "q_proj", query_dim, s.hidden_size, false);
   SWITCHYARD_RETURN_IF_ERROR(store.load_vector(attn + "q_a_layernorm.weight", s.q_lora_rank, &q_a_norm_));
   SWITCHYARD_RETURN_IF_ERROR(q_a_.load(store, attn + "q_a_proj", s.q_lora_rank, s.hidden_size, s.has_qkv_bias));
-  return store.load_matrix(attn + "q_b_proj.weight", query_dim, s.q_lora_rank, &q_b_);
+  return q_b_.load(store, attn + "q_b_proj", query_dim, s.q_lora_rank, false);
 }
 
 /// The two matrices of each head, from kv_b_proj [heads * (nope + v), kv_lora_rank].
@@ -77,28 +78,27 @@ void MlaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, c
   const int n = static_cast<int>(rows.size());
   const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
   const size_t row_stride = s.cache_width();
-  project_query(s, n, ws);
-  kv_a_.apply(ws->pool, ws->normed.data(), ws->cache_rows.data(), row_stride, n);
-  kernels().rmsnorm({ws->cache_rows.data(), row_stride, kv_a_norm_.data(), ws->cache_rows.data(), row_stride, n,
-                     s.kv_lora_rank, s.latent_norm_eps});
-  const size_t row_work = kTurnWork * (s.num_heads + 1) * s.qk_rope_head_dim;
+  const Projection query{&q_b_, ws->q.data(), q_stride};
+  const Projection cache{&kv_a_, ws->cache_rows.data(), row_stride};
+  if (s.q_lora_rank == 0) {
+    project_all(ws->pool, std::array{query, cache}, ws->normed.data(), n);
+  } else {
+    const Projection latent{&q_a_, ws->q_latent.data(), static_cast<size_t>(s.q_lora_rank)};
+    project_all(ws->pool, std::array{latent, cache}, ws->normed.data(), n);
+    shared_rmsnorm(ws->pool, ws->q_latent.data(), q_a_norm_.data(), ws->q_latent.data(), n, s.q_lora_rank,
+                   s.latent_norm_eps);
+    project_all(ws->pool, {&query, 1}, ws->q_latent.data(), n);
+  }
+  const size_t row_work = kTurnWork * ((s.num_heads + 1) * s.qk_rope_head_dim + s.kv_lora_rank);
   ws->pool->run_ranges(n, items_a_piece(row_work), [&](int first, int end, int) {
+    float* latents = &ws->cache_rows[first * row_stride];
+    kernels().rmsnorm(
+        {latents, row_stride, kv_a_norm_.data(), latents, row_stride, end - first, s.kv_lora_rank, s.latent_norm_eps});
     for (int i = first; i < end; ++i) {
       rope.rotate(rows[i].position, &ws->cache_rows[i * row_stride + s.kv_lora_rank], 1, 0);
       rope.rotate(rows[i].position, &ws->q[i * q_stride + s.qk_nope_head_dim], s.num_heads, s.head_dim);
     }
   });
-}
-
-void MlaAttention::project_query(const ModelSpec& s, int n, Workspace* ws) const {
-  const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
-  const float* x = ws->normed.data();
-  if (s.q_lora_rank > 0) {
-    q_a_.apply(ws->pool, x, ws->q_latent.data(), s.q_lora_rank, n);
-    x = ws->q_latent.data();
-    shared_rmsnorm(ws->pool, x, q_a_norm_.data(), ws->q_latent.data(), n, s.q_lora_rank, s.latent_norm_eps);
-  }
-  shared_product(ws->pool, q_b_, x, q_b_.num_columns(), ws->q.data(), q_stride, n);
 }
 
 void MlaAttention::absorb_queries(const ModelSpec& s, int n, Workspace* ws) const {

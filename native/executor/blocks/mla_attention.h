@@ -18,12 +18,11 @@ class MlaAttention : public AttentionBlock {
   Status load_query(const ModelSpec& spec, const WeightStore& store, const std::string& prefix);
   Status load_joined_kv_b(const ModelSpec& spec, const WeightStore& store, const std::string& name);
   Status load_split_kv_b(const ModelSpec& spec, const WeightStore& store, const std::string& prefix);
-  void project_query(const ModelSpec& spec, int num_rows, Workspace* ws) const;
   void absorb_queries(const ModelSpec& spec, int num_rows, Workspace* ws) const;
 
   BiasedMatrix q_a_;  // empty in a model that projects the query at once
   std::vector<float> q_a_norm_;
-  PackedMatrix q_b_;  // [heads * head_dim, q_lora_rank, or hidden without a low rank]
+  BiasedMatrix q_b_;  // [heads * head_dim, q_lora_rank, or hidden without a low rank]
   BiasedMatrix kv_a_;
   std::vector<float> kv_a_norm_;
   std::vector<PackedMatrix> key_up_;    // a head: [kv_lora_rank rows, qk_nope columns], W_uk transposed

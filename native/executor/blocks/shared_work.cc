@@ -15,9 +15,20 @@ constexpr size_t kSiluWork = 32;
 
 int bands_of(const PackedMatrix& w) { return (w.num_groups() + kBandGroups - 1) / kBandGroups; }
 
-/// Bands [first, end); nothing where that is empty.
+/// Items [first, end) of all that the products have, one product behind the other: run(product, its first item, its end).
+template <class Count, class Run>
+void run_items(std::span<const SharedProduct> products, int first, int end, const Count& count_of, const Run& run) {
+  int base = 0;  // items before this product
+  for (const SharedProduct& product : products) {
+    const int own_first = std::max(first - base, 0);
+    const int own_end = std::min(end - base, count_of(product));
+    if (own_first < own_end) run(product, own_first, own_end);
+    base += count_of(product);
+    if (base >= end) return;
+  }
+}
+
 void run_bands(const SharedProduct& product, int first, int end) {
-  if (first >= end) return;
   const int first_group = first * kBandGroups;
   const int num_groups = std::min(end * kBandGroups, product.w->num_groups()) - first_group;
   product_groups(*product.w, first_group, num_groups, product.input, product.y, product.y_stride, product.num_slices);
@@ -25,9 +36,41 @@ void run_bands(const SharedProduct& product, int first, int end) {
 
 }  // namespace
 
+void shared_inputs(ThreadPool* pool, std::span<SharedProduct> products, InputStorage* storage) {
+  int num_tokens = 0;
+  size_t work = 0;
+  for (size_t i = 0; i < products.size(); ++i) {
+    const PackedMatrix& w = *products[i].w;
+    ProductInput& input = products[i].input;
+    input = reserve_input(w, input.x, input.x_stride, input.num_tokens, &storage[i]);
+    num_tokens += input.num_tokens;
+    if (input.is_narrow()) work += kNarrowWork * w.num_columns() * input.num_tokens;
+  }
+  if (work == 0) return;
+  pool->run_ranges(num_tokens, items_a_piece(work / num_tokens), [&](int first, int end, int) {
+    run_items(
+        products, first, end, [](const SharedProduct& product) { return product.input.num_tokens; },
+        [&](const SharedProduct& product, int own_first, int own_end) {
+          fill_input(*product.w, product.input, own_first, own_end, &storage[&product - products.data()]);
+        });
+  });
+}
+
+ProductInput shared_input(ThreadPool* pool, const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens,
+                          InputStorage* storage) {
+  SharedProduct product{&w, {x, x_stride, num_tokens}};
+  shared_inputs(pool, {&product, 1}, storage);
+  return product.input;
+}
+
+ProductInput shared_input(ThreadPool* pool, const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens) {
+  static thread_local InputStorage storage;
+  return shared_input(pool, w, x, x_stride, num_tokens, &storage);
+}
+
 void shared_product(ThreadPool* pool, const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride,
                     int num_tokens, int num_slices) {
-  shared_product(pool, w, prepare_input(w, x, x_stride, num_tokens), y, y_stride, num_slices);
+  shared_product(pool, w, shared_input(pool, w, x, x_stride, num_tokens), y, y_stride, num_slices);
 }
 
 void shared_product(ThreadPool* pool, const PackedMatrix& w, const ProductInput& input, float* y, size_t y_stride,
@@ -45,13 +88,8 @@ void shared_products(ThreadPool* pool, std::span<const SharedProduct> products) 
   }
   if (num_bands == 0) return;
   pool->run_ranges(num_bands, items_a_piece(work / num_bands), [&](int first, int end, int) {
-    int base = 0;  // bands before this product
-    for (const SharedProduct& product : products) {
-      const int own_bands = bands_of(*product.w);
-      run_bands(product, std::max(first - base, 0), std::min(end - base, own_bands));
-      base += own_bands;
-      if (base >= end) return;
-    }
+    run_items(
+        products, first, end, [](const SharedProduct& product) { return bands_of(*product.w); }, run_bands);
   });
 }
 

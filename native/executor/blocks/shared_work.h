@@ -7,7 +7,7 @@
 #include <span>
 
 #include "base/thread_pool.h"
-#include "kernels/product/product.h"
+#include "kernels/product/input_storage.h"
 
 namespace switchyard::executor {
 
@@ -22,11 +22,16 @@ inline int items_a_piece(size_t work_per_item) {
   return static_cast<int>(kPieceWork / std::clamp<size_t>(work_per_item, 1, kPieceWork));
 }
 
-/// product() of kernels/product, cut by groups of output rows.
+/// prepare_input of kernels/product, cut by tokens. Without storage it lasts until the calling thread's next.
+ProductInput shared_input(ThreadPool* pool, const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens,
+                          InputStorage* storage);
+ProductInput shared_input(ThreadPool* pool, const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens);
+
+/// product() of kernels/product, cut by tokens while the input is made ready and then by groups of output rows.
 void shared_product(ThreadPool* pool, const PackedMatrix& w, const float* x, size_t x_stride, float* y, size_t y_stride,
                     int num_tokens, int num_slices = 1);
 
-/// The same of an input that is ready: prepare_input's, or INT8 rows that came so.
+/// The same of an input that is ready: shared_input's, or INT8 rows that came so.
 void shared_product(ThreadPool* pool, const PackedMatrix& w, const ProductInput& input, float* y, size_t y_stride,
                     int num_slices = 1);
 
@@ -34,10 +39,13 @@ void shared_product(ThreadPool* pool, const PackedMatrix& w, const ProductInput&
 struct SharedProduct {
   const PackedMatrix* w;
   ProductInput input;
-  float* y;
-  size_t y_stride;
-  int num_slices;
+  float* y = nullptr;
+  size_t y_stride = 0;
+  int num_slices = 1;
 };
+
+/// Makes the inputs ready, each in its storage, [products]. They hold x as it is.
+void shared_inputs(ThreadPool* pool, std::span<SharedProduct> products, InputStorage* storage);
 
 /// Products that need nothing of each other, in one region: small ones are many pieces together.
 void shared_products(ThreadPool* pool, std::span<const SharedProduct> products);

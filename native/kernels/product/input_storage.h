@@ -19,4 +19,15 @@ struct InputStorage {
 ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens,
                            InputStorage* storage);
 
+/// The same in two steps, for several threads: room for all rows, and rows [first_token, end_token), by whichever thread.
+ProductInput reserve_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens,
+                           InputStorage* storage);
+void fill_input(const PackedMatrix& w, const ProductInput& input, int first_token, int end_token,
+                InputStorage* storage);
+
+/// Whether what was prepared for one serves the other.
+inline bool have_same_input(const PackedMatrix& a, const PackedMatrix& b) {
+  return a.type() == b.type() && a.num_columns() == b.num_columns();
+}
+
 }  // namespace switchyard

@@ -136,21 +136,38 @@ size_t PackedMatrix::scales_offset() const {
   return num_bytes() - sizeof(float) * kGroupRows * num_groups();
 }
 
-ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens,
+ProductInput reserve_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens,
                            InputStorage* storage) {
   ProductInput input{.x = x, .x_stride = x_stride, .num_tokens = num_tokens};
   if (is_block_type(w.type())) {
-    const int num_blocks = w.num_columns() / kBlockColumns;
-    ActivationBlock* blocks = storage->blocks.resize(num_tokens, num_blocks);
-    kernels().quantize_blocks({block_form(w.type()), x, x_stride, num_blocks, num_tokens, 0, num_tokens, blocks});
-    input.blocks = blocks;
+    input.blocks = storage->blocks.resize(num_tokens, w.num_columns() / kBlockColumns);
   } else if (w.type() == PackedType::kInt8) {
-    storage->int8.quantize(x, x_stride, w.num_columns(), num_tokens);
+    storage->int8.resize(w.num_columns(), num_tokens);
     input.int8 = &storage->int8;
   } else if (w.type() == PackedType::kBf16Pairs) {
-    storage->bf16.round(x, x_stride, w.num_columns(), num_tokens);
+    storage->bf16.resize(w.num_columns(), num_tokens);
     input.bf16 = &storage->bf16;
   }
+  return input;
+}
+
+void fill_input(const PackedMatrix& w, const ProductInput& input, int first_token, int end_token,
+                InputStorage* storage) {
+  if (is_block_type(w.type())) {
+    const int num_blocks = w.num_columns() / kBlockColumns;
+    kernels().quantize_blocks({block_form(w.type()), input.x, input.x_stride, num_blocks, input.num_tokens, first_token,
+                               end_token, storage->blocks.data()});
+  } else if (w.type() == PackedType::kInt8) {
+    storage->int8.quantize(input.x, input.x_stride, first_token, end_token);
+  } else if (w.type() == PackedType::kBf16Pairs) {
+    storage->bf16.round(input.x, input.x_stride, first_token, end_token);
+  }
+}
+
+ProductInput prepare_input(const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens,
+                           InputStorage* storage) {
+  const ProductInput input = reserve_input(w, x, x_stride, num_tokens, storage);
+  fill_input(w, input, 0, num_tokens, storage);
   return input;
 }
 

@@ -91,6 +91,8 @@ struct ProductInput {
   const Int8Activations* int8 = nullptr;    // null but for INT8 weights
   const Bf16Activations* bf16 = nullptr;    // null but for pairs of bf16 weights
   const ActivationBlock* blocks = nullptr;  // null but for block types
+
+  bool is_narrow() const { return int8 != nullptr || bf16 != nullptr || blocks != nullptr; }
 };
 
 /// Narrow rows lie in memory that the calling thread keeps: they last until its next call.

@@ -34,12 +34,15 @@ void product_bf16_avx512bf16(const Bf16ProductArgs& args);
 /// Activations rounded to bf16, to nearest even (base/quantize_row.h). One thread's; keeps its memory.
 class Bf16Activations {
  public:
-  /// x: [num_tokens][num_columns], rows x_stride apart.
-  void round(const float* x, size_t x_stride, int num_columns, int num_tokens);
+  /// Room for rows that are to be rounded.
+  void resize(int num_columns, int num_tokens);
+  /// Rows [first_token, end_token). x: [num_tokens][num_columns], rows x_stride apart.
+  void round(const float* x, size_t x_stride, int first_token, int end_token);
 
   const uint32_t* pairs() const { return pairs_.data(); }
 
  private:
+  int num_columns_ = 0;
   std::vector<uint32_t> pairs_;  // [num_tokens][num_pairs]
 };
 

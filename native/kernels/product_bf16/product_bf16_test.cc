@@ -36,7 +36,8 @@ PackedMatrix pack(const std::vector<float>& weights, int num_rows, int num_colum
 std::vector<float> run(void (*kernel)(const Bf16ProductArgs&), const PackedMatrix& w, const std::vector<float>& x,
                        int num_tokens, int num_slices, int gap) {
   Bf16Activations activations;
-  activations.round(x.data(), w.num_columns(), w.num_columns(), num_tokens);
+  activations.resize(w.num_columns(), num_tokens);
+  activations.round(x.data(), w.num_columns(), 0, num_tokens);
   const size_t stride = w.num_rows() + gap;
   std::vector<float> y(num_tokens * stride, 7.0f);
   kernel({w.data(), w.num_rows(), bf16_num_pairs(w.num_columns()), num_slices, activations.pairs(), y.data(), stride,

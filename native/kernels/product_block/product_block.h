@@ -72,6 +72,8 @@ class BlockActivations {
   /// For num_tokens rows of num_blocks blocks; their quantisation is the caller's.
   ActivationBlock* resize(int num_tokens, int num_blocks);
 
+  ActivationBlock* data() { return blocks_.data(); }
+
  private:
   std::vector<ActivationBlock> blocks_;
 };

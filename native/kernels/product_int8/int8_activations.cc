@@ -20,11 +20,10 @@ void Int8Activations::resize(int num_columns, int num_tokens) {
   rows_.resize(std::max(rows_.size(), static_cast<size_t>(num_tokens)));
 }
 
-void Int8Activations::quantize(const float* x, size_t x_stride, int num_columns, int num_tokens) {
+void Int8Activations::quantize(const float* x, size_t x_stride, int first_token, int end_token) {
   const QuantizeKernels& kernel = quantize_kernels_of(kernels().isa);
-  resize(num_columns, num_tokens);
-  for (int t = 0; t < num_tokens; ++t) {
-    rows_[t].scale = kernel.from_f32(x + t * x_stride, num_columns, &values_[t * int8_padded(num_columns)]);
+  for (int t = first_token; t < end_token; ++t) {
+    rows_[t].scale = kernel.from_f32(x + t * x_stride, num_columns_, &values_[t * int8_padded(num_columns_)]);
     finish_row(t);
   }
 }

@@ -50,11 +50,10 @@ void product_int8_avx512vnni(const Int8ProductArgs& args);
 /// nothing.
 class Int8Activations {
  public:
-  /// x: [num_tokens][num_columns], rows x_stride apart.
-  void quantize(const float* x, size_t x_stride, int num_columns, int num_tokens);
-
-  /// Room for rows that are INT8 already, each to be set.
+  /// Room for rows that are to be quantised or set.
   void resize(int num_columns, int num_tokens);
+  /// Rows [first_token, end_token). x: [num_tokens][num_columns], rows x_stride apart.
+  void quantize(const float* x, size_t x_stride, int first_token, int end_token);
   /// row: num_columns int8 and their scale, as base/quantize_row.h stores them.
   void set_row(int token, const std::byte* row);
 

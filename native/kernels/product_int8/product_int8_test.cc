@@ -72,7 +72,8 @@ struct Case {
 /// [num_tokens][num_rows + gap]; the gap shows a store too many.
 std::vector<float> run(const KernelTable& table, const PackedMatrix& w, const Case& c, int gap) {
   Int8Activations x;
-  x.quantize(c.x.data(), c.num_columns, c.num_columns, c.num_tokens);
+  x.resize(c.num_columns, c.num_tokens);
+  x.quantize(c.x.data(), c.num_columns, 0, c.num_tokens);
   const size_t stride = c.num_rows + gap;
   std::vector<float> y(stride * c.num_tokens, kGapValue);
   table.product_int8({static_cast<const uint8_t*>(w.data()), w.scales(), c.num_rows, int8_num_quads(c.num_columns),
@@ -157,7 +158,8 @@ TEST(a_range_of_groups_is_a_product_of_its_own) {
   const PackedMatrix w = c.packed();
   const std::vector<float> expected = c.expected();
   Int8Activations x;
-  x.quantize(c.x.data(), 30, 30, 3);
+  x.resize(30, 3);
+  x.quantize(c.x.data(), 30, 0, 3);
   const size_t group_bytes = int8_num_quads(30) * kInt8GroupRows * kInt8QuadColumns;
   for (const Isa isa : available_isas()) {
     std::vector<float> y(75 * 3);
@@ -177,7 +179,8 @@ TEST(rows_that_came_as_int8_are_the_activations_made_here) {
     Case c(3, num_columns, 4);
     c.fill(random);
     Int8Activations made, came;
-    made.quantize(c.x.data(), num_columns, num_columns, 4);
+    made.resize(num_columns, 4);
+    made.quantize(c.x.data(), num_columns, 0, 4);
     came.resize(num_columns, 4);
     std::vector<std::byte> row(int8_row_bytes(num_columns));
     for (int t = 0; t < 4; ++t) {
