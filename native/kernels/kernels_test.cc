@@ -1,17 +1,13 @@
-// Every vector form against its reference, bit by bit, over odd sizes; and the single-form kernels against what they must give.
-#include <array>
+// Every vector form against its reference, bit by bit, over odd sizes.
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <random>
-#include <thread>
 #include <vector>
 
 #include "base/math.h"
 #include "base/quantize_row.h"
 #include "kernels/registry.h"
-#include "kernels/rope/rope.h"
-#include "kernels/router/router.h"
 #include "test/test.h"
 
 using namespace switchyard;
@@ -265,122 +261,6 @@ TEST(paged_attention_is_softmax_attention_over_the_keys_of_its_window) {
         CHECK(std::fabs(expected[c] / total - out[h * shape.value_dim + c]) < 1e-5);
     }
   }
-}
-
-TEST(rope_turns_pairs_by_position_times_frequency) {
-  const RopeTable table(100, {.rotary_dim = 4});
-  float x[4] = {1.0f, 0.0f, 0.0f, 2.0f};
-  table.rotate(50, x, 1, 4);
-  CHECK(std::fabs(x[0] - std::cos(50.0)) < 1e-6 && std::fabs(x[1] - std::sin(50.0)) < 1e-6);
-  CHECK(std::fabs(x[2] + 2.0 * std::sin(0.5)) < 1e-6 && std::fabs(x[3] - 2.0 * std::cos(0.5)) < 1e-6);
-}
-
-TEST(rope_of_halves_turns_element_i_with_element_i_plus_half) {
-  const RopeTable table(100, {.rotary_dim = 4, .is_interleaved = false});
-  float x[4] = {1.0f, 0.0f, 0.0f, 2.0f};
-  table.rotate(50, x, 1, 4);
-  CHECK(std::fabs(x[0] - std::cos(50.0)) < 1e-6 && std::fabs(x[2] - std::sin(50.0)) < 1e-6);
-  CHECK(std::fabs(x[1] + 2.0 * std::sin(0.5)) < 1e-6 && std::fabs(x[3] - 2.0 * std::cos(0.5)) < 1e-6);
-}
-
-TEST(rope_turns_each_position_the_same_whoever_comes_first) {
-  constexpr int kPositions = 203;
-  constexpr int kThreads = 3;
-  const RopeShape shape{.rotary_dim = 6, .scaling = RopeScaling::kDynamic, .factor = 4.0, .original_max_positions = 37};
-  const RopeTable in_order(kPositions, shape);
-  const RopeTable shared(kPositions, shape);
-  const auto turned = [](const RopeTable& table, int position) {
-    std::array<float, 6> x = {1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f};
-    table.rotate(position, x.data(), 1, 6);
-    return x;
-  };
-  std::vector<std::thread> threads;
-  std::vector<std::vector<std::array<float, 6>>> seen(kThreads);
-  for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&, t] {
-      for (int i = 0; i < kPositions; ++i)
-        seen[t].push_back(turned(shared, (kPositions - 1 - i + 64 * t) % kPositions));
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  for (int i = 0; i < kPositions; ++i) {
-    for (int t = 0; t < kThreads; ++t)
-      CHECK(seen[t][i] == turned(in_order, (kPositions - 1 - i + 64 * t) % kPositions));
-  }
-  // What the page of positions 32 to 47 has on either side of the 37th.
-  CHECK(turned(in_order, 36) == turned(RopeTable(kPositions, {.rotary_dim = 6}), 36));
-  CHECK(turned(in_order, 37) != turned(RopeTable(kPositions, {.rotary_dim = 6}), 37));
-}
-
-TEST(rope_frequencies_are_scaled_as_the_model_says) {
-  const auto of = [](const RopeShape& shape, int position) { return rope_frequencies(shape, position, {2.0f, 4.0f}); };
-  RopeShape shape{.rotary_dim = 4, .scaling = RopeScaling::kLinear, .factor = 4.0, .original_max_positions = 100};
-  CHECK(of(shape, 0) == (std::vector<float>{0.25f, 0.0025f}));
-  shape.scaling = RopeScaling::kTensor;
-  CHECK(of(shape, 0) == (std::vector<float>{0.5f, 0.0025f}));
-  // theta * (4 * 200 / 100 - 3)^2
-  shape.scaling = RopeScaling::kDynamic;
-  CHECK(of(shape, 99)[1] == 0.01f && std::fabs(of(shape, 199)[1] - 0.002f) < 1e-9f);
-  // Waves of 6.3 and 628 positions: above 100 / 4 and below 100 / 1 nothing lies.
-  shape.scaling = RopeScaling::kLlama3;
-  CHECK(of(shape, 0) == (std::vector<float>{1.0f, 0.0025f}));
-  shape.scaling = RopeScaling::kYarn;
-  CHECK(of(shape, 0)[0] == 1.0f && of(shape, 0)[1] == 0.0025f);
-}
-
-TEST(router_takes_the_best_groups_first_and_ties_go_to_the_lower_id) {
-  // Two groups of four; group 1 has the best single expert, group 0 the better pair.
-  const float logits[8] = {2.0f, 2.0f, -9.0f, -9.0f, 3.0f, -9.0f, -9.0f, -9.0f};
-  const float bias[8] = {};
-  int32_t ids[2];
-  float weights[2];
-  float scratch[32];
-  route({8, 2, 1, 2, 2.5f, true}, logits, bias, ids, weights, scratch);
-  CHECK(ids[0] == 0 && ids[1] == 1);
-  CHECK(weights[0] == 1.25f && weights[1] == 1.25f);
-  route({8, 2, 2, 2, 1.0f, false}, logits, bias, ids, weights, scratch);
-  CHECK(ids[0] == 4 && ids[1] == 0);
-  CHECK(weights[0] == sigmoid32(3.0f));
-}
-
-TEST(router_stays_in_the_best_groups_though_a_bias_makes_their_choices_negative) {
-  const float logits[4] = {0.0f, 0.0f, -9.0f, -9.0f};
-  const float bias[4] = {-0.6f, -0.9f, -2.0f, -2.0f};
-  int32_t ids[2];
-  float weights[2];
-  float scratch[16];
-  route({4, 2, 1, 2, 1.0f, false}, logits, bias, ids, weights, scratch);
-  CHECK(ids[0] == 0 && ids[1] == 1);
-}
-
-TEST(router_bias_selects_but_does_not_weigh) {
-  const float logits[4] = {1.0f, 0.0f, 0.0f, 0.0f};
-  const float bias[4] = {0.0f, 0.0f, 0.9f, 0.0f};
-  int32_t ids[1];
-  float weights[1];
-  float scratch[16];
-  route({4, 1, 1, 1, 1.0f, false}, logits, bias, ids, weights, scratch);
-  CHECK(ids[0] == 2 && weights[0] == 0.5f);
-}
-
-TEST(softmax_router_weighs_by_the_share_of_all_experts_or_of_the_chosen) {
-  // Shares 1/8, 1/2, 1/8, 1/4 of four experts.
-  const float logits[4] = {0.0f, 1.3862944f, 0.0f, 0.6931472f};
-  int32_t ids[2];
-  float weights[2];
-  float scratch[16];
-  RouterShape shape{4, 1, 1, 2, 1.0f, false, RouterScore::kSoftmax, GroupScore::kLargest};
-  route(shape, logits, nullptr, ids, weights, scratch);
-  CHECK(ids[0] == 1 && ids[1] == 3);
-  CHECK(std::fabs(weights[0] - 0.5f) < 1e-6f && std::fabs(weights[1] - 0.25f) < 1e-6f);
-  shape.normalize = true;
-  route(shape, logits, nullptr, ids, weights, scratch);
-  CHECK(std::fabs(weights[0] - 2.0f / 3.0f) < 1e-6f && std::fabs(weights[1] - 1.0f / 3.0f) < 1e-6f);
-  // The group of the best expert wins, although the other's two are larger together.
-  const float grouped[4] = {2.0f, 2.0f, 3.0f, -9.0f};
-  shape = {4, 2, 1, 2, 1.0f, false, RouterScore::kSoftmax, GroupScore::kLargest};
-  route(shape, grouped, nullptr, ids, weights, scratch);
-  CHECK(ids[0] == 2 && ids[1] == 3);
 }
 
 TEST(numeric_class_is_the_same_for_every_instruction_set) {

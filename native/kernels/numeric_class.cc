@@ -9,8 +9,7 @@
 #include "base/philox.h"
 #include "base/quantize_row.h"
 #include "kernels/registry.h"
-#include "kernels/rope/rope.h"
-#include "kernels/router/router.h"
+#include "kernels/rope/rope_table.h"
 #include "kernels/sampling/sampling.h"
 
 namespace switchyard {
@@ -185,7 +184,7 @@ void hash_attention(const KernelTable& table, bool is_int8, Fnv* hash) {
   hash->add(out);
 }
 
-void hash_scalar_operations(Fnv* hash) {
+void hash_choices(const KernelTable& table, Fnv* hash) {
   const RopeTable rope(900, {.rotary_dim = 16});
   auto rotated = noise(5, 32);
   rope.rotate(877, rotated.data(), 2, 16);
@@ -194,7 +193,12 @@ void hash_scalar_operations(Fnv* hash) {
   int32_t ids[4];
   std::vector<float> weights(4);
   std::vector<float> scratch(kRouterScratch * 32);
-  route({32, 4, 2, 4, 2.5f, true}, logits.data(), logits.data() + 32, ids, weights.data(), scratch.data());
+  table.router({.shape = {32, 4, 2, 4, 2.5f, true},
+                .logits = logits.data(),
+                .bias = logits.data() + 32,
+                .expert_ids = ids,
+                .weights = weights.data(),
+                .scratch = scratch.data()});
   hash->add(weights);
   Sampler sampler;
   for (int position = 1; position < 64; ++position) {
@@ -214,7 +218,7 @@ std::string numeric_class(const std::string& policy) {
   hash_int8_product(kernels(), &hash);
   hash_block_products(kernels(), &hash);
   for (const bool is_int8 : {false, true}) hash_attention(kernels(), is_int8, &hash);
-  hash_scalar_operations(&hash);
+  hash_choices(kernels(), &hash);
   char text[96];
   std::snprintf(text, sizeof text, "%s/fma16/%d/%016llx", policy.c_str(), kContractVersion,
                 static_cast<unsigned long long>(hash.value()));

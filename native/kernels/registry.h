@@ -1,5 +1,4 @@
 // The table of kernels: one row an instruction set, chosen once at start (base/isa.h), each row callable by tests.
-// Kernels that have one form only (rope, router, sampling) are called directly.
 #pragma once
 
 #include <string>
@@ -13,6 +12,8 @@
 #include "kernels/product_block/product_block.h"
 #include "kernels/product_int8/product_int8.h"
 #include "kernels/rmsnorm/rmsnorm.h"
+#include "kernels/rope/rope.h"
+#include "kernels/router/router.h"
 #include "kernels/softmax/softmax_sum.h"
 
 namespace switchyard {
@@ -29,6 +30,8 @@ struct KernelTable {
   void (*paged_attention)(const PagedAttentionArgs&);
   void (*combine)(const CombineArgs&);
   SoftmaxSum (*softmax_sum)(const float*, int);
+  void (*rope)(const RopeArgs&);
+  void (*router)(const RouterArgs&);
 };
 
 /// The table of one instruction set; calling it on a machine without that set is an illegal instruction.

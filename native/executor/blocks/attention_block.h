@@ -10,7 +10,7 @@
 #include "executor/kv/cache_layout.h"
 #include "executor/kv/kv_pool.h"
 #include "executor/weights/weight_store.h"
-#include "kernels/rope/rope.h"
+#include "kernels/rope/rope_table.h"
 
 namespace switchyard::executor {
 

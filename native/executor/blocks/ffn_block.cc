@@ -139,8 +139,12 @@ void FfnBlock::route_rows(const ModelSpec& s, int n, Workspace* ws) const {
   ws->pool->run_ranges(n, items_a_piece(kRouteWork * s.num_experts), [&](int first, int end, int worker) {
     for (size_t row = first; row < static_cast<size_t>(end); ++row) {
       const size_t choice = row * s.num_experts_per_token;
-      route(shape, &ws->gate_logits[row * s.num_experts], bias, &ws->expert_ids[choice], &ws->expert_weights[choice],
-            ws->scratch_of(worker));
+      kernels().router({.shape = shape,
+                        .logits = &ws->gate_logits[row * s.num_experts],
+                        .bias = bias,
+                        .expert_ids = &ws->expert_ids[choice],
+                        .weights = &ws->expert_weights[choice],
+                        .scratch = ws->scratch_of(worker)});
     }
   });
 }

@@ -1,4 +1,4 @@
-// exp32 and silu32 on sixteen lanes: the steps of base/math.cc, one for one. Include after a lanes_*.h.
+// exp32, sigmoid32 and silu32 on sixteen lanes: the steps of base/math.cc, one for one. Include after a lanes_*.h.
 #pragma once
 
 #include "base/exp32_constants.h"
@@ -18,10 +18,14 @@ inline Lanes exp32_lanes(Lanes x) {
   return Lanes::keep_nan(x, y);
 }
 
-inline Lanes silu32_lanes(Lanes x) {
-  const Lanes e = exp32_lanes(Lanes::mul(x, Lanes::broadcast(-1.0f)));
-  return Lanes::div(x, Lanes::add(Lanes::broadcast(1.0f), e));
+/// 1 + e^-x.
+inline Lanes one_plus_exp32_lanes(Lanes x) {
+  return Lanes::add(Lanes::broadcast(1.0f), exp32_lanes(Lanes::mul(x, Lanes::broadcast(-1.0f))));
 }
+
+inline Lanes sigmoid32_lanes(Lanes x) { return Lanes::div(Lanes::broadcast(1.0f), one_plus_exp32_lanes(x)); }
+
+inline Lanes silu32_lanes(Lanes x) { return Lanes::div(x, one_plus_exp32_lanes(x)); }
 
 }  // namespace
 }  // namespace switchyard

@@ -50,6 +50,14 @@ struct Lanes {
   static Lanes fma(Lanes a, Lanes b, Lanes c) {
     return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
   }
+  /// a * b - c, one rounding.
+  static Lanes fms(Lanes a, Lanes b, Lanes c) {
+    return {_mm256_fmsub_ps(a.low, b.low, c.low), _mm256_fmsub_ps(a.high, b.high, c.high)};
+  }
+  /// (fma(a, c, -(b * s)), fma(a, s, b * c)) of each pair (a, b) of x and its (c, s) in turns.
+  static Lanes turn_pairs(Lanes x, Lanes turns) {
+    return {turn_pairs(x.low, turns.low), turn_pairs(x.high, turns.high)};
+  }
   static Lanes add(Lanes a, Lanes b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
   static Lanes sub(Lanes a, Lanes b) { return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)}; }
   static Lanes mul(Lanes a, Lanes b) { return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
@@ -80,6 +88,20 @@ struct Lanes {
     return {_mm256_blendv_ps(y.low, x.low, _mm256_cmp_ps(x.low, x.low, _CMP_UNORD_Q)),
             _mm256_blendv_ps(y.high, x.high, _mm256_cmp_ps(x.high, x.high, _CMP_UNORD_Q))};
   }
+  /// Of lanes without NaN.
+  float largest() const {
+    const __m256 eight = _mm256_max_ps(low, high);
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+  }
+  /// Bit i: whether a = b, or a >= b, in lane i.
+  static uint32_t equal_bits(Lanes a, Lanes b) {
+    return bits_of(_mm256_cmp_ps(a.low, b.low, _CMP_EQ_OQ), _mm256_cmp_ps(a.high, b.high, _CMP_EQ_OQ));
+  }
+  static uint32_t at_least_bits(Lanes a, Lanes b) {
+    return bits_of(_mm256_cmp_ps(a.low, b.low, _CMP_GE_OQ), _mm256_cmp_ps(a.high, b.high, _CMP_GE_OQ));
+  }
   /// fold16 of docs/numerics.md.
   float fold() const {
     const __m256 eight = _mm256_add_ps(low, high);
@@ -102,12 +124,19 @@ struct Lanes {
   static __m256 widen(const int8_t* p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
   }
+  static __m256 turn_pairs(__m256 x, __m256 turns) {
+    const __m256 swapped = _mm256_permute_ps(turns, _MM_SHUFFLE(2, 3, 0, 1));
+    return _mm256_fmaddsub_ps(_mm256_moveldup_ps(x), turns, _mm256_mul_ps(_mm256_movehdup_ps(x), swapped));
+  }
   static Lanes both(__m256 half) { return {half, half}; }
   static __m256i broadcast(uint32_t word) { return _mm256_set1_epi32(static_cast<int>(word)); }
   static __m256i load(const uint32_t* words) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words)); }
   static __m256 low_half(__m256i words) { return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16)); }
   static __m256 high_half(__m256i words) {
     return _mm256_castsi256_ps(_mm256_and_si256(words, broadcast(0xffff0000u)));
+  }
+  static uint32_t bits_of(__m256 low, __m256 high) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(low)) | static_cast<uint32_t>(_mm256_movemask_ps(high)) << 8;
   }
   static __m256i mask(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

@@ -33,6 +33,11 @@ struct Lanes {
   void store_first(float* p, int n) const { _mm512_mask_storeu_ps(p, mask(n), v); }
 
   static Lanes fma(Lanes a, Lanes b, Lanes c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  static Lanes fms(Lanes a, Lanes b, Lanes c) { return {_mm512_fmsub_ps(a.v, b.v, c.v)}; }
+  static Lanes turn_pairs(Lanes x, Lanes turns) {
+    const __m512 swapped = _mm512_permute_ps(turns.v, _MM_SHUFFLE(2, 3, 0, 1));
+    return {_mm512_fmaddsub_ps(_mm512_moveldup_ps(x.v), turns.v, _mm512_mul_ps(_mm512_movehdup_ps(x.v), swapped))};
+  }
   static Lanes add(Lanes a, Lanes b) { return {_mm512_add_ps(a.v, b.v)}; }
   static Lanes sub(Lanes a, Lanes b) { return {_mm512_sub_ps(a.v, b.v)}; }
   static Lanes mul(Lanes a, Lanes b) { return {_mm512_mul_ps(a.v, b.v)}; }
@@ -51,6 +56,9 @@ struct Lanes {
   static Lanes keep_nan(Lanes x, Lanes y) {
     return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q), y.v, x.v)};
   }
+  float largest() const { return _mm512_reduce_max_ps(v); }
+  static uint32_t equal_bits(Lanes a, Lanes b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ); }
+  static uint32_t at_least_bits(Lanes a, Lanes b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
   float fold() const {
     const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

@@ -24,12 +24,20 @@ struct RouterShape {
   GroupScore group_score = GroupScore::kTwoLargest;
 };
 
-/// Floats of route's scratch an expert.
+/// Floats of a router's scratch an expert.
 inline constexpr int kRouterScratch = 4;
 
-/// logits: [num_experts]. bias: the same, or null. Writes the chosen experts in gate order and their weights, [top_k] each.
-/// scratch: kRouterScratch * num_experts floats.
-void route(const RouterShape& shape, const float* logits, const float* bias, int32_t* expert_ids, float* weights,
-           float* scratch);
+struct RouterArgs {
+  RouterShape shape;
+  const float* logits;  // [num_experts]
+  const float* bias;    // [num_experts], or null
+  int32_t* expert_ids;  // [top_k], the chosen experts in gate order
+  float* weights;       // [top_k], theirs
+  float* scratch;       // [kRouterScratch * num_experts]
+};
+
+void router_ref(const RouterArgs& args);
+void router_avx2(const RouterArgs& args);
+void router_avx512(const RouterArgs& args);
 
 }  // namespace switchyard

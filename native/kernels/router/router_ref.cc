@@ -3,7 +3,8 @@
 #include <limits>
 
 #include "base/math.h"
-#include "kernels/registry.h"
+#include "kernels/router/router_weights.h"
+#include "kernels/softmax/softmax_sum.h"
 
 namespace switchyard {
 namespace {
@@ -43,7 +44,7 @@ void score_experts(const RouterShape& shape, const float* logits, float* score) 
     for (int e = 0; e < shape.num_experts; ++e) score[e] = sigmoid32(logits[e]);
     return;
   }
-  const SoftmaxSum softmax = kernels().softmax_sum(logits, shape.num_experts);
+  const SoftmaxSum softmax = softmax_sum_ref(logits, shape.num_experts);
   for (int e = 0; e < shape.num_experts; ++e) score[e] = exp32(logits[e] - softmax.max) / softmax.sum;
 }
 
@@ -64,28 +65,23 @@ void mask_groups(const RouterShape& shape, float* choice, float* group_score, fl
 
 }  // namespace
 
-void route(const RouterShape& shape, const float* logits, const float* bias, int32_t* expert_ids, float* weights,
-           float* scratch) {
+void router_ref(const RouterArgs& args) {
+  const RouterShape& shape = args.shape;
   const int n = shape.num_experts;
-  float* choice = scratch;
-  float* group_score = scratch + n;
-  float* taken = scratch + 2 * n;
-  float* score = scratch + 3 * n;
-  score_experts(shape, logits, score);
-  for (int e = 0; e < n; ++e) choice[e] = bias ? score[e] + bias[e] : score[e];
+  float* choice = args.scratch;
+  float* group_score = choice + n;
+  float* taken = group_score + n;
+  float* score = taken + n;
+  score_experts(shape, args.logits, score);
+  for (int e = 0; e < n; ++e) choice[e] = args.bias ? score[e] + args.bias[e] : score[e];
   mask_groups(shape, choice, group_score, taken);
   for (int e = 0; e < n; ++e) taken[e] = 0.0f;
-  float sum = 0.0f;
   for (int i = 0; i < shape.top_k; ++i) {
     const int best = best_untaken(choice, taken, n);
     taken[best] = 1.0f;
-    expert_ids[i] = best;
-    weights[i] = score[best];
-    sum += weights[i];
+    args.expert_ids[i] = best;
   }
-  for (int i = 0; i < shape.top_k; ++i) {
-    weights[i] = shape.normalize ? (weights[i] / (sum + 1e-20f)) * shape.scale : weights[i] * shape.scale;
-  }
+  weigh_chosen(args, score);
 }
 
 }  // namespace switchyard

@@ -1,11 +1,11 @@
-#include "kernels/rope/rope.h"
+#include "kernels/rope/rope_table.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <new>
 
 #include "base/math.h"
+#include "kernels/registry.h"
 
 namespace switchyard {
 namespace {
@@ -26,10 +26,7 @@ RopeTable::RopeTable(int max_positions, const RopeShape& shape, const std::vecto
       shape_(shape),
       divisors_(divisors),
       frequency_(rope_frequencies(shape, 0, divisors)),
-      num_pairs_(shape.num_pairs()),
-      pair_step_(shape.is_interleaved ? 2 : 1),
-      pair_width_(shape.is_interleaved ? 1 : shape.num_pairs()),
-      cos_sin_(reserve_floats(static_cast<size_t>(max_positions) * shape.rotary_dim)),
+      turns_(reserve_floats(static_cast<size_t>(max_positions) * shape.rotary_dim)),
       is_filled_(new std::atomic<bool>[(max_positions + kPagePositions - 1) / kPagePositions]()) {}
 
 void RopeTable::fill_page(int page) const {
@@ -44,29 +41,24 @@ void RopeTable::fill_page(int page) const {
 }
 
 void RopeTable::fill(int position, const std::vector<float>& frequency) const {
-  for (int i = 0; i < num_pairs_; ++i) {
+  const RopePairs pairs = rope_pairs(shape_.rotary_dim, shape_.is_interleaved);
+  float* turns = &turns_[static_cast<size_t>(position) * shape_.rotary_dim];
+  for (int i = 0; i < shape_.num_pairs(); ++i) {
     const float angle = static_cast<float>(position) * frequency[i];
-    float* entry = &cos_sin_[(static_cast<size_t>(position) * num_pairs_ + i) * 2];
-    entry[0] = static_cast<float>(cos64(angle)) * shape_.attention_factor;
-    entry[1] = static_cast<float>(sin64(angle)) * shape_.attention_factor;
+    turns[i * pairs.step] = static_cast<float>(cos64(angle)) * shape_.attention_factor;
+    turns[i * pairs.step + pairs.width] = static_cast<float>(sin64(angle)) * shape_.attention_factor;
   }
 }
 
 void RopeTable::rotate(int position, float* x, int num_heads, size_t head_stride) const {
   const int page = position / kPagePositions;
   if (!is_filled_[page].load(std::memory_order_acquire)) fill_page(page);
-  const float* entry = &cos_sin_[static_cast<size_t>(position) * num_pairs_ * 2];
-  for (int h = 0; h < num_heads; ++h) {
-    float* pair = x + h * head_stride;
-    for (int i = 0; i < num_pairs_; ++i, pair += pair_step_) {
-      const float c = entry[2 * i];
-      const float s = entry[2 * i + 1];
-      const float a = pair[0];
-      const float b = pair[pair_width_];
-      pair[0] = std::fma(a, c, -(b * s));
-      pair[pair_width_] = std::fma(a, s, b * c);
-    }
-  }
+  kernels().rope({.turns = &turns_[static_cast<size_t>(position) * shape_.rotary_dim],
+                  .x = x,
+                  .head_stride = head_stride,
+                  .num_heads = num_heads,
+                  .rotary_dim = shape_.rotary_dim,
+                  .is_interleaved = shape_.is_interleaved});
 }
 
 }  // namespace switchyard
