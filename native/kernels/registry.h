@@ -14,6 +14,7 @@
 #include "kernels/rmsnorm/rmsnorm.h"
 #include "kernels/rope/rope.h"
 #include "kernels/router/router.h"
+#include "kernels/sampling/logit_kernels.h"
 #include "kernels/softmax/softmax_sum.h"
 
 namespace switchyard {
@@ -32,6 +33,7 @@ struct KernelTable {
   SoftmaxSum (*softmax_sum)(const float*, int);
   void (*rope)(const RopeArgs&);
   void (*router)(const RouterArgs&);
+  const LogitKernels* logits;
 };
 
 /// The table of one instruction set; calling it on a machine without that set is an illegal instruction.

@@ -52,26 +52,32 @@ KernelRun looped(Body body) {
   };
 }
 
-/// Every shape in every vector form of a kernel that this machine has; a form that two tables share counts once.
-template <class Kernel, class Shape, class Describe>
-std::vector<Case> cases_of_forms(Kernel KernelTable::*column, const std::vector<Shape>& shapes, Describe describe) {
-  std::vector<Case> result;
-  // By what they add, not by speed: a form is named after the first set that has it.
+/// The instruction sets of this machine that bring a form of a kernel; a form is named after the first set that has it.
+template <class Kernel>
+std::vector<Isa> isas_with_forms(Kernel KernelTable::*column) {
+  std::vector<Isa> result;
+  // By what they add, not by speed.
   std::vector<Isa> isas(available_isas().begin(), available_isas().end());
   std::sort(isas.begin(), isas.end());
-  for (const Shape& shape : shapes) {
-    Kernel previous = kernels_of(Isa::kScalar).*column;
-    for (const Isa isa : isas) {
-      const Kernel kernel = kernels_of(isa).*column;
-      if (kernel != previous) result.push_back(case_of(describe(kernel, shape), isa_name(isa)));
-      previous = kernel;
-    }
+  Kernel previous = kernels_of(Isa::kScalar).*column;
+  for (const Isa isa : isas) {
+    const Kernel kernel = kernels_of(isa).*column;
+    if (kernel != previous) result.push_back(isa);
+    previous = kernel;
   }
   return result;
 }
 
-/// The form of a kernel that has one only.
-inline constexpr const char* kOnlyForm = "any";
+/// Every shape in every vector form of a kernel that this machine has.
+template <class Kernel, class Shape, class Describe>
+std::vector<Case> cases_of_forms(Kernel KernelTable::*column, const std::vector<Shape>& shapes, Describe describe) {
+  std::vector<Case> result;
+  for (const Shape& shape : shapes) {
+    for (const Isa isa : isas_with_forms(column))
+      result.push_back(case_of(describe(kernels_of(isa).*column, shape), isa_name(isa)));
+  }
+  return result;
+}
 
 /// More than the caches have room for, as far as machines go: what is visited once in so many bytes comes from memory.
 inline constexpr size_t kColdBytes = size_t{512} << 20;

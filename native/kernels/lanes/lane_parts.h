@@ -8,6 +8,7 @@ struct WholePart {
   static constexpr int size() { return 16; }
   static Lanes load(const float* p) { return Lanes::load(p); }
   static void store(Lanes v, float* p) { v.store(p); }
+  static Lanes blend(Lanes v, Lanes) { return v; }
 };
 
 /// Loads +0 for what is not there.
@@ -17,6 +18,8 @@ struct LastPart {
   int size() const { return num_numbers; }
   Lanes load(const float* p) const { return Lanes::load_first(p, num_numbers); }
   void store(Lanes v, float* p) const { v.store_first(p, num_numbers); }
+  /// v in the lanes of the part, `other` in the rest.
+  Lanes blend(Lanes v, Lanes other) const { return Lanes::blend_first(v, other, num_numbers); }
 };
 
 /// body(index of its first number, part) for each part of a row of `size`, in order.

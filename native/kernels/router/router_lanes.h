@@ -16,12 +16,8 @@ constexpr float kOutside = -__builtin_inff();
 
 /// Index of the largest value that is not kTaken, the lowest index on ties. There is one.
 inline int best_untaken(const float* values, int count) {
-  const Lanes least = Lanes::broadcast(-__builtin_inff());
-  Lanes most = least;
-  for_each_part(count, [&](int i, auto part) {
-    const Lanes larger = Lanes::max(part.load(values + i), most);
-    most = part.size() < 16 ? Lanes::blend_first(larger, most, part.size()) : larger;
-  });
+  Lanes most = Lanes::broadcast(-__builtin_inff());
+  for_each_part(count, [&](int i, auto part) { most = part.blend(Lanes::max(part.load(values + i), most), most); });
   const Lanes largest = Lanes::broadcast(most.largest());
   for (int i = 0;; i += 16) {
     const int rest = count - i;

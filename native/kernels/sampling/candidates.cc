@@ -30,7 +30,7 @@ uint32_t digit_of(const SamplingCandidate& candidate, int place) {
 using Places = std::array<uint32_t, 1u << kDigitBits>;
 
 /// Where the first candidate of each digit goes, by place of the digit.
-std::array<Places, kNumDigits> first_places(const std::vector<SamplingCandidate>& candidates) {
+std::array<Places, kNumDigits> first_places(std::span<const SamplingCandidate> candidates) {
   std::array<Places, kNumDigits> places{};
   for (const SamplingCandidate& each : candidates) {
     for (int place = 0; place < kNumDigits; ++place) ++places[place][digit_of(each, place)];
@@ -44,17 +44,18 @@ std::array<Places, kNumDigits> first_places(const std::vector<SamplingCandidate>
 
 }  // namespace
 
-void sort_candidates(std::vector<SamplingCandidate>* candidates, std::vector<SamplingCandidate>* spare) {
-  if (candidates->size() < kRadixMin) {
-    std::sort(candidates->begin(), candidates->end(), comes_first);
-    return;
+std::span<SamplingCandidate> sort_candidates(std::span<SamplingCandidate> candidates, SamplingCandidate* spare) {
+  if (candidates.size() < kRadixMin) {
+    std::sort(candidates.begin(), candidates.end(), comes_first);
+    return candidates;
   }
-  std::array<Places, kNumDigits> places = first_places(*candidates);
-  spare->resize(candidates->size());
+  std::array<Places, kNumDigits> places = first_places(candidates);
+  std::span<SamplingCandidate> to(spare, candidates.size());
   for (int place = 0; place < kNumDigits; ++place) {
-    for (const SamplingCandidate& each : *candidates) (*spare)[places[place][digit_of(each, place)]++] = each;
-    candidates->swap(*spare);
+    for (const SamplingCandidate& each : candidates) to[places[place][digit_of(each, place)]++] = each;
+    std::swap(candidates, to);
   }
+  return candidates;
 }
 
 }  // namespace switchyard

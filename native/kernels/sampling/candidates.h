@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <span>
 
 namespace switchyard {
 
@@ -16,7 +16,7 @@ inline bool comes_first(const SamplingCandidate& a, const SamplingCandidate& b) 
   return a.value > b.value || (a.value == b.value && a.id < b.id);
 }
 
-/// Sorts candidates that come in ascending id. `spare` is memory only; afterwards both may have changed places.
-void sort_candidates(std::vector<SamplingCandidate>* candidates, std::vector<SamplingCandidate>* spare);
+/// Sorts candidates that come in ascending id, with memory for as many more. Returns which of the two has the sorted ones.
+std::span<SamplingCandidate> sort_candidates(std::span<SamplingCandidate> candidates, SamplingCandidate* spare);
 
 }  // namespace switchyard

@@ -2,27 +2,20 @@
 #include "kernels/sampling/sampling.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <functional>
 #include <limits>
 #include <numbers>
 
-#include "base/exp32_constants.h"
 #include "base/math.h"
-#include "base/philox.h"
-#include "kernels/registry.h"
 
 namespace switchyard {
 namespace {
 
+constexpr float kTotalSpan = 37.0f;  // exp32(-37) < 2^-53
+constexpr float kMinPSlack = 1e-3f;  // more than exp32 and log64 are off, in logarithms
 constexpr float kNoiseSpan = 27.0f;  // -log(-log u) lies in (-3.14, 22.9) for u = (x + 0.5) / 2^32
-
-/// x of docs/numerics.md: the noise grows with it.
-uint32_t noise_word(uint64_t seed, int64_t position, int32_t token_id) {
-  const auto place = static_cast<uint64_t>(position);
-  return philox4x32(
-      {static_cast<uint32_t>(token_id), static_cast<uint32_t>(place), static_cast<uint32_t>(place >> 32), 0},
-      {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)})[0];
-}
 
 double gumbel(uint32_t word) {
   const double u = (static_cast<double>(word) + 0.5) / 4294967296.0;
@@ -33,39 +26,55 @@ double gumbel(uint32_t word) {
 /// covers the roundings.
 double gumbel_bound(uint32_t word) { return (std::countl_one(word) + 1) * std::numbers::ln2 + 1e-6; }
 
-/// By the bits, which the compiler makes vectors of.
-bool all_finite(const float* x, int size) {
-  constexpr uint32_t kExponent = 0x7f800000;
-  uint32_t is_any_not = 0;
-  for (int i = 0; i < size; ++i) is_any_not |= (std::bit_cast<uint32_t>(x[i]) & kExponent) == kExponent;
-  return is_any_not == 0;
-}
-
-/// size > 0. In chains, so that a comparison need not wait for the one before.
-float largest(const float* x, int size) {
-  constexpr int kChains = 16;
-  float chain[kChains];
-  std::fill_n(chain, kChains, x[0]);
-  int i = 0;
-  for (; i + kChains <= size; i += kChains) {
-    for (int c = 0; c < kChains; ++c) chain[c] = x[i + c] > chain[c] ? x[i + c] : chain[c];
-  }
-  return std::max(*std::max_element(chain, chain + kChains), *std::max_element(x + std::min(i, size - 1), x + size));
-}
-
-/// Ties go to the lower id. x is finite.
-int32_t argmax(const float* x, int size) {
-  constexpr int kBlock = 1024;
+/// The first logit that equals the largest one.
+int32_t first_of_largest(const float* logits, float largest, const float* maxima) {
   int32_t id = 0;
-  float best = x[0];
-  for (int first = 0; first < size; first += kBlock) {
-    const float candidate = largest(x + first, std::min(kBlock, size - first));
-    if (candidate <= best) continue;
-    best = candidate;
-    id = first;
-  }
-  while (x[id] != best) ++id;
+  while (maxima[id / kLogitBlock] != largest) id += kLogitBlock;
+  while (logits[id] != largest) ++id;
   return id;
+}
+
+/// Finite floats in their order, as integers. Of zeros, the negative one is the lower.
+int32_t rank_of(float x) {
+  const auto bits = std::bit_cast<int32_t>(x);
+  return bits < 0 ? bits ^ 0x7fffffff : bits;
+}
+
+float of_rank(int32_t rank) { return std::bit_cast<float>(rank < 0 ? rank ^ 0x7fffffff : rank); }
+
+/// The lowest logit that is_kept, which holds for `highest` and, with a logit, for all above it.
+template <class IsKept>
+float lowest_kept(float highest, const IsKept& is_kept) {
+  int64_t low = rank_of(-std::numeric_limits<float>::max());
+  int64_t high = rank_of(highest);
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (is_kept(of_rank(static_cast<int32_t>(middle)))) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return of_rank(static_cast<int32_t>(high));
+}
+
+float highest_value(std::span<const SamplingCandidate> candidates) {
+  float highest = candidates.front().value;
+  for (const SamplingCandidate& c : candidates) highest = std::max(highest, c.value);
+  return highest;
+}
+
+/// comes_first as a type, so that sorting need not call it.
+struct IsFirst {
+  bool operator()(const SamplingCandidate& a, const SamplingCandidate& b) const { return comes_first(a, b); }
+};
+
+/// How far below the best a candidate can stand and still matter: the noise closes no wider gap than kNoiseSpan, and in the sum of top-p,
+/// which begins with 1, what is below 2^-53 vanishes.
+float span_of(const SamplingParams& params) {
+  if (params.top_p < 1.0f) return kTotalSpan;
+  if (params.min_p == 0.0f) return kNoiseSpan;
+  return std::min(kNoiseSpan, static_cast<float>(-log64(params.min_p)) + kMinPSlack);
 }
 
 }  // namespace
@@ -84,94 +93,130 @@ Status check_sampling_params(const SamplingParams& params) {
   return {};
 }
 
+Sampler::Sampler(const KernelTable& kernels) : kernels_(&kernels) {}
+
 Status Sampler::sample(const float* logits, int vocab_size, const SamplingParams& params, int64_t position,
                        SampledToken* token) {
-  if (!all_finite(logits, vocab_size))
+  maxima_.resize(num_logit_blocks(vocab_size));
+  const LogitPeak peak = kernels_->logits->find_peak(logits, vocab_size, maxima_.data());
+  if (!peak.is_finite)
     return {Code::kInternal, "the model's logits are not finite at position " + std::to_string(position - 1)};
-  const int32_t best = argmax(logits, vocab_size);
   if (params.temperature == 0.0f) {
-    token->token_id = best;
+    token->token_id = first_of_largest(logits, peak.largest, maxima_.data());
   } else {
-    collect(logits, vocab_size, params, logits[best]);
+    collect({logits, static_cast<size_t>(vocab_size)}, params, peak.largest);
     if (params.top_p < 1.0f) cut_top_p(params.top_p);
     if (params.min_p > 0.0f) cut_min_p(params.min_p);
     token->token_id = draw(params, position);
   }
-  report_logprobs(logits, vocab_size, params, token);
+  report_logprobs({logits, static_cast<size_t>(vocab_size)}, params, token);
   return {};
 }
 
-/// Candidates in sampling order when top-k or top-p is on, by id otherwise. Left out is only what has probability 0 or cannot win.
-void Sampler::collect(const float* logits, int vocab_size, const SamplingParams& params, float max) {
-  const bool is_sorted = params.top_k > 0 || params.top_p < 1.0f;
-  const float span = is_sorted ? -exp32_constants::kLowest : kNoiseSpan;
-  const float best = max / params.temperature;
-  candidates_.clear();
-  for (int i = 0; i < vocab_size; ++i) {
-    const float z = logits[i] / params.temperature;
-    if (z - best >= -span) candidates_.push_back({z, i});
+/// A number that at least `count` logits reach, for few that do: as many blocks have it in them. Without so many blocks, the lowest float.
+float Sampler::reached_by(size_t count) {
+  if (count > maxima_.size()) return -std::numeric_limits<float>::max();
+  ordered_maxima_ = maxima_;
+  const auto nth = ordered_maxima_.begin() + (count - 1);
+  std::nth_element(ordered_maxima_.begin(), nth, ordered_maxima_.end(), std::greater<>());
+  return *nth;
+}
+
+void Sampler::select(std::span<const float> logits, float least, float temperature) {
+  room_.resize(logits.size());
+  const int count =
+      kernels_->logits->select({logits.data(), static_cast<int>(logits.size()), least, temperature, room_.data()});
+  candidates_ = {room_.data(), static_cast<size_t>(count)};
+}
+
+void Sampler::keep_first(size_t count) {
+  count = std::min(count, candidates_.size());
+  std::partial_sort(candidates_.begin(), candidates_.begin() + count, candidates_.end(), IsFirst());
+  candidates_ = candidates_.first(count);
+}
+
+/// Candidates in sampling order when top-k or top-p is on, by id otherwise. Left out is only what cannot change the choice. Quotients and
+/// differences of higher logits are no lower, so that one comparison a logit is enough.
+void Sampler::collect(std::span<const float> logits, const SamplingParams& params, float largest) {
+  const float best = largest / params.temperature;
+  const float span = span_of(params);
+  const float least_value =
+      params.top_k > 0 ? reached_by(params.top_k) / params.temperature : -std::numeric_limits<float>::infinity();
+  const float least = lowest_kept(largest, [&](float logit) {
+    const float z = logit / params.temperature;
+    return z - best >= -span && z >= least_value;
+  });
+  select(logits, least, params.temperature);
+  if (params.top_k > 0) {
+    keep_first(params.top_k);
+  } else if (params.top_p < 1.0f) {
+    spare_.resize(logits.size());
+    candidates_ = sort_candidates(candidates_, spare_.data());
   }
-  if (!is_sorted) return;
-  if (params.top_k == 0) return sort_candidates(&candidates_, &spare_);
-  const size_t kept = std::min<size_t>(params.top_k, candidates_.size());
-  std::partial_sort(candidates_.begin(), candidates_.begin() + kept, candidates_.end(), comes_first);
-  candidates_.resize(kept);
 }
 
 void Sampler::cut_top_p(float top_p) {
-  const float best = candidates_.front().value;
+  weights_.resize(candidates_.size());
+  for (size_t i = 0; i < candidates_.size(); ++i) weights_[i] = candidates_[i].value;
+  kernels_->logits->exp_below(weights_.data(), static_cast<int>(weights_.size()), candidates_.front().value);
   double total = 0.0;
-  for (const Candidate& c : candidates_) total += exp32(c.value - best);
+  for (const float p : weights_) total += p;
   const double wanted = static_cast<double>(top_p) * total;
   double sum = 0.0;
   size_t kept = 0;
-  while (kept < candidates_.size() && sum < wanted) sum += exp32(candidates_[kept++].value - best);
-  candidates_.resize(std::max<size_t>(kept, 1));
+  while (kept < weights_.size() && sum < wanted) sum += weights_[kept++];
+  candidates_ = candidates_.first(std::max<size_t>(kept, 1));
 }
 
 void Sampler::cut_min_p(float min_p) {
-  float best = candidates_.front().value;
-  for (const Candidate& c : candidates_) best = std::max(best, c.value);
-  std::erase_if(candidates_, [&](const Candidate& c) { return exp32(c.value - best) < min_p; });
+  const float best = highest_value(candidates_);
+  const auto end = std::remove_if(candidates_.begin(), candidates_.end(),
+                                  [&](const Candidate& c) { return exp32(c.value - best) < min_p; });
+  candidates_ = candidates_.first(end - candidates_.begin());
 }
 
 int32_t Sampler::draw(const SamplingParams& params, int64_t position) const {
-  float highest = candidates_.front().value;
-  for (const Candidate& c : candidates_) highest = std::max(highest, c.value);
+  constexpr size_t kChunk = 64 * kNoiseStep;
+  const NoiseKey key{params.seed, static_cast<uint64_t>(position)};
+  const float highest = highest_value(candidates_);
   int32_t winner = -1;
   double best = -std::numeric_limits<double>::infinity();
-  for (const Candidate& c : candidates_) {
-    if (c.value < highest - kNoiseSpan) continue;
-    const uint32_t word = noise_word(params.seed, position, c.id);
-    if (static_cast<double>(c.value) + gumbel_bound(word) < best) continue;
-    const double score = static_cast<double>(c.value) + gumbel(word);
-    if (score > best || (score == best && c.id < winner)) {
-      best = score;
-      winner = c.id;
+  std::array<int32_t, kChunk> ids{};
+  std::array<uint32_t, kChunk> words;
+  for (size_t first = 0; first < candidates_.size(); first += kChunk) {
+    const auto chunk = candidates_.subspan(first, std::min(kChunk, candidates_.size() - first));
+    for (size_t i = 0; i < chunk.size(); ++i) ids[i] = chunk[i].id;
+    kernels_->logits->noise_words(key, ids.data(), static_cast<int>(chunk.size()), words.data());
+    for (size_t i = 0; i < chunk.size(); ++i) {
+      const auto value = static_cast<double>(chunk[i].value);
+      if (chunk[i].value < highest - kNoiseSpan || value + gumbel_bound(words[i]) < best) continue;
+      const double score = value + gumbel(words[i]);
+      if (score > best || (score == best && chunk[i].id < winner)) {
+        best = score;
+        winner = chunk[i].id;
+      }
     }
   }
   return winner;
 }
 
-void Sampler::report_logprobs(const float* logits, int vocab_size, const SamplingParams& params, SampledToken* token) {
+void Sampler::report_logprobs(std::span<const float> logits, const SamplingParams& params, SampledToken* token) {
   token->logprob = std::numeric_limits<float>::quiet_NaN();
   token->top_ids.clear();
   token->top_logprobs.clear();
   if (!params.logprobs && params.top_logprobs == 0) return;
-  const SoftmaxSum softmax = kernels().softmax_sum(logits, vocab_size);
+  const SoftmaxSum softmax = kernels_->softmax_sum(logits.data(), static_cast<int>(logits.size()));
   const double log_sum = log64(softmax.sum);
   const auto logprob_of = [&](int32_t id) {
     return static_cast<float>(static_cast<double>(logits[id] - softmax.max) - log_sum);
   };
   if (params.logprobs) token->logprob = logprob_of(token->token_id);
-  const int count = std::min(params.top_logprobs, vocab_size);
-  if (count == 0) return;
-  candidates_.clear();
-  for (int i = 0; i < vocab_size; ++i) candidates_.push_back({logits[i], i});
-  std::partial_sort(candidates_.begin(), candidates_.begin() + count, candidates_.end(), comes_first);
-  for (int i = 0; i < count; ++i) {
-    token->top_ids.push_back(candidates_[i].id);
-    token->top_logprobs.push_back(logprob_of(candidates_[i].id));
+  if (params.top_logprobs == 0) return;
+  select(logits, reached_by(params.top_logprobs), 1.0f);
+  keep_first(params.top_logprobs);
+  for (const Candidate& c : candidates_) {
+    token->top_ids.push_back(c.id);
+    token->top_logprobs.push_back(logprob_of(c.id));
   }
 }
 

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/status.h"
+#include "kernels/registry.h"
 #include "kernels/sampling/candidates.h"
 
 namespace switchyard {
@@ -38,6 +40,9 @@ Status check_sampling_params(const SamplingParams& params);
 /// Reused between calls so that sampling does not allocate once it is warm.
 class Sampler {
  public:
+  /// kernels: of the table in use, or of one that a test names.
+  explicit Sampler(const KernelTable& kernels = switchyard::kernels());
+
   /// logits [vocab_size]; position: the index the new token gets in its sequence.
   /// INTERNAL when a logit is not finite.
   Status sample(const float* logits, int vocab_size, const SamplingParams& params, int64_t position,
@@ -46,14 +51,22 @@ class Sampler {
  private:
   using Candidate = SamplingCandidate;
 
-  void collect(const float* logits, int vocab_size, const SamplingParams& params, float max);
+  float reached_by(size_t count);
+  void select(std::span<const float> logits, float least, float temperature);
+  void keep_first(size_t count);
+  void collect(std::span<const float> logits, const SamplingParams& params, float largest);
   void cut_top_p(float top_p);
   void cut_min_p(float min_p);
   int32_t draw(const SamplingParams& params, int64_t position) const;
-  void report_logprobs(const float* logits, int vocab_size, const SamplingParams& params, SampledToken* token);
+  void report_logprobs(std::span<const float> logits, const SamplingParams& params, SampledToken* token);
 
-  std::vector<Candidate> candidates_;
-  std::vector<Candidate> spare_;  // for sorting
+  const KernelTable* kernels_;
+  std::span<Candidate> candidates_;    // in room_ or spare_
+  std::vector<Candidate> room_;        // for all logits
+  std::vector<Candidate> spare_;       // for sorting
+  std::vector<float> maxima_;          // of the blocks of logits
+  std::vector<float> ordered_maxima_;  // the same, partly sorted
+  std::vector<float> weights_;         // of the candidates, before they are divided by their sum
 };
 
 }  // namespace switchyard

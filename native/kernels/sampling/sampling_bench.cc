@@ -21,24 +21,43 @@ std::vector<float> some_logits() {
   return logits;
 }
 
-/// What every form has to do is to look at each logit once; filters and noise come on top.
-KernelBench describe(const std::string& name, const SamplingParams& params) {
+struct NamedParams {
+  std::string name;
+  SamplingParams params;
+};
+
+/// What has to be done is to look at each logit once; filters and noise come on top.
+KernelBench describe(const KernelTable& kernels, const NamedParams& named) {
   const double bytes = kVocabSize * sizeof(float);
-  return {"sampling-" + name + "-hot", RateUnit::kGbytes, {2.0 * kVocabSize, bytes, span_of(bytes, false)}, [=] {
-            auto sampler = std::make_shared<Sampler>();
+  return {"sampling-" + named.name + "-hot",
+          RateUnit::kGbytes,
+          {2.0 * kVocabSize, bytes, span_of(bytes, false)},
+          [&kernels, params = named.params] {
+            auto sampler = std::make_shared<Sampler>(kernels);
             return looped([=, logits = some_logits(), token = SampledToken()](uint64_t turn) mutable {
               (void)sampler->sample(logits.data(), kVocabSize, params, static_cast<int64_t>(turn), &token);
             });
           }};
 }
 
-const CaseTable table{
-    case_of(describe("greedy", {}), kOnlyForm),
-    case_of(describe("top-k-40", {.temperature = 1.0f, .top_k = 40, .seed = 1}), kOnlyForm),
-    case_of(describe("top-p-0.9", {.temperature = 1.0f, .top_p = 0.9f, .seed = 1}), kOnlyForm),
-    case_of(describe("all", {.temperature = 1.0f, .seed = 1}), kOnlyForm),
-    case_of(describe("greedy-20-logprobs", {.logprobs = true, .top_logprobs = 20}), kOnlyForm),
-};
+std::vector<Case> cases_of_sampling() {
+  const NamedParams kinds[] = {
+      {"greedy", {}},
+      {"top-k-40", {.temperature = 1.0f, .top_k = 40, .seed = 1}},
+      {"top-p-0.9", {.temperature = 1.0f, .top_p = 0.9f, .seed = 1}},
+      {"min-p-0.05", {.temperature = 1.0f, .min_p = 0.05f, .seed = 1}},
+      {"all", {.temperature = 1.0f, .seed = 1}},
+      {"greedy-20-logprobs", {.logprobs = true, .top_logprobs = 20}},
+  };
+  std::vector<Case> result;
+  for (const NamedParams& each : kinds) {
+    for (const Isa isa : isas_with_forms(&KernelTable::logits))
+      result.push_back(case_of(describe(kernels_of(isa), each), isa_name(isa)));
+  }
+  return result;
+}
+
+const CaseTable table(cases_of_sampling());
 
 }  // namespace
 

@@ -30,6 +30,98 @@ std::vector<int> histogram(const std::vector<float>& logits, const SamplingParam
 
 }  // namespace
 
+namespace {
+
+/// docs/numerics.md, "Sampling", word for word, for a temperature above 0.
+int32_t token_by_the_rules(const std::vector<float>& logits, const SamplingParams& params, int64_t position) {
+  std::vector<SamplingCandidate> kept;
+  for (size_t i = 0; i < logits.size(); ++i) kept.push_back({logits[i] / params.temperature, static_cast<int32_t>(i)});
+  std::sort(kept.begin(), kept.end(), comes_first);
+  const float best = kept.front().value;
+  const auto weight = [&](const SamplingCandidate& c) { return exp32(c.value - best); };
+  if (params.top_k > 0) kept.resize(std::min<size_t>(params.top_k, kept.size()));
+  if (params.top_p < 1.0f) {
+    double total = 0.0, sum = 0.0;
+    for (const SamplingCandidate& c : kept) total += weight(c);
+    size_t count = 0;
+    while (count < kept.size() && (count == 0 || sum < static_cast<double>(params.top_p) * total))
+      sum += weight(kept[count++]);
+    kept.resize(count);
+  }
+  std::erase_if(kept, [&](const SamplingCandidate& c) { return weight(c) < params.min_p; });
+  int32_t token = -1;
+  double most = -INFINITY;
+  for (const SamplingCandidate& c : kept) {
+    const auto low = [](uint64_t x) { return static_cast<uint32_t>(x); };
+    const auto words = philox4x32({low(c.id), low(position), low(static_cast<uint64_t>(position) >> 32), 0},
+                                  {low(params.seed), low(params.seed >> 32)});
+    const double score =
+        static_cast<double>(c.value) - log64(-log64((static_cast<double>(words[0]) + 0.5) / 4294967296.0));
+    if (score > most || (score == most && c.id < token)) token = c.id;
+    most = std::max(most, score);
+  }
+  return token;
+}
+
+/// Filters that are on or off, and keep little or much.
+SamplingParams some_params(std::mt19937_64& random) {
+  const float temperatures[] = {1e-4f, 0.05f, 0.6f, 1.0f, 1.7f, 100.0f};
+  const float top_ps[] = {1.0f, 1.0f, 1e-6f, 0.5f, 0.9f, 0.99999994f};
+  const float min_ps[] = {0.0f, 0.0f, 1e-30f, 0.001f, 0.05f, 1.0f};
+  const int top_ks[] = {0, 0, 1, 3, 40, 5000};
+  return {.temperature = temperatures[random() % 6],
+          .top_k = top_ks[random() % 6],
+          .top_p = top_ps[random() % 6],
+          .min_p = min_ps[random() % 6],
+          .seed = random()};
+}
+
+/// Spread by `scale`; some of them equal.
+std::vector<float> random_logits(std::mt19937_64& random, int size, float scale) {
+  std::normal_distribution<float> normal(0.0f, scale);
+  std::vector<float> logits(size);
+  for (float& logit : logits) logit = random() % 5 == 0 ? std::round(normal(random)) : normal(random);
+  return logits;
+}
+
+}  // namespace
+
+TEST(sampling_follows_its_rules_in_every_form) {
+  std::mt19937_64 random(test::seed());
+  std::vector<Sampler> samplers;
+  for (const Isa isa : available_isas()) samplers.emplace_back(kernels_of(isa));
+  for (int i = 0; i < 400; ++i) {
+    const float scales[] = {0.01f, 3.0f, 30.0f};
+    const int sizes[] = {1, 16, 129, 700, 1500, 6000};
+    const std::vector<float> logits = random_logits(random, sizes[random() % 6], scales[random() % 3]);
+    const SamplingParams params = some_params(random);
+    const auto position = static_cast<int64_t>(random() >> 1);
+    const int32_t expected = token_by_the_rules(logits, params, position);
+    for (Sampler& sampler : samplers) {
+      SampledToken token;
+      CHECK(sampler.sample(logits.data(), static_cast<int>(logits.size()), params, position, &token).ok());
+      CHECK(token.token_id == expected);
+    }
+  }
+}
+
+TEST(sampling_reports_the_first_of_equal_alternatives_in_every_form) {
+  std::mt19937_64 random(test::seed());
+  for (const int size : {1, 5, 20, 21, 500, 5000}) {
+    const std::vector<float> logits = random_logits(random, size, 2.0f);
+    std::vector<SamplingCandidate> expected;
+    for (int32_t id = 0; id < size; ++id) expected.push_back({logits[id], id});
+    std::sort(expected.begin(), expected.end(), comes_first);
+    for (const Isa isa : available_isas()) {
+      Sampler sampler(kernels_of(isa));
+      SampledToken token;
+      CHECK(sampler.sample(logits.data(), size, {.top_logprobs = kMaxTopLogprobs}, 0, &token).ok());
+      REQUIRE(token.top_ids.size() == std::min<size_t>(size, kMaxTopLogprobs));
+      for (size_t i = 0; i < token.top_ids.size(); ++i) CHECK(token.top_ids[i] == expected[i].id);
+    }
+  }
+}
+
 TEST(sampling_at_temperature_zero_is_argmax_with_ties_to_the_lower_id) {
   CHECK(token_at({1.0f, 3.0f, 3.0f, 2.0f}, {}, 5) == 1);
 }
@@ -69,7 +161,7 @@ TEST(sampling_draws_the_largest_of_logit_and_noise) {
 TEST(sampling_sorts_candidates_by_descending_value_and_ascending_id) {
   std::mt19937_64 random(test::seed());
   for (const int size : {0, 1, 2, 999, 1000, 1001, 20000}) {
-    std::vector<SamplingCandidate> candidates, spare;
+    std::vector<SamplingCandidate> candidates, spare(size);
     for (int32_t id = 0; id < size; ++id) {
       // Any finite number, or one of a few, both zeros among them.
       float value = std::bit_cast<float>(static_cast<uint32_t>(random()));
@@ -79,11 +171,10 @@ TEST(sampling_sorts_candidates_by_descending_value_and_ascending_id) {
     }
     std::vector<SamplingCandidate> expected = candidates;
     std::sort(expected.begin(), expected.end(), comes_first);
-    sort_candidates(&candidates, &spare);
-    CHECK(std::equal(candidates.begin(), candidates.end(), expected.begin(), expected.end(),
-                     [](const auto& a, const auto& b) {
-                       return a.id == b.id && std::bit_cast<uint32_t>(a.value) == std::bit_cast<uint32_t>(b.value);
-                     }));
+    const auto sorted = sort_candidates(candidates, spare.data());
+    CHECK(std::equal(sorted.begin(), sorted.end(), expected.begin(), expected.end(), [](const auto& a, const auto& b) {
+      return a.id == b.id && std::bit_cast<uint32_t>(a.value) == std::bit_cast<uint32_t>(b.value);
+    }));
   }
 }
 

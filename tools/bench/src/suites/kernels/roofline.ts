@@ -5,9 +5,6 @@ import type { Yardstick } from '../../row.js';
 
 export const LIMIT_PREFIX = 'limits/';
 
-/** A kernel has one form only: it is held against the best of the machine. */
-export const ONLY_FORM = 'any';
-
 export interface Limits {
   /** 1e9 operations a second, by kind and instruction set: "fp32-avx2". */
   peaks: ReadonlyMap<string, number>;
@@ -51,11 +48,9 @@ export function rooflineOf(work: Work, unit: string, form: string, limits: Limit
 }
 
 function peakOf(kind: string, form: string, { peaks }: Limits): Yardstick {
-  const candidates = [...peaks].filter(([name]) =>
-    form === ONLY_FORM ? name.startsWith(`${kind}-`) : name === `${kind}-${form}`,
-  );
-  const [name, value] = candidates.reduce((best, each) => (each[1] > best[1] ? each : best), ['', 0]);
-  if (value === 0) throw new Error(`native_bench has no peak of ${kind} operations for ${form}`);
+  const name = `${kind}-${form}`;
+  const value = peaks.get(name);
+  if (value === undefined) throw new Error(`native_bench has no peak of ${kind} operations for ${form}`);
   return { name: `peak ${name}`, value };
 }
 
