@@ -40,6 +40,8 @@ struct LogitKernels {
   LogitPeak (*find_peak)(const float* logits, int size, float* maxima);
   /// Writes a candidate for each logit of at least `least`, by ascending id; returns how many.
   int (*select)(const SelectLogitsArgs& args);
+  /// Sum of exp32(logit / temperature - best) of all logits in binary64, in any order.
+  double (*total_weight)(const float* logits, int size, float temperature, float best);
   /// values[i] = exp32(values[i] - best).
   void (*exp_below)(float* values, int count, float best);
   /// words[i] = x of docs/numerics.md for ids[i].

@@ -45,6 +45,19 @@ inline int select_lanes(const SelectLogitsArgs& args) {
   return static_cast<int>(next - args.candidates);
 }
 
+inline double total_weight_lanes(const float* logits, int size, float temperature, float best) {
+  double sum[16] = {};
+  for_each_part(size, [&](int i, auto part) {
+    const Lanes z = Lanes::div(part.load(logits + i), Lanes::broadcast(temperature));
+    float weight[16];
+    part.blend(exp32_lanes(Lanes::sub(z, Lanes::broadcast(best))), Lanes::zero()).store(weight);
+    for (int lane = 0; lane < 16; ++lane) sum[lane] += weight[lane];
+  });
+  double total = 0.0;
+  for (const double each : sum) total += each;
+  return total;
+}
+
 inline void exp_below_lanes(float* values, int count, float best) {
   for_each_part(count, [&](int i, auto part) {
     part.store(exp32_lanes(Lanes::sub(part.load(values + i), Lanes::broadcast(best))), values + i);
@@ -73,7 +86,8 @@ inline void noise_words_lanes(const NoiseKey& key, const int32_t* ids, int count
   }
 }
 
-constexpr LogitKernels kLogitKernelsOfLanes{find_peak_lanes, select_lanes, exp_below_lanes, noise_words_lanes};
+constexpr LogitKernels kLogitKernelsOfLanes{find_peak_lanes, select_lanes, total_weight_lanes, exp_below_lanes,
+                                            noise_words_lanes};
 
 }  // namespace
 }  // namespace switchyard

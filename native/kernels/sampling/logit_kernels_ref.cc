@@ -30,6 +30,12 @@ int select(const SelectLogitsArgs& args) {
   return count;
 }
 
+double total_weight(const float* logits, int size, float temperature, float best) {
+  double sum = 0.0;
+  for (int i = 0; i < size; ++i) sum += exp32(logits[i] / temperature - best);
+  return sum;
+}
+
 void exp_below(float* values, int count, float best) {
   for (int i = 0; i < count; ++i) values[i] = exp32(values[i] - best);
 }
@@ -45,6 +51,6 @@ void noise_words(const NoiseKey& key, const int32_t* ids, int count, uint32_t* w
 
 }  // namespace
 
-const LogitKernels kLogitKernelsRef{find_peak, select, exp_below, noise_words};
+const LogitKernels kLogitKernelsRef{find_peak, select, total_weight, exp_below, noise_words};
 
 }  // namespace switchyard

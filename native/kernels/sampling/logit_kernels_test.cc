@@ -85,6 +85,7 @@ TEST(weights_and_noise_of_candidates_have_the_bits_of_their_references) {
     const float best = 20.0f + static_cast<float>(random() % 80);
     std::vector<float> expected = logits;
     kLogitKernelsRef.exp_below(expected.data(), size, best);
+    const double expected_total = kLogitKernelsRef.total_weight(logits.data(), size, 0.7f, best);
     const NoiseKey key{random(), random()};
     const int room = (size + kNoiseStep - 1) / kNoiseStep * kNoiseStep;
     std::vector<int32_t> ids(room);
@@ -95,6 +96,8 @@ TEST(weights_and_noise_of_candidates_have_the_bits_of_their_references) {
       std::vector<float> weights = logits;
       kernels_of(isa).logits->exp_below(weights.data(), size, best);
       CHECK(std::memcmp(weights.data(), expected.data(), size * sizeof(float)) == 0);
+      const double total = kernels_of(isa).logits->total_weight(logits.data(), size, 0.7f, best);
+      CHECK(std::fabs(total - expected_total) <= 1e-11 * expected_total);
       kernels_of(isa).logits->noise_words(key, ids.data(), size, words.data());
       CHECK(std::memcmp(words.data(), expected_words.data(), size * sizeof(uint32_t)) == 0);
     }

@@ -58,23 +58,15 @@ float lowest_kept(float highest, const IsKept& is_kept) {
   return of_rank(static_cast<int32_t>(high));
 }
 
-float highest_value(std::span<const SamplingCandidate> candidates) {
-  float highest = candidates.front().value;
-  for (const SamplingCandidate& c : candidates) highest = std::max(highest, c.value);
-  return highest;
-}
-
 /// comes_first as a type, so that sorting need not call it.
 struct IsFirst {
   bool operator()(const SamplingCandidate& a, const SamplingCandidate& b) const { return comes_first(a, b); }
 };
 
-/// How far below the best a candidate can stand and still matter: the noise closes no wider gap than kNoiseSpan, and in the sum of top-p,
-/// which begins with 1, what is below 2^-53 vanishes.
-float span_of(const SamplingParams& params) {
-  if (params.top_p < 1.0f) return kTotalSpan;
-  if (params.min_p == 0.0f) return kNoiseSpan;
-  return std::min(kNoiseSpan, static_cast<float>(-log64(params.min_p)) + kMinPSlack);
+/// How far below the best a candidate can stand and still win.
+float span_of(float min_p) {
+  if (min_p == 0.0f) return kNoiseSpan;
+  return std::min(kNoiseSpan, static_cast<float>(-log64(min_p)) + kMinPSlack);
 }
 
 }  // namespace
@@ -104,8 +96,8 @@ Status Sampler::sample(const float* logits, int vocab_size, const SamplingParams
   if (params.temperature == 0.0f) {
     token->token_id = first_of_largest(logits, peak.largest, maxima_.data());
   } else {
-    collect({logits, static_cast<size_t>(vocab_size)}, params, peak.largest);
-    if (params.top_p < 1.0f) cut_top_p(params.top_p);
+    largest_ = peak.largest;
+    collect({logits, static_cast<size_t>(vocab_size)}, params);
     if (params.min_p > 0.0f) cut_min_p(params.min_p);
     token->token_id = draw(params, position);
   }
@@ -135,50 +127,87 @@ void Sampler::keep_first(size_t count) {
   candidates_ = candidates_.first(count);
 }
 
-/// Candidates in sampling order when top-k or top-p is on, by id otherwise. Left out is only what cannot change the choice. Quotients and
-/// differences of higher logits are no lower, so that one comparison a logit is enough.
-void Sampler::collect(std::span<const float> logits, const SamplingParams& params, float largest) {
-  const float best = largest / params.temperature;
-  const float span = span_of(params);
-  const float least_value =
-      params.top_k > 0 ? reached_by(params.top_k) / params.temperature : -std::numeric_limits<float>::infinity();
-  const float least = lowest_kept(largest, [&](float logit) {
-    const float z = logit / params.temperature;
-    return z - best >= -span && z >= least_value;
+/// Selects the logits whose value is at least `least` and no more than `span` below the best. Quotients and differences of higher logits
+/// are no lower, so that one comparison a logit is enough.
+void Sampler::select_within(std::span<const float> logits, float temperature, float span, float least) {
+  const float lowest = lowest_kept(largest_, [&](float logit) {
+    const float z = logit / temperature;
+    return z - best_ >= -span && z >= least;
   });
-  select(logits, least, params.temperature);
+  select(logits, lowest, temperature);
+}
+
+/// Candidates in sampling order when top-k or top-p is on, by id otherwise. Left out is only what cannot change the choice.
+void Sampler::collect(std::span<const float> logits, const SamplingParams& params) {
+  best_ = largest_ / params.temperature;
+  const bool is_cut = params.top_p < 1.0f;
   if (params.top_k > 0) {
+    const float span = is_cut ? kTotalSpan : span_of(params.min_p);
+    select_within(logits, params.temperature, span, reached_by(params.top_k) / params.temperature);
     keep_first(params.top_k);
-  } else if (params.top_p < 1.0f) {
-    spare_.resize(logits.size());
-    candidates_ = sort_candidates(candidates_, spare_.data());
+    if (is_cut) weigh(), cut_top_p(params.top_p);
+  } else if (is_cut) {
+    collect_top_p(logits, params);
+  } else {
+    select_within(logits, params.temperature, span_of(params.min_p), -std::numeric_limits<float>::infinity());
   }
 }
 
-void Sampler::cut_top_p(float top_p) {
+/// The total of all weights depends on their order, but little: where every total that is as near to this one gives the same prefix, no
+/// more candidates need be sorted than that takes.
+void Sampler::collect_top_p(std::span<const float> logits, const SamplingParams& params) {
+  const auto size = static_cast<int>(logits.size());
+  const double total = kernels_->logits->total_weight(logits.data(), size, params.temperature, best_);
+  const double wanted = params.top_p * total;
+  const double slack =
+      wanted * size * 0x1p-50;  // a sum of n numbers is off by less than n 2^-53, and so is what kTotalSpan leaves out
+  for (const float span : {4.0f, 8.0f, 16.0f}) {
+    sort_within(logits, params.temperature, span);
+    if (keep_prefix(wanted - slack, wanted + slack)) return;
+  }
+  sort_within(logits, params.temperature, kTotalSpan);
+  cut_top_p(params.top_p);
+}
+
+void Sampler::sort_within(std::span<const float> logits, float temperature, float span) {
+  select_within(logits, temperature, span, -std::numeric_limits<float>::infinity());
+  spare_.resize(logits.size());
+  candidates_ = sort_candidates(candidates_, spare_.data());
+  weigh();
+}
+
+void Sampler::weigh() {
   weights_.resize(candidates_.size());
   for (size_t i = 0; i < candidates_.size(); ++i) weights_[i] = candidates_[i].value;
-  kernels_->logits->exp_below(weights_.data(), static_cast<int>(weights_.size()), candidates_.front().value);
+  kernels_->logits->exp_below(weights_.data(), static_cast<int>(weights_.size()), best_);
+}
+
+void Sampler::cut_top_p(float top_p) {
   double total = 0.0;
   for (const float p : weights_) total += p;
-  const double wanted = static_cast<double>(top_p) * total;
+  keep_prefix(top_p * total, top_p * total);
+}
+
+/// Keeps the shortest prefix whose weights reach what is wanted, a number of [low, high]. Does nothing and returns false where it is not the
+/// same for all of these, or where there are too few candidates.
+bool Sampler::keep_prefix(double low, double high) {
   double sum = 0.0;
   size_t kept = 0;
-  while (kept < weights_.size() && sum < wanted) sum += weights_[kept++];
-  candidates_ = candidates_.first(std::max<size_t>(kept, 1));
+  while (kept < weights_.size() && sum < low) sum += weights_[kept++];
+  if (sum < high) return false;
+  candidates_ = candidates_.first(kept);
+  return true;
 }
 
 void Sampler::cut_min_p(float min_p) {
-  const float best = highest_value(candidates_);
   const auto end = std::remove_if(candidates_.begin(), candidates_.end(),
-                                  [&](const Candidate& c) { return exp32(c.value - best) < min_p; });
+                                  [&](const Candidate& c) { return exp32(c.value - best_) < min_p; });
   candidates_ = candidates_.first(end - candidates_.begin());
 }
 
 int32_t Sampler::draw(const SamplingParams& params, int64_t position) const {
   constexpr size_t kChunk = 64 * kNoiseStep;
   const NoiseKey key{params.seed, static_cast<uint64_t>(position)};
-  const float highest = highest_value(candidates_);
   int32_t winner = -1;
   double best = -std::numeric_limits<double>::infinity();
   std::array<int32_t, kChunk> ids{};
@@ -189,7 +218,7 @@ int32_t Sampler::draw(const SamplingParams& params, int64_t position) const {
     kernels_->logits->noise_words(key, ids.data(), static_cast<int>(chunk.size()), words.data());
     for (size_t i = 0; i < chunk.size(); ++i) {
       const auto value = static_cast<double>(chunk[i].value);
-      if (chunk[i].value < highest - kNoiseSpan || value + gumbel_bound(words[i]) < best) continue;
+      if (chunk[i].value < best_ - kNoiseSpan || value + gumbel_bound(words[i]) < best) continue;
       const double score = value + gumbel(words[i]);
       if (score > best || (score == best && chunk[i].id < winner)) {
         best = score;

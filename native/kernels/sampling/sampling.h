@@ -54,13 +54,20 @@ class Sampler {
   float reached_by(size_t count);
   void select(std::span<const float> logits, float least, float temperature);
   void keep_first(size_t count);
-  void collect(std::span<const float> logits, const SamplingParams& params, float largest);
+  void select_within(std::span<const float> logits, float temperature, float span, float least);
+  void collect(std::span<const float> logits, const SamplingParams& params);
+  void collect_top_p(std::span<const float> logits, const SamplingParams& params);
+  void sort_within(std::span<const float> logits, float temperature, float span);
+  void weigh();
   void cut_top_p(float top_p);
+  bool keep_prefix(double low, double high);
   void cut_min_p(float min_p);
   int32_t draw(const SamplingParams& params, int64_t position) const;
   void report_logprobs(std::span<const float> logits, const SamplingParams& params, SampledToken* token);
 
   const KernelTable* kernels_;
+  float largest_ = 0.0f;               // logit
+  float best_ = 0.0f;                  // its value, which no filter takes away
   std::span<Candidate> candidates_;    // in room_ or spare_
   std::vector<Candidate> room_;        // for all logits
   std::vector<Candidate> spare_;       // for sorting
