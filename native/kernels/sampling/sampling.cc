@@ -159,8 +159,8 @@ void Sampler::collect_top_p(std::span<const float> logits, const SamplingParams&
   const auto size = static_cast<int>(logits.size());
   const double total = kernels_->logits->total_weight(logits.data(), size, params.temperature, best_);
   const double wanted = params.top_p * total;
-  const double slack =
-      wanted * size * 0x1p-50;  // a sum of n numbers is off by less than n 2^-53, and so is what kTotalSpan leaves out
+  // A sum of n numbers is off by less than n 2^-53 of itself, and so is what kTotalSpan leaves out.
+  const double slack = wanted * size * 0x1p-50;
   for (const float span : {4.0f, 8.0f, 16.0f}) {
     sort_within(logits, params.temperature, span);
     if (keep_prefix(wanted - slack, wanted + slack)) return;
@@ -200,9 +200,12 @@ bool Sampler::keep_prefix(double low, double high) {
 }
 
 void Sampler::cut_min_p(float min_p) {
-  const auto end = std::remove_if(candidates_.begin(), candidates_.end(),
-                                  [&](const Candidate& c) { return exp32(c.value - best_) < min_p; });
-  candidates_ = candidates_.first(end - candidates_.begin());
+  weigh();
+  size_t kept = 0;
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    if (weights_[i] >= min_p) candidates_[kept++] = candidates_[i];
+  }
+  candidates_ = candidates_.first(kept);
 }
 
 int32_t Sampler::draw(const SamplingParams& params, int64_t position) const {
