@@ -68,7 +68,7 @@ TEST(quantize_row_variants_have_the_bits_of_the_reference) {
   Bits bits(test::seed());
   const QuantizeKernels& reference = quantize_kernels_of(Isa::kScalar);
   for (const Numbers kind : {Numbers::kAny, Numbers::kSane, Numbers::kTies}) {
-    for (size_t n = 0; n < 150; ++n) {
+    for (size_t n = 0; n < 300; ++n) {
       std::vector<float> x(n);
       for (float& value : x) value = number(bits, kind);
       if (kind == Numbers::kTies && n > 0) x[n / 2] = 127;

@@ -11,6 +11,9 @@ Status invalid(const std::string& text) { return {Code::kInvalidArgument, "combi
 /// Summing many tokens takes long: peers see that this rank is alive.
 constexpr uint32_t kTokensAProgress = 256;
 
+/// How far ahead rows are fetched: the sum of one token does not take long enough for all of the next one's to come.
+constexpr uint32_t kTokensAhead = 2;
+
 }  // namespace
 
 Combine::Combine(Rounds& rounds, const ExpertMap& map, const Dispatch& dispatch)
@@ -36,10 +39,7 @@ Status Combine::check(const CombineArgs& args) const {
 Status Combine::run(const CombineArgs& args) {
   SWITCHYARD_RETURN_IF_ERROR(publish(args));
   SWITCHYARD_RETURN_IF_ERROR(rounds_.take_each([this](const Arrival& arrival) { return take(arrival); }));
-  for (uint32_t token = 0; token < dispatch_.plan().num_tokens(); ++token) {
-    if (token % kTokensAProgress == kTokensAProgress - 1) rounds_.local().progress();
-    sum_token(args, token);
-  }
+  sum_tokens(args);
   return {};
 }
 
@@ -89,23 +89,39 @@ Status Combine::pull_outputs(const Arrival& arrival, uint32_t expert) {
   return rounds_.pull(arrival, dispatch_.first_output(expert) * row_bytes, {to, plan.num_pairs(expert) * row_bytes});
 }
 
-void Combine::sum_token(const CombineArgs& args, uint32_t token) const {
+void Combine::sum_tokens(const CombineArgs& args) const {
   const ExpertParallelSpec& spec = map_.spec();
+  const uint32_t num_tokens = dispatch_.plan().num_tokens();
+  const uint64_t row_bytes = row_bytes_of(spec.activation, spec.hidden);
+  const GateSum run = gate_sum();
+  TokenRows rows[kTokensAhead + 1];
+  for (uint32_t token = 0; token < kTokensAhead; ++token) find_rows(args, token, &rows[token]);
+  for (uint32_t token = 0; token < num_tokens; ++token) {
+    if (token % kTokensAProgress == kTokensAProgress - 1) rounds_.local().progress();
+    const TokenRows& here = rows[token % (kTokensAhead + 1)];
+    TokenRows& next = rows[(token + kTokensAhead) % (kTokensAhead + 1)];
+    find_rows(args, token + kTokensAhead, &next);
+    GateSumArgs sum{here.outputs, here.gates, here.num_outputs, spec.hidden, spec.combine_wire, spec.activation};
+    sum.shared = args.shared ? args.shared + token * row_bytes : nullptr;
+    sum.y = args.y + token * row_bytes;
+    sum.next_outputs = next.outputs;
+    sum.num_next = next.num_outputs;
+    run(sum);
+  }
+}
+
+/// Past the last token there are none.
+void Combine::find_rows(const CombineArgs& args, uint32_t token, TokenRows* rows) const {
+  const uint32_t top_k = map_.spec().top_k;
   const RoutePlan& plan = dispatch_.plan();
-  const std::byte* outputs[kTopKMax];
-  float gates[kTopKMax];
-  GateSumArgs sum{outputs, gates, 0, spec.hidden, spec.combine_wire, spec.activation};
-  for (uint32_t k = 0; k < spec.top_k; ++k) {
+  rows->num_outputs = 0;
+  for (uint32_t k = 0; k < top_k && token < plan.num_tokens(); ++k) {
     const int32_t expert = plan.expert_of(token, k);
     if (expert < 0) continue;
     const uint64_t idx = plan.pair_of(token, k) - plan.first_pair(static_cast<uint32_t>(expert));
-    outputs[sum.num_outputs] = outputs_[static_cast<uint32_t>(expert)] + idx * map_.combine_row_bytes();
-    gates[sum.num_outputs++] = args.gates[uint64_t{token} * spec.top_k + k];
+    rows->outputs[rows->num_outputs] = outputs_[static_cast<uint32_t>(expert)] + idx * map_.combine_row_bytes();
+    rows->gates[rows->num_outputs++] = args.gates[uint64_t{token} * top_k + k];
   }
-  const uint64_t at = token * row_bytes_of(spec.activation, spec.hidden);
-  sum.shared = args.shared ? args.shared + at : nullptr;
-  sum.y = args.y + at;
-  gate_sum()(sum);
 }
 
 }  // namespace switchyard::xccl

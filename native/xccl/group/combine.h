@@ -16,11 +16,19 @@ class Combine {
   Status run(const CombineArgs& args);
 
  private:
+  /// What one token's sum reads, in gate order.
+  struct TokenRows {
+    const std::byte* outputs[kTopKMax];
+    float gates[kTopKMax];
+    uint32_t num_outputs = 0;
+  };
+
   std::span<const std::byte> outputs_of(const CombineArgs& args) const;
   Status publish(const CombineArgs& args);
   Status take(const Arrival& arrival);
   Status pull_outputs(const Arrival& arrival, uint32_t expert);
-  void sum_token(const CombineArgs& args, uint32_t token) const;
+  void sum_tokens(const CombineArgs& args) const;
+  void find_rows(const CombineArgs& args, uint32_t token, TokenRows* rows) const;
 
   Rounds& rounds_;
   const ExpertMap& map_;

@@ -16,6 +16,9 @@ struct GateSumArgs {
   RowFormat activation = RowFormat::kFp32;  // of shared and y: kFp32 or kBf16
   const std::byte* shared = nullptr;        // null: zeros
   std::byte* y = nullptr;                   // may be `shared`
+  /// The outputs of a sum that is due soon: fetched, if the variant does so, and not looked at.
+  const std::byte* const* next_outputs = nullptr;  // [num_next]
+  uint32_t num_next = 0;
 };
 
 using GateSum = void (*)(const GateSumArgs& args);

@@ -34,6 +34,16 @@ struct Lanes {
       _mm_storeu_si128(reinterpret_cast<__m128i*>(p), round_bf16_lanes(x));
     }
   }
+
+  template <RowFormat kFormat>
+  static void store_two(std::byte* p, Vector first, Vector second) {
+    if constexpr (kFormat == RowFormat::kFp32) {
+      store<kFormat>(p, first);
+      store<kFormat>(p + kWidth * sizeof(float), second);
+    } else {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), round_bf16_lanes(first, second));
+    }
+  }
 };
 
 }  // namespace

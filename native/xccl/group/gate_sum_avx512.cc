@@ -34,6 +34,16 @@ struct Lanes {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), round_bf16_lanes(x));
     }
   }
+
+  template <RowFormat kFormat>
+  static void store_two(std::byte* p, Vector first, Vector second) {
+    if constexpr (kFormat == RowFormat::kFp32) {
+      store<kFormat>(p, first);
+      store<kFormat>(p + kWidth * sizeof(float), second);
+    } else {
+      _mm512_storeu_si512(p, round_bf16_lanes(first, second));
+    }
+  }
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "xccl/group/gate_sum_variants.h"
+#include "xccl/layout/units.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -21,6 +22,17 @@ void load_scales(const GateSumArgs& args, float* scales) {
     std::memcpy(&scales[k], args.outputs[k] + int8_scale_offset(args.hidden), sizeof(float));
 }
 
+/// Has the rows of a later sum fetched, as far as those of this one are read: their lines come while these numbers are added. A
+/// row is too short for the processor to notice in time that it is read in order.
+template <class Lanes, RowFormat kWire, uint32_t kNumVectors>
+void fetch_next(const GateSumArgs& args, uint64_t at) {
+  constexpr uint64_t kBytes = kNumVectors * Lanes::kWidth * number_bytes(kWire);
+  for (uint32_t k = 0; k < args.num_next; ++k) {
+    const std::byte* from = args.next_outputs[k] + at * number_bytes(kWire);
+    for (uint64_t line = 0; line < kBytes; line += kLineBytes) __builtin_prefetch(from + line);
+  }
+}
+
 /// kNumVectors registers from number `at` on.
 template <class Lanes, RowFormat kWire, RowFormat kActivation, uint32_t kNumVectors>
 void sum_block(const GateSumArgs& args, const float* scales, uint64_t at) {
@@ -30,6 +42,7 @@ void sum_block(const GateSumArgs& args, const float* scales, uint64_t at) {
     sums[v] =
         args.shared ? Lanes::template load<kActivation>(args.shared + i * number_bytes(kActivation)) : Lanes::zero();
   }
+  fetch_next<Lanes, kWire, kNumVectors>(args, at);
   for (uint32_t k = 0; k < args.num_outputs; ++k) {
     const auto gate = Lanes::broadcast(args.gates[k]);
     for (uint32_t v = 0; v < kNumVectors; ++v) {
@@ -39,8 +52,10 @@ void sum_block(const GateSumArgs& args, const float* scales, uint64_t at) {
       sums[v] = Lanes::fma(gate, output, sums[v]);
     }
   }
-  for (uint32_t v = 0; v < kNumVectors; ++v)
-    Lanes::template store<kActivation>(args.y + (at + v * Lanes::kWidth) * number_bytes(kActivation), sums[v]);
+  std::byte* y = args.y + at * number_bytes(kActivation);
+  if constexpr (kNumVectors == 1) return Lanes::template store<kActivation>(y, sums[0]);
+  for (uint32_t v = 0; v + 1 < kNumVectors; v += 2)
+    Lanes::template store_two<kActivation>(y + v * Lanes::kWidth * number_bytes(kActivation), sums[v], sums[v + 1]);
 }
 
 /// Fewer numbers than a register from `at` on: by padded copies.
@@ -57,6 +72,7 @@ void sum_tail(const GateSumArgs& args, const float* scales, uint64_t at) {
   if (args.shared) std::memcpy(y, args.shared + at * number_bytes(kActivation), count * number_bytes(kActivation));
   GateSumArgs padded = args;
   padded.outputs = rows;
+  padded.num_next = 0;
   padded.shared = args.shared ? y : nullptr;
   padded.y = y;
   sum_block<Lanes, kWire, kActivation, 1>(padded, scales, 0);
