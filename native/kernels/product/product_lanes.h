@@ -75,10 +75,10 @@ void run_tile(const typename Form::Args& args, int first_group, int first_token)
 
 template <typename Form>
 void run_product(const typename Form::Args& args) {
-  run_tiles<Form::Tile::kTokens, Form::Tile::kSums>(
-      args.num_rows, args.num_tokens, kBandGroups, [&]<int NumTokens, int NumGroups>(int first_group, int first_token) {
-        run_tile<Form, NumTokens, NumGroups>(args, first_group, first_token);
-      });
+  run_tiles<typename Form::Tile>(args.num_rows, args.num_tokens,
+                                 [&]<int NumTokens, int NumGroups>(int first_group, int first_token) {
+                                   run_tile<Form, NumTokens, NumGroups>(args, first_group, first_token);
+                                 });
 }
 
 inline void run_product_of_any_weight(const ProductArgs& args) {

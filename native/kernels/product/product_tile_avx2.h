@@ -5,8 +5,9 @@ namespace switchyard {
 namespace {
 
 struct RegisterTile {
-  static constexpr int kTokens = 6;
-  static constexpr int kSums = 6;  // of two registers each, of the 16
+  static constexpr int kTileTokens = 6;
+  static constexpr int kSumsMax = 6;  // of two registers each, of the 16
+  static constexpr int kSumsAlone = kSumsMax;
 };
 
 }  // namespace

@@ -5,8 +5,9 @@ namespace switchyard {
 namespace {
 
 struct RegisterTile {
-  static constexpr int kTokens = 12;
-  static constexpr int kSums = 24;  // of the 32 registers
+  static constexpr int kTileTokens = 12;
+  static constexpr int kSumsMax = 24;  // of the 32 registers
+  static constexpr int kSumsAlone = kSumsMax;
 };
 
 }  // namespace

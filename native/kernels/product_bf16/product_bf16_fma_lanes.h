@@ -25,8 +25,9 @@ class DenormalsAreZero {
 struct PairForm : PairSteps {
   /// Weights and inputs take twice the registers.
   struct Tile {
-    static constexpr int kTokens = RegisterTile::kTokens * 2 / 3;
-    static constexpr int kSums = RegisterTile::kSums * 2 / 3;
+    static constexpr int kTileTokens = RegisterTile::kTileTokens * 2 / 3;
+    static constexpr int kSumsMax = RegisterTile::kSumsMax * 2 / 3;
+    static constexpr int kSumsAlone = kSumsMax;
   };
 
   struct Columns {

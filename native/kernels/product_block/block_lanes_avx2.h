@@ -14,7 +14,8 @@ namespace {
 template <int kNumBits>
 struct BlockSums {
   static constexpr int kTileTokens = 4;
-  static constexpr int kTileSums = 4;
+  static constexpr int kSumsMax = 4;
+  static constexpr int kSumsAlone = 16;
 
   /// Quads whose products fit into int16.
   static constexpr int kShortQuads = kNumBits == 4 ? 8 : kNumBits == 5 ? 4 : kNumBits == 6 ? 2 : 1;
@@ -24,12 +25,13 @@ struct BlockSums {
     __m256i magnitude[2];  // of 8 bits
   };
 
-  __m256i half[2];    // int32 sums
+  int32_t start;
+  __m256i half[2];    // int32 sums, once the first quads are there
   __m256i shorts[2];  // int16 sums of the last quads
 
   static BlockSums begin(int32_t start) {
-    const __m256i sum = _mm256_set1_epi32(kNumBits == 8 ? 0 : start);
-    return {{sum, sum}, {}};
+    const __m256i zero = _mm256_setzero_si256();
+    return {start, {zero, zero}, {zero, zero}};
   }
 
   static Codes load_codes(const uint8_t* block, int quad) {
@@ -45,14 +47,20 @@ struct BlockSums {
     return codes;
   }
 
+  /// quad: of the sum.
   void add_products(int quad, const Codes& codes, int32_t quad_of_x) {
     const __m256i x = _mm256_set1_epi32(quad_of_x);
     for (int i = 0; i < 2; ++i) {
       const __m256i pairs = kNumBits == 8 ? _mm256_maddubs_epi16(codes.magnitude[i], _mm256_sign_epi8(x, codes.half[i]))
                                           : _mm256_maddubs_epi16(codes.half[i], x);
       shorts[i] = quad % kShortQuads == 0 ? pairs : _mm256_add_epi16(shorts[i], pairs);
-      if (quad % kShortQuads == kShortQuads - 1)
-        half[i] = _mm256_add_epi32(half[i], _mm256_madd_epi16(shorts[i], _mm256_set1_epi16(1)));
+      if (quad % kShortQuads != kShortQuads - 1) continue;
+      const __m256i sum = _mm256_madd_epi16(shorts[i], _mm256_set1_epi16(1));
+      if (quad >= kShortQuads) {
+        half[i] = _mm256_add_epi32(half[i], sum);
+      } else {
+        half[i] = kNumBits == 8 ? sum : _mm256_add_epi32(_mm256_set1_epi32(start), sum);
+      }
     }
   }
 

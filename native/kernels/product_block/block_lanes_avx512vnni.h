@@ -10,7 +10,9 @@ namespace {
 template <int kNumBits>
 struct BlockSums {
   static constexpr int kTileTokens = 8;
-  static constexpr int kTileSums = 8;
+  static constexpr int kSumsMax = 16;  // of the 32 registers
+  /// Codes of 8 bits come from memory so slowly that sums need not be in registers, but four groups keep more of it busy than two.
+  static constexpr int kSumsAlone = kNumBits == 8 ? 32 : 16;
 
   using Codes = __m512i;
 

@@ -2,7 +2,6 @@
 // product_block_avx512vnni.cc behind their BlockSums, which one block of one group and token is summed in.
 #pragma once
 
-#include <algorithm>
 #include <cstring>
 
 #include "kernels/lanes/product_tiles.h"
@@ -12,34 +11,27 @@
 namespace switchyard {
 namespace {
 
-/// What one group has for one block: the scales of its sums, and its minimum.
-template <PackedType kType>
-struct BlockScales {
-  static constexpr BlockForm kForm = block_form(kType);
+/// The small number `idx` (of scales, then of minima) of a unit of a K type.
+template <BlockForm kForm>
+Lanes small_at(const uint8_t* unit, int idx) {
+  return load_small(unit + kGroupRows * ((kForm.has_minimum ? 4 : 2) + idx));
+}
 
-  Lanes scale[kForm.block_sums()];
-  Lanes minimum;
+/// One group's scale of sum `sum` of a block.
+template <BlockForm kForm>
+Lanes load_scale(const uint8_t* unit, int block, int sum) {
+  const Lanes whole = load_halves(unit);
+  if constexpr (!kForm.has_small_scales()) return whole;
+  return Lanes::mul(whole, small_at<kForm>(unit, block * kForm.block_sums() + sum));
+}
 
-  static BlockScales load(const uint8_t* group_scales, int block_idx) {
-    const uint8_t* unit = group_scales + block_idx / kForm.unit_blocks() * kForm.scale_bytes();
-    BlockScales scales;
-    const Lanes whole = load_halves(unit);
-    if constexpr (kForm.has_minimum) scales.minimum = load_halves(unit + kGroupRows * 2);
-    if constexpr (!kForm.has_small_scales()) {
-      scales.scale[0] = whole;
-    } else {
-      const int block = block_idx % kForm.unit_blocks();
-      const uint8_t* small = unit + kGroupRows * (kForm.has_minimum ? 4 : 2);
-      for (int i = 0; i < kForm.block_sums(); ++i)
-        scales.scale[i] = Lanes::mul(whole, load_small(small + (block * kForm.block_sums() + i) * kGroupRows));
-      const uint8_t* small_minima = small + kGroupRows * kForm.num_small_scales();
-      if constexpr (kForm.has_minimum)
-        scales.minimum =
-            Lanes::mul(Lanes::sub(Lanes::zero(), scales.minimum), load_small(small_minima + block * kGroupRows));
-    }
-    return scales;
-  }
-};
+/// One group's minimum of a block.
+template <BlockForm kForm>
+Lanes load_minimum(const uint8_t* unit, int block) {
+  const Lanes whole = load_halves(unit + kGroupRows * 2);
+  if constexpr (!kForm.has_small_scales()) return whole;
+  return Lanes::mul(Lanes::sub(Lanes::zero(), whole), small_at<kForm>(unit, kForm.num_small_scales() + block));
+}
 
 inline int32_t load_quad(const int8_t* q) {
   int32_t quad;
@@ -47,47 +39,73 @@ inline int32_t load_quad(const int8_t* q) {
   return quad;
 }
 
-/// acc [NumTokens] and sum kSum of one block; x: the block of each token, side by side.
-template <PackedType kType, int NumTokens, int kSum>
-inline void add_sum(const uint8_t* codes, Lanes scale, const ActivationBlock* x, Lanes* acc, size_t acc_stride) {
-  constexpr BlockForm kForm = block_form(kType);
+/// One block of some groups: of the first one, and how far the next one's lies.
+struct BlockWeights {
+  const uint8_t* codes;
+  size_t codes_stride;
+  const uint8_t* unit;  // the scales of the block's unit
+  size_t unit_stride;
+  int block;  // of the unit
+};
+
+/// acc [NumTokens][NumGroups] and sum kSum of one block; x: the block of each token, side by side.
+template <BlockForm kForm, int kSum, int NumTokens, int NumGroups>
+inline void add_sum(const BlockWeights& w, const ActivationBlock* x, Lanes* acc, int acc_stride) {
   constexpr int kSumQuads = kBlockQuads / kForm.block_sums();
   using Sums = BlockSums<kForm.num_bits>;
-  Sums sums[NumTokens];
-  for (int t = 0; t < NumTokens; ++t) sums[t] = Sums::begin(x[t].start[kSum]);
-#pragma GCC unroll 8
-  for (int quad = kSum * kSumQuads; quad < (kSum + 1) * kSumQuads; ++quad) {
-    const auto w = Sums::load_codes(codes, quad);
-    for (int t = 0; t < NumTokens; ++t) sums[t].add_products(quad, w, load_quad(x[t].q + quad * 4));
-  }
+  Sums sums[NumTokens][NumGroups];
   for (int t = 0; t < NumTokens; ++t) {
-    const Lanes scale_of_both = Lanes::mul(scale, Lanes::broadcast(x[t].scale));
-    acc[t * acc_stride] = Lanes::fma(sums[t].to_float(), scale_of_both, acc[t * acc_stride]);
+    for (int g = 0; g < NumGroups; ++g) sums[t][g] = Sums::begin(x[t].start[kSum]);
+  }
+#pragma GCC unroll 8
+  for (int quad = 0; quad < kSumQuads; ++quad) {
+    constexpr int kFirst = kSum * kSumQuads;
+    typename Sums::Codes codes[NumGroups];
+    for (int g = 0; g < NumGroups; ++g) codes[g] = Sums::load_codes(w.codes + g * w.codes_stride, kFirst + quad);
+    for (int t = 0; t < NumTokens; ++t) {
+      const int32_t quad_of_x = load_quad(x[t].q + (kFirst + quad) * 4);
+      for (int g = 0; g < NumGroups; ++g) sums[t][g].add_products(quad, codes[g], quad_of_x);
+    }
+  }
+  for (int g = 0; g < NumGroups; ++g) {
+    const Lanes scale = load_scale<kForm>(w.unit + g * w.unit_stride, w.block, kSum);
+    for (int t = 0; t < NumTokens; ++t) {
+      const Lanes scale_of_both = Lanes::mul(scale, Lanes::broadcast(x[t].scale));
+      Lanes& to = acc[t * acc_stride + g];
+      to = Lanes::fma(sums[t][g].to_float(), scale_of_both, to);
+    }
   }
 }
 
-/// acc [NumTokens] and one more block.
-template <PackedType kType, int NumTokens>
-inline void add_block(const uint8_t* codes, const BlockScales<kType>& scales, const ActivationBlock* x, Lanes* acc,
-                      size_t acc_stride) {
-  constexpr BlockForm kForm = block_form(kType);
-  add_sum<kType, NumTokens, 0>(codes, scales.scale[0], x, acc, acc_stride);
-  if constexpr (kForm.block_sums() == 2) add_sum<kType, NumTokens, 1>(codes, scales.scale[1], x, acc, acc_stride);
+/// acc [NumTokens][NumGroups] and one more block.
+template <BlockForm kForm, int NumTokens, int NumGroups>
+inline void add_block(const BlockWeights& w, const ActivationBlock* x, Lanes* acc, int acc_stride) {
+  add_sum<kForm, 0, NumTokens, NumGroups>(w, x, acc, acc_stride);
+  if constexpr (kForm.block_sums() == 2) add_sum<kForm, 1, NumTokens, NumGroups>(w, x, acc, acc_stride);
   if constexpr (kForm.has_minimum) {
-    for (int t = 0; t < NumTokens; ++t)
-      acc[t * acc_stride] = Lanes::fma(scales.minimum, Lanes::broadcast(x[t].scaled_sum), acc[t * acc_stride]);
+    for (int g = 0; g < NumGroups; ++g) {
+      const Lanes minimum = load_minimum<kForm>(w.unit + g * w.unit_stride, w.block);
+      for (int t = 0; t < NumTokens; ++t) {
+        Lanes& to = acc[t * acc_stride + g];
+        to = Lanes::fma(minimum, Lanes::broadcast(x[t].scaled_sum), to);
+      }
+    }
   }
 }
 
 template <PackedType kType, int NumTokens, int NumGroups>
 void run_block_tile(const BlockProductArgs& args, int first_group, int first_token) {
   constexpr BlockForm kForm = block_form(kType);
+  // Whose sums are in registers at once.
+  constexpr int kTogether = tile_groups(NumTokens, BlockSums<kForm.num_bits>::kSumsMax, NumGroups);
   const size_t group_codes = args.num_blocks * kForm.code_bytes();
   const size_t group_scales = args.num_blocks / kForm.unit_blocks() * kForm.scale_bytes();
   const uint8_t* codes = args.codes + first_group * group_codes;
   const uint8_t* scales = args.scales + first_group * group_scales;
   const ActivationBlock* x = args.blocks + activation_index(first_token, args.num_blocks);
   const size_t x_stride = activation_stride(first_token, args.num_tokens);
+  auto ahead = WeightsAhead::of_tile<NumTokens, NumGroups>(args.codes, group_codes, groups_of(args.num_rows),
+                                                           args.num_tokens, first_group, first_token, args.num_blocks);
   const int slice_blocks = args.num_blocks / args.num_slices;
   Lanes slices[kMaxSlices][NumTokens][NumGroups];
   for (int s = 0; s < args.num_slices; ++s) {
@@ -96,10 +114,12 @@ void run_block_tile(const BlockProductArgs& args, int first_group, int first_tok
       for (int g = 0; g < NumGroups; ++g) acc[t][g] = Lanes::zero();
     }
     for (int b = s * slice_blocks; b < (s + 1) * slice_blocks; ++b) {
-      for (int g = 0; g < NumGroups; ++g) {
-        const auto block_scales = BlockScales<kType>::load(scales + g * group_scales, b);
-        add_block<kType, NumTokens>(codes + g * group_codes + b * kForm.code_bytes(), block_scales, x + b * x_stride,
-                                    &acc[0][g], NumGroups);
+      ahead.fetch();
+      const uint8_t* unit = scales + b / kForm.unit_blocks() * kForm.scale_bytes();
+      for (int g = 0; g < NumGroups; g += kTogether) {
+        const BlockWeights w{codes + g * group_codes + b * kForm.code_bytes(), group_codes, unit + g * group_scales,
+                             group_scales, b % kForm.unit_blocks()};
+        add_block<kForm, NumTokens, kTogether>(w, x + b * x_stride, &acc[0][g], NumGroups);
       }
     }
     std::memcpy(slices[s], acc, sizeof(acc));
@@ -115,14 +135,10 @@ void run_block_tile(const BlockProductArgs& args, int first_group, int first_tok
 template <PackedType kType>
 void run_product_block_of(const BlockProductArgs& args) {
   using Sums = BlockSums<block_form(kType).num_bits>;
-  constexpr size_t kBandBytes = size_t{1} << 19;  // of an L2 cache, whose rest is for a tile of activations
-  const size_t group_bytes = args.num_blocks * block_form(kType).code_bytes();
-  const int band_groups = static_cast<int>(std::clamp<size_t>(kBandBytes / group_bytes, kBandGroups, 256));
-  run_tiles<Sums::kTileTokens, Sums::kTileSums>(args.num_rows, args.num_tokens, band_groups,
-                                                [&]<int kNumTokens, int kNumGroups>(int first_group, int first_token) {
-                                                  run_block_tile<kType, kNumTokens, kNumGroups>(args, first_group,
-                                                                                                first_token);
-                                                });
+  run_tiles<Sums>(args.num_rows, args.num_tokens,
+                  [&]<int kNumTokens, int kNumGroups>(int first_group, int first_token) {
+                    run_block_tile<kType, kNumTokens, kNumGroups>(args, first_group, first_token);
+                  });
 }
 
 void run_product_block(const BlockProductArgs& args) {

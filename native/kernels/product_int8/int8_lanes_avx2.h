@@ -11,7 +11,8 @@ namespace {
 
 struct Int8Lanes {
   static constexpr int kTileTokens = 4;
-  static constexpr int kTileSums = 4;  // of the 16 registers 8 are sums
+  static constexpr int kSumsMax = 4;  // of the 16 registers 8 are sums
+  static constexpr int kSumsAlone = 16;
 
   struct Weights {
     __m256i value[2];

@@ -8,7 +8,8 @@ namespace {
 
 struct Int8Lanes {
   static constexpr int kTileTokens = 8;
-  static constexpr int kTileSums = 16;  // of the 32 registers
+  static constexpr int kSumsMax = 16;    // of the 32 registers
+  static constexpr int kSumsAlone = 32;  // memory is slower still than sums that are not in registers
 
   using Weights = __m512i;
 
