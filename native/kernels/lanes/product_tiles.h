@@ -33,9 +33,9 @@ inline void store_group(Lanes lanes, int group, int num_rows, float* y) {
   }
 }
 
-/// Fetches weights of the next band into the second cache while a tile of this one runs: of the groups that lie a band further on, the share
-/// that the tile's tokens are of all. Otherwise the first tile of a band waits for memory and the others leave it idle. Where one tile
-/// takes all tokens there are no others, and its own reading keeps memory busy: then it fetches nothing.
+/// Fetches weights of the next band into the second cache while a tile of this one runs: of the groups that lie a band further on, the
+/// share that the tile's tokens are of all. Otherwise the first tile of a band waits for memory and the others leave it idle. Where one
+/// tile takes all tokens there are no others, and its own reading keeps memory busy: then it fetches nothing.
 class WeightsAhead {
  public:
   /// Of a tile with groups from first_group and tokens from first_token on; weights: [num_groups][group_bytes].
@@ -89,9 +89,9 @@ void run_tile_tokens(int first_group, int num_groups, int first_token, int num_t
   }
 }
 
-/// run_tile<tokens, groups>(first group, first token) over all of a product, in bands of groups whose weights stay in a near cache while all
-/// tokens pass. Tiles are of up to Tile::kTileTokens tokens and kSumsMax sums; of kSumsAlone where one takes all tokens, since memory then
-/// is what counts, and gives more when several groups are read at once.
+/// run_tile<tokens, groups>(first group, first token) over all of a product, in bands of groups whose weights stay in a near cache while
+/// all tokens pass. Tiles are of up to Tile::kTileTokens tokens and kSumsMax sums; of kSumsAlone where one takes all tokens: memory then
+/// counts most, and gives more when several groups are read at once.
 template <class Tile, class RunTile>
 void run_tiles(int num_rows, int num_tokens, const RunTile& run_tile) {
   constexpr int kTokens = Tile::kTileTokens;
