@@ -1,6 +1,7 @@
 #include "xccl/group/members.h"
 
 #include <algorithm>
+#include <bit>
 #include <string>
 
 #include "xccl/link/event_text.h"
@@ -20,6 +21,23 @@ Status replaced(uint32_t rank) {
 }
 
 }  // namespace
+
+/// Mapped, it is put_with_signal without the checks, which were made when the group was opened.
+Status MemberLink::publish(uint32_t half, const GroupFieldBody& body, uint64_t seq) const {
+  if (own_fields_) {
+    GroupField& field = own_fields_->halves[half];
+    field.body = body;
+    signal_mapped(field.seq, seq, *bell_);
+    return {};
+  }
+  const uint64_t field = own_fields_at_ + offsetof(GroupFields, halves) + half * sizeof(GroupField);
+  return fabric().put_with_signal(field + offsetof(GroupField, body), std::as_bytes(std::span(&body, 1)),
+                                  {field + offsetof(GroupField, seq), seq, bell_at_});
+}
+
+Status MemberLink::announce(uint64_t word) const {
+  return fabric().put_with_signal(0, {}, {own_fields_at_ + offsetof(GroupFields, control), word, bell_at_});
+}
 
 Status Members::check_spec(const LocalRank& local, const GroupSpec& spec) {
   const uint32_t num_groups = local.layout().shapes.group.num_groups;
@@ -41,16 +59,32 @@ Status Members::open(LocalRank& local, GroupSpec spec, Members* out) {
   const auto& ranks = out->spec_.ranks;
   out->self_ = static_cast<uint32_t>(std::ranges::find(ranks, local.config().rank) - ranks.begin());
   for (uint32_t member = 0; member < ranks.size(); ++member) {
-    const LinkRef link = local.peers().acquire(ranks[member]);
-    if (!link) return unlinked(local, ranks[member]);
-    // The handshake lets ranks without groups pair with ranks that have some.
-    if (!link.target().layout.has_groups()) return {Code::kUnsupported, rank_text(ranks[member]) + " has no groups"};
-    out->serials_[member] = link.serial();
-    SWITCHYARD_RETURN_IF_ERROR(out->note_cores(member, link, local.cores()));
-    const uint64_t fields = link.target().layout.group(out->spec_.id) + GroupLayout::fields(local.config().rank);
-    out->own_fields_[member] = link.fabric().map(Area::kCtrl, fields, sizeof(GroupFields));
+    out->ranks_ |= 1ull << ranks[member];
+    SWITCHYARD_RETURN_IF_ERROR(out->note_link(local, member));
   }
   return {};
+}
+
+Status Members::note_link(LocalRank& local, uint32_t member) {
+  const LinkRef link = local.peers().acquire(rank(member));
+  if (!link) return unlinked(local, rank(member));
+  // The handshake lets ranks without groups pair with ranks that have some.
+  const CtrlLayout& layout = link.target().layout;
+  if (!layout.has_groups()) return {Code::kUnsupported, rank_text(rank(member)) + " has no groups"};
+  MemberLink& noted = links_[member];
+  noted.entry_ = &local.peers().entry(rank(member));
+  noted.serial_ = link.serial();
+  noted.base_ = layout.group(spec_.id);
+  Fabric& fabric = link.fabric();
+  noted.own_fields_at_ = noted.base_ + GroupLayout::fields(rank(self_));
+  noted.bell_at_ = CtrlLayout::bell(bell_of_group(spec_.id));
+  std::byte* fields = fabric.map(Area::kCtrl, noted.own_fields_at_, sizeof(GroupFields));
+  std::byte* bell = fabric.map(Area::kCtrl, noted.bell_at_, sizeof(Doorbell));
+  if (fields && bell) {
+    noted.own_fields_ = reinterpret_cast<GroupFields*>(fields);
+    noted.bell_ = reinterpret_cast<Doorbell*>(bell);
+  }
+  return note_cores(member, link, local.cores());
 }
 
 Status Members::note_cores(uint32_t member, const LinkRef& link, CoreMask own) {
@@ -61,21 +95,20 @@ Status Members::note_cores(uint32_t member, const LinkRef& link, CoreMask own) {
   return {};
 }
 
-/// All that there are, also behind a missing one: a call that cannot begin still has to tell them.
 Status Members::hold(LocalRank& local) {
-  Status first_fault;
-  for (uint32_t member = 0; member < size(); ++member) {
-    links_[member] = local.peers().acquire(rank(member));
-    const bool is_replaced = links_[member] && links_[member].serial() != serials_[member];
-    if (links_[member] && !is_replaced) continue;
-    if (first_fault.ok()) first_fault = is_replaced ? replaced(rank(member)) : unlinked(local, rank(member));
-    links_[member].release();
-  }
-  return first_fault;
+  local.peers().hold_for_group(spec_.id, ranks_);
+  held_ = 0;
+  for (uint32_t member = 0; member < size(); ++member) held_ |= uint64_t{links_[member].is_live()} << member;
+  const auto missing = static_cast<uint32_t>(std::countr_one(held_));
+  if (missing == size()) [[likely]]
+    return {};
+  const bool is_replaced = links_[missing].entry_->live_serial.load(std::memory_order_seq_cst) != 0;
+  return is_replaced ? replaced(rank(missing)) : unlinked(local, rank(missing));
 }
 
-void Members::let_go() {
-  for (uint32_t member = 0; member < size(); ++member) links_[member].release();
+void Members::let_go(LocalRank& local) {
+  if (held_ != 0) local.peers().release_from_group(spec_.id);
+  held_ = 0;
 }
 
 }  // namespace switchyard::xccl

@@ -6,8 +6,40 @@
 
 #include "xccl/group.h"
 #include "xccl/link/local_rank.h"
+#include "xccl/wait/doorbell.h"
 
 namespace switchyard::xccl {
+
+/// The link to one member. What it leads to may be used while it is held.
+class MemberLink {
+ public:
+  uint64_t serial() const { return serial_; }
+  Fabric& fabric() const { return *entry_->target.fabric; }
+  /// False once the broker has retracted the link; the memory stays mapped while it is held.
+  bool is_live() const { return entry_->live_serial.load(std::memory_order_seq_cst) == serial_; }
+  /// Where the group's part of the member's control segment begins.
+  uint64_t base() const { return base_; }
+
+  /// Puts what this rank contributes for the member into its field there, then the sequence word, and rings.
+  Status publish(uint32_t half, const GroupFieldBody& body, uint64_t seq) const;
+  /// Begins to fetch that field for writing: one publication after the other would wait for it.
+  void prefetch_field(uint32_t half) const {
+    if (own_fields_) __builtin_prefetch(&own_fields_->halves[half], 1);
+  }
+  /// Puts this rank's control word there, and rings.
+  Status announce(uint64_t word) const;
+
+ private:
+  friend class Members;
+  PeerEntry* entry_ = nullptr;
+  uint64_t serial_ = 0;
+  uint64_t base_ = 0;
+  // This rank's fields and the group's bell in the member's segment: offsets, and where the fabric can map them (else both null).
+  uint64_t own_fields_at_ = 0;
+  uint64_t bell_at_ = 0;
+  GroupFields* own_fields_ = nullptr;
+  Doorbell* bell_ = nullptr;
+};
 
 class Members {
  public:
@@ -18,33 +50,28 @@ class Members {
   uint32_t size() const { return static_cast<uint32_t>(spec_.ranks.size()); }
   uint32_t self() const { return self_; }
   uint32_t rank(uint32_t member) const { return spec_.ranks[member]; }
+  const MemberLink& link(uint32_t member) const { return links_[member]; }
 
-  /// Takes all links. PeerDead and the like when one is gone; Stale when the rank was linked again since.
+  /// Takes all links. PeerDead and the like when one is gone; Stale when the rank was linked again since. The others are held then
+  /// too: a call that cannot begin still has to tell them.
   Status hold(LocalRank& local);
-  void let_go();
-  const LinkRef& link(uint32_t member) const { return links_[member]; }
+  void let_go(LocalRank& local);
+  bool is_held(uint32_t member) const { return (held_ >> member & 1) != 0; }
 
   /// Bit a member: it runs on cores that this rank does not run on, so it goes on while this rank looks for it.
   uint64_t elsewhere() const { return elsewhere_; }
 
-  /// Begins to fetch the lines at `offset` of this rank's fields in all members for writing, where the fabric can: the puts that
-  /// follow would wait for one after the other.
-  void prefetch_fields(uint64_t offset) const {
-    for (uint32_t member = 0; member < size(); ++member) {
-      if (own_fields_[member]) __builtin_prefetch(own_fields_[member] + offset, 1);
-    }
-  }
-
  private:
   static Status check_spec(const LocalRank& local, const GroupSpec& spec);
+  Status note_link(LocalRank& local, uint32_t member);
   Status note_cores(uint32_t member, const LinkRef& link, CoreMask own);
 
   GroupSpec spec_;
   uint32_t self_ = 0;
-  std::array<uint64_t, kNumRanksMax> serials_{};
-  std::array<LinkRef, kNumRanksMax> links_;
-  uint64_t elsewhere_ = 0;
-  std::array<std::byte*, kNumRanksMax> own_fields_{};  // in the members' segments; null where they cannot be mapped
+  uint64_t ranks_ = 0;      // a bit a rank
+  uint64_t elsewhere_ = 0;  // a bit a member
+  uint64_t held_ = 0;       // a bit a member
+  std::array<MemberLink, kNumRanksMax> links_;
 };
 
 }  // namespace switchyard::xccl

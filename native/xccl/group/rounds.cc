@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/cpu_relax.h"
+#include "xccl/layout/small_bytes.h"
 #include "xccl/link/event_text.h"
 #include "xccl/wait/wait_on.h"
 
@@ -46,13 +47,15 @@ Status Rounds::open(LocalRank& local, GroupGenerations& generations, GroupSpec s
   std::unique_ptr<Rounds> made(new Rounds(local, generations));
   SWITCHYARD_RETURN_IF_ERROR(Members::open(local, std::move(spec), &made->members_));
   made->all_ = ~0ull >> (64 - made->size());
+  made->base_ = local.ctrl().data() + local.layout().group(made->spec().id);
+  made->fields_ = reinterpret_cast<GroupFields*>(made->base_ + GroupLayout::fields(0));
   const uint32_t last = generations.current(made->spec().id);
   if (!generations.raise(made->spec().id, made->spec().generation)) {
     return {Code::kStale, made->call_text() + " cannot be opened: generation " + std::to_string(last) + " was"};
   }
   Status status = made->members_.hold(local);
   if (status.ok()) made->announce(Code::kOk);
-  made->members_.let_go();
+  made->members_.let_go(local);
   SWITCHYARD_RETURN_IF_ERROR(status);
   *out = std::move(made);
   return {};
@@ -74,7 +77,7 @@ Status Rounds::leave(Status status) {
     const bool is_current = generations_.current(spec().id) == spec().generation;
     if (is_current && !local_.is_closing()) announce(status.code());
   }
-  members_.let_go();
+  members_.let_go(local_);
   scope_ = nullptr;
   return status;
 }
@@ -84,11 +87,9 @@ Status Rounds::leave(Status status) {
 void Rounds::announce(Code code) {
   const uint64_t word = seq_of(static_cast<uint64_t>(code));
   for (uint32_t member = 0; member < size(); ++member) {
-    if (!members_.link(member)) continue;
-    const Signal signal{peer_base(member) + GroupLayout::control(rank(self())), word,
-                        CtrlLayout::bell(bell_of_group(spec().id))};
+    if (!members_.is_held(member)) continue;
     // A peer that cannot be told is found dead by its own link.
-    for (uint32_t ring = 0; ring < size(); ++ring) (void)members_.link(member).fabric().put_with_signal(0, {}, signal);
+    for (uint32_t ring = 0; ring < size(); ++ring) (void)members_.link(member).announce(word);
   }
 }
 
@@ -114,10 +115,7 @@ Status Rounds::meet() {
 
 // ---- Publish ----
 
-std::span<std::byte> Rounds::half() {
-  std::byte* base = local_.ctrl().data() + local_.layout().group(spec().id);
-  return {base + layout_.half(half_of(round_ + 1)), layout_.half_bytes()};
-}
+std::span<std::byte> Rounds::half() { return {base_ + layout_.half(half_of(round_ + 1)), layout_.half_bytes()}; }
 
 bool Rounds::zero_copy(std::span<const std::byte> bytes, uint64_t detail, Outgoing* out) const {
   for (const GroupSource source : {GroupSource::kApp, GroupSource::kZc}) {
@@ -133,7 +131,7 @@ Status Rounds::publish(std::span<const Outgoing> outgoing) {
   if (missing_ != 0 || outgoing.size() != size()) return {Code::kInternal, call_text() + ": publish out of turn"};
   round_ += 1;
   missing_ = all_;
-  members_.prefetch_fields(GroupLayout::field(half_of(round_), 0));
+  arrived_ = 0;
   for (uint32_t i = 1; i <= size(); ++i) {
     const uint32_t member = (self() + i) % size();
     SWITCHYARD_RETURN_IF_ERROR(publish_to(member, outgoing[member]));
@@ -156,18 +154,10 @@ Status Rounds::publish_to(uint32_t member, const Outgoing& outgoing) {
   } else {
     return {Code::kInternal, call_text() + ": an inline contribution of " + std::to_string(outgoing.num_bytes)};
   }
-  const uint64_t field = peer_base(member) + GroupLayout::field(half_of(round_), rank(self()));
-  return members_.link(member).fabric().put_with_signal(
-      field + offsetof(GroupField, body), std::as_bytes(std::span(&body, 1)),
-      {field + offsetof(GroupField, seq), seq_of(round_), CtrlLayout::bell(bell_of_group(spec().id))});
+  return members_.link(member).publish(half_of(round_), body, seq_of(round_));
 }
 
 // ---- Wait and take ----
-
-GroupFields& Rounds::fields_of(uint32_t member) {
-  const uint64_t at = local_.layout().group(spec().id) + GroupLayout::fields(rank(member));
-  return *reinterpret_cast<GroupFields*>(local_.ctrl().data() + at);
-}
 
 /// look(Status* fault) returns how many arrivals are missing at least; 0 when there is something to do, or a fault.
 template <class Look>
@@ -175,6 +165,8 @@ Status Rounds::wait_for(Look&& look) {
   Status fault;
   const bool is_done = wait_on(
       local_.waiter(bell_of_group(spec().id)), deadline_, [&] { return look(&fault); }, [this] { local_.progress(); });
+  // When time is up a fault says more, and what has come just now still counts.
+  if (!is_done && look(&fault) == 0 && fault.ok()) return {};
   if (!fault.ok()) return fault;
   return is_done ? Status() : timed_out();
 }
@@ -182,38 +174,49 @@ Status Rounds::wait_for(Look&& look) {
 Status Rounds::next(const Arrival** out) {
   *out = nullptr;
   if (missing_ == 0) return {};
-  uint32_t found = 0;
+  if (arrived_ == 0 && !find_arrivals()) SWITCHYARD_RETURN_IF_ERROR(wait_for_arrivals());
+  const uint32_t member = first_from(arrived_, self());
+  arrived_ &= ~(1ull << member);
+  return take(member, out);
+}
+
+Status Rounds::wait_for_arrivals() {
   const PartTimer timer(scope_, CallPart::kWait);
-  if (look_elsewhere(&found)) return take(found, out);
+  if (look_elsewhere()) return {};
+  // next() has just looked: what is missing is on its way as a rule, and faults keep until the next look.
+  bool has_looked = true;
   // Whoever sleeps here sleeps until all that is missing has come, though it takes whatever comes while it is awake.
-  SWITCHYARD_RETURN_IF_ERROR(wait_for([&](Status* fault) -> uint32_t {
-    if (find_arrival(&found)) return 0;
+  return wait_for([&](Status* fault) -> uint32_t {
+    if (std::exchange(has_looked, false)) return static_cast<uint32_t>(std::popcount(missing_));
+    if (find_arrivals()) return 0;
     *fault = find_fault();
     if (fault->ok()) return static_cast<uint32_t>(std::popcount(missing_));
     // What a rank published before it failed counts, also when both happened since the first look.
-    if (find_arrival(&found)) *fault = {};
+    if (find_arrivals()) *fault = {};
     return 0;
-  }));
-  return take(found, out);
+  });
 }
 
 /// Who waits for nobody on its own core keeps that core from nobody by looking: a short while, since a switch costs more.
-bool Rounds::look_elsewhere(uint32_t* found) {
+bool Rounds::look_elsewhere() {
   if ((missing_ & ~members_.elsewhere()) != 0) return false;
   for (uint32_t look = 0; look < kNumLooksElsewhere; ++look) {
-    if (find_arrival(found)) return true;
     cpu_relax();
+    if (find_arrivals()) return true;
   }
   return false;
 }
 
-bool Rounds::find_arrival(uint32_t* found) {
+/// All at once, so that lines which other cores have written are fetched side by side.
+bool Rounds::find_arrivals() {
   const uint64_t seq = seq_of(round_);
-  for (uint64_t left = missing_; left != 0; left &= ~(1ull << *found)) {
-    *found = first_from(left, self());
-    if (fields_of(*found).halves[half_of(round_)].seq.load(std::memory_order_seq_cst) == seq) return true;
+  const uint32_t half = half_of(round_);
+  for (uint64_t left = missing_; left != 0; left &= left - 1) {
+    const auto member = static_cast<uint32_t>(std::countr_zero(left));
+    const bool has_come = fields_of(member).halves[half].seq.load(std::memory_order_seq_cst) == seq;
+    arrived_ |= uint64_t{has_come} << member;
   }
-  return false;
+  return arrived_ != 0;
 }
 
 /// Why some missing contribution will never come, if that shows.
@@ -254,6 +257,8 @@ Status Rounds::take(uint32_t member, const Arrival** out) {
   copy_once(&body, &fields_of(member).halves[half_of(round_)].body, sizeof(body));
   SWITCHYARD_RETURN_IF_ERROR(check_body(member, body));
   missing_ &= ~(1ull << member);
+  // Who has published this round has read what this rank published in the last one.
+  members_.link(member).prefetch_field(half_of(round_ + 1));
   Arrival& arrival = arrivals_[member];
   arrival.member = member;
   arrival.source = body.source;
@@ -290,7 +295,7 @@ Status Rounds::check_place(uint32_t member, GroupSource source, uint64_t offset,
 
 uint64_t Rounds::area_offset(const Arrival& arrival) const {
   if (arrival.source != GroupSource::kManaged) return arrival.offset;
-  return peer_base(arrival.member) + layout_.half(half_of(round_)) + arrival.offset;
+  return members_.link(arrival.member).base() + layout_.half(half_of(round_)) + arrival.offset;
 }
 
 Status Rounds::pull(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst) {
@@ -299,7 +304,12 @@ Status Rounds::pull(const Arrival& arrival, uint64_t offset, std::span<std::byte
                                        std::to_string(dst.size()) + " at " + std::to_string(offset));
   }
   if (arrival.source == GroupSource::kInline) {
-    std::copy_n(arrival.payload.begin() + static_cast<ptrdiff_t>(offset), dst.size(), dst.begin());
+    const std::byte* from = arrival.payload.data() + offset;
+    if (dst.size() > kSmallBytesMax) {
+      std::memcpy(dst.data(), from, dst.size());
+    } else {
+      small_store(dst.data(), small_load(from, dst.size()), dst.size());
+    }
     return {};
   }
   const PartTimer timer(scope_, CallPart::kCopy);
@@ -311,7 +321,7 @@ Status Rounds::pull(const Arrival& arrival, uint64_t offset, std::span<std::byte
 }
 
 Status Rounds::pull_piece(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst) {
-  const LinkRef& link = members_.link(arrival.member);
+  const MemberLink& link = members_.link(arrival.member);
   if (offset != 0) {
     if (!link.is_live()) return unlinked(arrival.member);
     if (std::chrono::steady_clock::now() >= deadline_)

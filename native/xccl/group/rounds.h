@@ -142,8 +142,9 @@ class Rounds {
 
   template <class Look>
   Status wait_for(Look&& look);
-  bool look_elsewhere(uint32_t* found);
-  bool find_arrival(uint32_t* found);
+  Status wait_for_arrivals();
+  bool look_elsewhere();
+  bool find_arrivals();
   Status find_fault();
   Status judge_seq(uint32_t member, uint64_t seq);
   Status judge_control(uint32_t member, uint64_t word, bool is_met);
@@ -162,17 +163,19 @@ class Rounds {
   /// The sequence word of a round of this generation; of round 0 it is the control word of a member at work.
   uint64_t seq_of(uint64_t round) const { return (uint64_t{spec().generation} << kGroupGenerationShift) | round; }
   static uint32_t half_of(uint64_t round) { return static_cast<uint32_t>(round % kNumHalves); }
-  GroupFields& fields_of(uint32_t member);
-  uint64_t peer_base(uint32_t member) const { return members_.link(member).target().layout.group(spec().id); }
+  GroupFields& fields_of(uint32_t member) { return fields_[rank(member)]; }
   uint64_t area_offset(const Arrival& arrival) const;
 
   LocalRank& local_;
   GroupGenerations& generations_;
   GroupLayout layout_;
   Members members_;
-  uint64_t all_ = 0;      // a bit a member
-  uint64_t missing_ = 0;  // members whose contribution of this round was not taken yet
-  uint64_t round_ = 0;    // published last; the next one's half is free
+  std::byte* base_ = nullptr;      // of the group's part of this rank's control segment
+  GroupFields* fields_ = nullptr;  // one for each rank
+  uint64_t all_ = 0;               // a bit a member
+  uint64_t missing_ = 0;           // members whose contribution of this round was not taken yet
+  uint64_t arrived_ = 0;           // of these, whose was seen
+  uint64_t round_ = 0;             // published last; the next one's half is free
   bool has_met_ = false;
   CallTag tag_;
   Deadline deadline_{};

@@ -69,10 +69,6 @@ struct GroupLayout {
   uint32_t max_ranks;
 
   static constexpr uint64_t fields(uint32_t rank) { return uint64_t{rank} * sizeof(GroupFields); }
-  static constexpr uint64_t control(uint32_t rank) { return fields(rank) + offsetof(GroupFields, control); }
-  static constexpr uint64_t field(uint32_t half, uint32_t rank) {
-    return fields(rank) + offsetof(GroupFields, halves) + half * sizeof(GroupField);
-  }
   uint64_t half_bytes() const { return max_ranks * shape.partition_bytes; }
   uint64_t half(uint32_t half) const { return round_up(fields(max_ranks), kPageBytes) + half * half_bytes(); }
   uint64_t total_bytes() const { return round_up(half(kNumHalves), kPageBytes); }

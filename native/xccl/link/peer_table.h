@@ -1,7 +1,8 @@
 // PeerTable: which ranks may be talked to right now. The broker publishes and retracts links; the hot path takes a LinkRef (two
 // atomic operations, no lock), which keeps the peer's memory mapped until it is let go. The broker unmaps a retracted link only
 // when nobody holds a ref: D5's "after EOF and their last use". A half of the messenger, which is one thread at a time, has a count
-// of its own and needs no locked instruction: the broker's process_barrier() brings the order that is missing then.
+// of its own and needs no locked instruction: the broker's process_barrier() brings the order that is missing then. So has a
+// group id, whose calls hold the links of all members by one store of a set of ranks.
 #pragma once
 
 #include <array>
@@ -32,6 +33,24 @@ inline constexpr uint32_t kNumSoleUsers = 2;
 struct alignas(64) SoleCount {
   std::atomic<uint32_t> num_refs{0};
 };
+
+/// The ranks whose links the call of one group id holds, a bit each.
+struct alignas(64) GroupHold {
+  std::atomic<uint64_t> ranks{0};
+};
+
+/// For users with a word of their own: says that links are in use. Who loads live_serial after it sees what the broker has retracted, or
+/// the broker, which stores live_serial, runs a barrier in this thread too and then loads the word, sees the use.
+template <class Word>
+inline void announce_use(std::atomic<Word>& word, Word value) {
+  if (kHasProcessBarrier) {
+    word.store(value, std::memory_order_relaxed);
+    // The compiler, too, leaves the load behind the store.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  } else {
+    word.exchange(value, std::memory_order_seq_cst);
+  }
+}
 
 struct alignas(64) PeerEntry {
   std::atomic<uint64_t> live_serial{0};  // 0: not linked; else unique to this link. Written by the broker
@@ -66,14 +85,7 @@ class LinkRef {
   }
   LinkRef(PeerEntry& entry, SoleUser user) : sole_(&entry.sole_users[static_cast<size_t>(user)].num_refs) {
     const uint32_t count = sole_->load(std::memory_order_relaxed) + 1;
-    if (kHasProcessBarrier) {
-      // The broker stores live_serial, runs a barrier in this thread too, then loads the count: if that misses this store, the
-      // load below, which the compiler leaves behind it, sees the broker's.
-      sole_->store(count, std::memory_order_relaxed);
-      std::atomic_signal_fence(std::memory_order_seq_cst);
-    } else {
-      sole_->exchange(count, std::memory_order_seq_cst);
-    }
+    announce_use(*sole_, count);
     serial_ = entry.live_serial.load(std::memory_order_seq_cst);
     if (serial_ == 0) {
       sole_->store(count - 1, std::memory_order_release);
@@ -124,6 +136,10 @@ class PeerTable {
   PeerEntry& entry(uint32_t rank) { return entries_[rank]; }
   const PeerEntry& entry(uint32_t rank) const { return entries_[rank]; }
 
+  /// Holds the links of a set of ranks (a bit each) for a call of a group; which of them there are their live_serial says.
+  void hold_for_group(uint32_t group_id, uint64_t ranks) { announce_use(group_holds_[group_id].ranks, ranks); }
+  void release_from_group(uint32_t group_id) { group_holds_[group_id].ranks.store(0, std::memory_order_release); }
+
   // Broker only.
   void publish(uint32_t rank, const LinkTarget& target) {
     entries_[rank].target = target;
@@ -137,10 +153,15 @@ class PeerTable {
     entries_[rank].live_serial.store(0, std::memory_order_seq_cst);
     process_barrier();
   }
-  bool is_unused(uint32_t rank) const { return entries_[rank].is_unused(); }
+  bool is_unused(uint32_t rank) const {
+    uint64_t held = 0;
+    for (const GroupHold& hold : group_holds_) held |= hold.ranks.load(std::memory_order_seq_cst);
+    return (held >> rank & 1) == 0 && entries_[rank].is_unused();
+  }
 
  private:
   std::array<PeerEntry, kNumRanksMax> entries_;
+  std::array<GroupHold, kNumGroupsMax> group_holds_;
   uint64_t num_links_ = 0;
 };
 

@@ -4,8 +4,8 @@
  * Asserted: nobody touches memory that is not mapped; rank 0 never sees a sequence number that the current epoch did not write.
  * A broker that waits for ever shows as an invalid end state.
  *
- * SOLE_USERS: as the halves of the messenger hold links. A user's count has no other writer and is stored plainly; whoever retracts
- * runs membarrier in the user's thread before it looks at the count (decision 0010).
+ * SOLE_USERS: as the halves of the messenger and the calls of groups hold links. A user's word has no other writer and is stored
+ * plainly; whoever retracts runs membarrier in the user's thread before it looks at the word (decision 0010).
  *
  * Mutants: RELAXED_ACQUIRE (num_users is raised without a locked add), LOOK_BEFORE_REF (live is read first), RELAXED_RETRACT
  * (live = 0 is a plain store), UNMAP_IN_USE, RESET_BEFORE_END_OF_FILE, LINK_BEFORE_RESET; of SOLE_USERS: NO_MEMBARRIER,

@@ -63,8 +63,7 @@ Status MappedMemory::put_with_signal(uint64_t offset, std::span<const std::byte>
   } else {
     plain_copy(to, src.data(), src.size());
   }
-  reinterpret_cast<std::atomic<uint64_t>*>(word)->exchange(signal.value, std::memory_order_seq_cst);
-  doorbell_ring(*reinterpret_cast<Doorbell*>(bell));
+  signal_mapped(*reinterpret_cast<std::atomic<uint64_t>*>(word), signal.value, *reinterpret_cast<Doorbell*>(bell));
   return {};
 }
 

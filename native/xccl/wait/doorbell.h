@@ -22,6 +22,12 @@ inline void doorbell_ring(Doorbell& bell) {
   if (bell.sleeping.load(std::memory_order_seq_cst) != 0) doorbell_wake(bell);
 }
 
+/// Publishes what was stored before by a word in mapped memory, and rings: how every signal ends (Fabric::put_with_signal).
+inline void signal_mapped(std::atomic<uint64_t>& word, uint64_t value, Doorbell& bell) {
+  word.exchange(value, std::memory_order_seq_cst);
+  doorbell_ring(bell);
+}
+
 /// Wakes unconditionally: for deaths, close, and whatever else is no arrival. What changed was stored before, seq_cst.
 void doorbell_force(Doorbell& bell);
 

@@ -1,6 +1,7 @@
 #include "xccl/wait/waiter.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace switchyard::xccl {
 namespace {
@@ -61,7 +62,7 @@ WaitCourse::WaitCourse(Waiter& waiter)
       may_be_awake_(!waiter.row_->is_adaptive || waiter.may_be_awake(start_)) {}
 
 WaitStep WaitCourse::next() {
-  read_clock();
+  if (std::exchange(has_begun_, true)) read_clock();
   const nanoseconds spent = now_ - start_;
   // Whoever slept once is waiting for something long.
   if (!may_be_awake_ || has_slept_ || spent >= limits_.yield_max) {

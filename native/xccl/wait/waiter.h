@@ -79,7 +79,7 @@ class WaitCourse {
   explicit WaitCourse(Waiter& waiter);
 
   Deadline now() const { return now_; }
-  /// Reads the clock and says how to go on.
+  /// Reads the clock, but the first time, and says how to go on.
   WaitStep next();
   /// The wait is over, by arrival or deadline.
   void finish();
@@ -93,6 +93,7 @@ class WaitCourse {
   Deadline now_;
   WaitStep last_ = WaitStep::kSleep;
   bool may_be_awake_;
+  bool has_begun_ = false;  // now_ is older than the last step
   bool has_slept_ = false;
 };
 
