@@ -39,8 +39,8 @@ struct alignas(64) GroupHold {
   std::atomic<uint64_t> ranks{0};
 };
 
-/// For users with a word of their own: says that links are in use. Who loads live_serial after it sees what the broker has retracted, or
-/// the broker, which stores live_serial, runs a barrier in this thread too and then loads the word, sees the use.
+/// For users with a word of their own: says that links are in use. Who loads live_serial after it sees what the broker has
+/// retracted; or the broker, which stores live_serial, runs a barrier in this thread too and then loads the word, sees the use.
 template <class Word>
 inline void announce_use(std::atomic<Word>& word, Word value) {
   if (kHasProcessBarrier) {
