@@ -185,12 +185,16 @@ struct AttentionShape {
   int window;  // 0: all keys
 
   int width() const { return std::max(key_dim, value_offset + value_dim); }
+  int q_floats() const { return num_heads * key_dim; }
+  int out_floats() const { return num_heads * value_dim; }
 };
 
+/// Of the last num_rows of num_keys positions; rows of q and out follow each other.
 PagedAttentionArgs attention_args(const AttentionShape& shape, const PagedCache& cache, int block_tokens, int num_keys,
-                                  const float* q, float* out, float* scratch) {
+                                  int num_rows, const float* q, float* out, float* scratch) {
   const size_t row_bytes = shape.width() * sizeof(float);
   return {.q = q,
+          .q_stride = static_cast<size_t>(shape.q_floats()),
           .cache = reinterpret_cast<const std::byte*>(cache.values.data()),
           .key_offset = 0,
           .value_offset = shape.value_offset * sizeof(float),
@@ -200,13 +204,15 @@ PagedAttentionArgs attention_args(const AttentionShape& shape, const PagedCache&
           .int8_key_dim = 0,
           .block_table = cache.blocks.data(),
           .block_tokens = block_tokens,
-          .first_key = shape.window > 0 ? std::max(0, num_keys - shape.window) : 0,
-          .num_keys = num_keys,
+          .num_rows = num_rows,
+          .num_keys = num_keys - num_rows + 1,
+          .window = shape.window,
           .num_heads = shape.num_heads,
           .key_dim = shape.key_dim,
           .value_dim = shape.value_dim,
           .scale = 0.125f,
           .out = out,
+          .out_stride = static_cast<size_t>(shape.out_floats()),
           .scratch = scratch};
 }
 
@@ -215,23 +221,27 @@ PagedAttentionArgs attention_args(const AttentionShape& shape, const PagedCache&
 TEST(paged_attention_has_the_bits_of_its_reference) {
   Random random(test::seed());
   const AttentionShape shapes[] = {
-      {4, 80, 64, 0, 0}, {1, 18, 16, 0, 0}, {7, 43, 37, 0, 0}, {3, 10, 10, 30, 0}, {2, 64, 64, 128, 300},
+      {4, 80, 64, 0, 0},     {1, 18, 16, 0, 0},   {7, 43, 37, 0, 0},  {3, 10, 10, 30, 0},
+      {2, 64, 64, 128, 300}, {1, 20, 150, 30, 5}, {40, 33, 17, 0, 0},
   };
   for (const AttentionShape& shape : shapes) {
     for (const int keys : {1, 5, 16, 255, 256, 257, 700, 1300}) {
       const int block_tokens = keys % 2 ? 16 : 7;
       const PagedCache cache(random, keys, block_tokens, shape.width());
-      const auto q = random_floats(random, shape.num_heads * shape.key_dim, 2.0f);
-      std::vector<float> expected(shape.num_heads * shape.value_dim), out(expected.size());
-      std::vector<float> scratch(paged_attention_scratch_floats(shape.value_dim));
-      PagedAttentionArgs args =
-          attention_args(shape, cache, block_tokens, keys, q.data(), expected.data(), scratch.data());
-      paged_attention_ref(args);
-      args.out = out.data();
-      for_each_vector_table([&](const KernelTable& table) {
-        table.paged_attention(args);
-        CHECK(same_bits(out, expected));
-      });
+      for (const int rows : {1, 2, 19, 70}) {
+        if (rows > keys) continue;
+        const auto q = random_floats(random, rows * shape.q_floats(), 2.0f);
+        std::vector<float> expected(rows * shape.out_floats()), out(expected.size());
+        std::vector<float> scratch(paged_attention_scratch_floats(shape.key_dim, shape.value_dim));
+        PagedAttentionArgs args =
+            attention_args(shape, cache, block_tokens, keys, rows, q.data(), expected.data(), scratch.data());
+        paged_attention_ref(args);
+        args.out = out.data();
+        for_each_vector_table([&](const KernelTable& table) {
+          table.paged_attention(args);
+          CHECK(same_bits(out, expected));
+        });
+      }
     }
   }
 }
@@ -243,13 +253,14 @@ TEST(paged_attention_is_softmax_attention_over_the_keys_of_its_window) {
     constexpr int kKeys = 600;
     const PagedCache cache(random, kKeys, kKeys, shape.width());
     const auto q = random_floats(random, shape.num_heads * shape.key_dim);
-    std::vector<float> out(shape.num_heads * shape.value_dim), scratch(paged_attention_scratch_floats(shape.value_dim));
-    const PagedAttentionArgs args = attention_args(shape, cache, kKeys, kKeys, q.data(), out.data(), scratch.data());
+    std::vector<float> out(shape.num_heads * shape.value_dim),
+        scratch(paged_attention_scratch_floats(shape.key_dim, shape.value_dim));
+    const PagedAttentionArgs args = attention_args(shape, cache, kKeys, kKeys, 1, q.data(), out.data(), scratch.data());
     kernels().paged_attention(args);
     for (int h = 0; h < shape.num_heads; ++h) {
       std::vector<double> expected(shape.value_dim, 0.0);
       double total = 0.0;
-      for (int j = args.first_key; j < kKeys; ++j) {
+      for (int j = args.first_key_of(kKeys); j < kKeys; ++j) {
         const float* key = &cache.values[static_cast<size_t>(j) * shape.width()];
         double dot = 0.0;
         for (int d = 0; d < shape.key_dim; ++d) dot += double(q[h * shape.key_dim + d]) * key[d];

@@ -162,8 +162,9 @@ void hash_attention(const KernelTable& table, bool is_int8, Fnv* hash) {
   std::vector<int32_t> blocks(kBlocks);
   for (int i = 0; i < kBlocks; ++i) blocks[i] = (i * 3) % kBlocks;
   std::vector<float> out(kHeads * kLatent);
-  std::vector<float> scratch(paged_attention_scratch_floats(kLatent));
+  std::vector<float> scratch(paged_attention_scratch_floats(kWidth, kLatent));
   table.paged_attention({.q = q.data(),
+                         .q_stride = q.size(),
                          .cache = cache.data(),
                          .key_offset = is_int8 ? int8_row_bytes(kLatent) : 0,
                          .value_offset = 0,
@@ -173,13 +174,15 @@ void hash_attention(const KernelTable& table, bool is_int8, Fnv* hash) {
                          .int8_key_dim = is_int8 ? kLatent : 0,
                          .block_table = blocks.data(),
                          .block_tokens = kBlockTokens,
-                         .first_key = 0,
+                         .num_rows = 1,
                          .num_keys = kKeys,
+                         .window = 0,
                          .num_heads = kHeads,
                          .key_dim = kWidth,
                          .value_dim = kLatent,
                          .scale = 0.3f,
                          .out = out.data(),
+                         .out_stride = out.size(),
                          .scratch = scratch.data()});
   hash->add(out);
 }

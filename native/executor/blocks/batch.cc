@@ -2,15 +2,23 @@
 
 #include <algorithm>
 
+#include "executor/kv/cache_layout.h"
 #include "kernels/attention/paged_attention.h"
 
 namespace switchyard::executor {
 
+namespace {
+
+size_t scratch_floats_of(const ModelSpec& spec) {
+  const CacheLayout layout(spec);
+  return std::max(paged_attention_scratch_floats(layout.key_dim, layout.value_dim),
+                  kRouterScratch * static_cast<size_t>(spec.num_experts));
+}
+
+}  // namespace
+
 Workspace::Workspace(const ModelSpec& s, int max, ThreadPool* who)
-    : max_tokens(max),
-      pool(who),
-      scratch_floats(std::max<size_t>(paged_attention_scratch_floats(s.cached_value_dim()),
-                                      kRouterScratch * static_cast<size_t>(s.num_experts))) {
+    : max_tokens(max), pool(who), scratch_floats(scratch_floats_of(s)) {
   const size_t n = max;
   const size_t widest_ffn = std::max({s.intermediate_size, s.moe_intermediate_size, s.shared_intermediate_size});
   residual.resize(n * s.hidden_size);

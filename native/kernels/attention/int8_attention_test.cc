@@ -26,11 +26,12 @@ struct Shape {
   size_t row_bytes() const { return int8_row_bytes(value_dim) + key_floats() * sizeof(float); }
 };
 
-/// What a query sees, with all that the arguments point to. Rows are [value | key floats], in blocks that stand in reverse order.
+/// What the last rows of num_keys positions see, with all that the arguments point to. Rows are [value | key floats], in blocks that stand in reverse order.
 struct Case {
-  Case(const Shape& s, int keys, int tokens, Random& random) : shape(s), num_keys(keys), block_tokens(tokens) {
+  Case(const Shape& s, int rows, int keys, int tokens, Random& random)
+      : shape(s), num_rows(rows), num_keys(keys), block_tokens(tokens) {
     std::normal_distribution<float> normal;
-    q.resize(shape.num_heads * shape.key_dim);
+    q.resize(num_rows * shape.num_heads * shape.key_dim);
     for (float& x : q) x = normal(random);
     const int num_blocks = (keys + tokens - 1) / tokens;
     for (int i = 0; i < num_blocks; ++i) blocks.push_back(num_blocks - 1 - i);
@@ -50,9 +51,11 @@ struct Case {
   int first_key() const { return shape.window > 0 ? std::max(0, num_keys - shape.window) : 0; }
 
   std::vector<float> attend(const KernelTable& table) const {
-    std::vector<float> out(shape.num_heads * shape.value_dim);
-    std::vector<float> scratch(paged_attention_scratch_floats(shape.value_dim));
+    const size_t q_stride = shape.num_heads * shape.key_dim, out_stride = shape.num_heads * shape.value_dim;
+    std::vector<float> out(num_rows * out_stride);
+    std::vector<float> scratch(paged_attention_scratch_floats(shape.key_dim, shape.value_dim));
     table.paged_attention({.q = q.data(),
+                           .q_stride = q_stride,
                            .cache = cache.data(),
                            .key_offset = int8_row_bytes(shape.value_dim),
                            .value_offset = 0,
@@ -62,18 +65,21 @@ struct Case {
                            .int8_key_dim = shape.int8_key_dim,
                            .block_table = blocks.data(),
                            .block_tokens = block_tokens,
-                           .first_key = first_key(),
-                           .num_keys = num_keys,
+                           .num_rows = num_rows,
+                           .num_keys = num_keys - num_rows + 1,
+                           .window = shape.window,
                            .num_heads = shape.num_heads,
                            .key_dim = shape.key_dim,
                            .value_dim = shape.value_dim,
                            .scale = 0.2f,
                            .out = out.data(),
+                           .out_stride = out_stride,
                            .scratch = scratch.data()});
     return out;
   }
 
   Shape shape;
+  int num_rows;
   int num_keys;
   int block_tokens;
   std::vector<float> q;
@@ -96,9 +102,12 @@ TEST(int8_attention_has_the_bits_of_its_reference) {
   Random random(test::seed());
   for (const Shape& shape : kShapes) {
     for (const int keys : {1, 5, 16, 255, 256, 257, 700}) {
-      const Case c(shape, keys, keys % 2 ? 16 : 7, random);
-      const std::vector<float> expected = c.attend(kernels_of(Isa::kScalar));
-      for (const Isa isa : available_isas()) CHECK(same_bits(c.attend(kernels_of(isa)), expected));
+      for (const int rows : {1, 37}) {
+        if (rows > keys) continue;
+        const Case c(shape, rows, keys, keys % 2 ? 16 : 7, random);
+        const std::vector<float> expected = c.attend(kernels_of(Isa::kScalar));
+        for (const Isa isa : available_isas()) CHECK(same_bits(c.attend(kernels_of(isa)), expected));
+      }
     }
   }
 }
@@ -106,7 +115,7 @@ TEST(int8_attention_has_the_bits_of_its_reference) {
 TEST(int8_attention_is_softmax_attention_over_the_widened_values) {
   Random random(test::seed());
   for (const Shape& shape : kShapes) {
-    Case c(shape, 600, 16, random);
+    Case c(shape, 1, 600, 16, random);
     const std::vector<float> out = c.attend(kernels());
     for (int h = 0; h < shape.num_heads; ++h) {
       std::vector<double> expected(shape.value_dim, 0.0);
@@ -131,7 +140,7 @@ TEST(int8_attention_is_softmax_attention_over_the_widened_values) {
 TEST(int8_attention_over_a_lost_value_is_lost) {
   Random random(test::seed());
   for (const Shape& shape : kShapes) {
-    Case c(shape, 300, 16, random);
+    Case c(shape, 1, 300, 16, random);
     std::vector<float> lost(shape.value_dim, 1.0f);
     lost.back() = std::numeric_limits<float>::infinity();
     store_int8_row(quantize_kernels(), lost.data(), lost.size(), c.row(290));

@@ -45,34 +45,35 @@ std::string name_of(const AttentionShape& shape) {
 KernelBench describe(Kernel kernel, const AttentionShape& shape) {
   return {name_of(shape), RateUnit::kGflops, work_of(shape), [=] {
             const Rotation caches(shape.cache_bytes(), shape.is_cold());
-            const auto q = ordinary_floats(size_t(shape.num_heads) * shape.key_dim);
+            const size_t q_stride = size_t(shape.num_heads) * shape.key_dim;
+            const size_t out_stride = size_t(shape.num_heads) * shape.value_dim;
+            const auto q = ordinary_floats(shape.num_queries * q_stride);
             std::vector<int32_t> blocks((shape.num_keys + kBlockTokens - 1) / kBlockTokens);
             for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<int32_t>(blocks.size() - 1 - i);
-            std::vector<float> out(size_t(shape.num_heads) * shape.value_dim);
-            std::vector<float> scratch(paged_attention_scratch_floats(shape.value_dim));
+            std::vector<float> out(shape.num_queries * out_stride);
+            std::vector<float> scratch(paged_attention_scratch_floats(shape.key_dim, shape.value_dim));
             return looped([=](uint64_t turn) mutable {
-              PagedAttentionArgs args{.q = q.data(),
-                                      .cache = caches.at<std::byte>(turn),
-                                      .key_offset = 0,
-                                      .value_offset = shape.value_offset * sizeof(float),
-                                      .block_stride = kBlockTokens * shape.row_floats() * sizeof(float),
-                                      .row_stride = shape.row_floats() * sizeof(float),
-                                      .has_int8_values = false,
-                                      .int8_key_dim = 0,
-                                      .block_table = blocks.data(),
-                                      .block_tokens = kBlockTokens,
-                                      .first_key = 0,
-                                      .num_keys = 0,
-                                      .num_heads = shape.num_heads,
-                                      .key_dim = shape.key_dim,
-                                      .value_dim = shape.value_dim,
-                                      .scale = 0.1f,
-                                      .out = out.data(),
-                                      .scratch = scratch.data()};
-              for (int i = 1; i <= shape.num_queries; ++i) {
-                args.num_keys = shape.num_keys - shape.num_queries + i;
-                kernel(args);
-              }
+              kernel({.q = q.data(),
+                      .q_stride = q_stride,
+                      .cache = caches.at<std::byte>(turn),
+                      .key_offset = 0,
+                      .value_offset = shape.value_offset * sizeof(float),
+                      .block_stride = kBlockTokens * shape.row_floats() * sizeof(float),
+                      .row_stride = shape.row_floats() * sizeof(float),
+                      .has_int8_values = false,
+                      .int8_key_dim = 0,
+                      .block_table = blocks.data(),
+                      .block_tokens = kBlockTokens,
+                      .num_rows = shape.num_queries,
+                      .num_keys = shape.num_keys - shape.num_queries + 1,
+                      .window = 0,
+                      .num_heads = shape.num_heads,
+                      .key_dim = shape.key_dim,
+                      .value_dim = shape.value_dim,
+                      .scale = 0.1f,
+                      .out = out.data(),
+                      .out_stride = out_stride,
+                      .scratch = scratch.data()});
             });
           }};
 }

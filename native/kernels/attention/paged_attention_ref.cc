@@ -52,11 +52,18 @@ void add_value(const PagedAttentionArgs& args, int j, float p, std::vector<float
   for (int c = 0; c < args.value_dim; ++c) (*out)[c] = std::fma(weight, static_cast<float>(numbers[c]), (*out)[c]);
 }
 
-Partial attend_chunk(const PagedAttentionArgs& args, const float* q, int chunk) {
-  const int first = std::max(chunk * kChunkKeys, args.first_key);
-  const int count = std::min((chunk + 1) * kChunkKeys, args.num_keys) - first;
+/// A head of a row, and the keys [first_key, num_keys) that it sees.
+struct Query {
+  const float* q;  // [key_dim]
+  int first_key;
+  int num_keys;
+};
+
+Partial attend_chunk(const PagedAttentionArgs& args, const Query& query, int chunk) {
+  const int first = std::max(chunk * kChunkKeys, query.first_key);
+  const int count = std::min((chunk + 1) * kChunkKeys, query.num_keys) - first;
   std::vector<float> p(count);
-  for (int j = 0; j < count; ++j) p[j] = score(args, q, first + j);
+  for (int j = 0; j < count; ++j) p[j] = score(args, query.q, first + j);
   float max = p[0];
   for (const float s : p) max = s > max ? s : max;
   float lane[kLanes] = {};
@@ -78,23 +85,31 @@ Partial merge(const Partial& a, const Partial& b) {
   return result;
 }
 
-Partial attend_chunks(const PagedAttentionArgs& args, const float* q, int first, int count) {
-  if (count == 1) return attend_chunk(args, q, first);
+Partial attend_chunks(const PagedAttentionArgs& args, const Query& query, int first, int count) {
+  if (count == 1) return attend_chunk(args, query, first);
   int left = 1;
   while (left * 2 < count) left *= 2;
-  return merge(attend_chunks(args, q, first, left), attend_chunks(args, q, first + left, count - left));
+  return merge(attend_chunks(args, query, first, left), attend_chunks(args, query, first + left, count - left));
+}
+
+void attend(const PagedAttentionArgs& args, const Query& query, float* out) {
+  const int first_chunk = query.first_key / kChunkKeys;
+  const int num_chunks = (query.num_keys + kChunkKeys - 1) / kChunkKeys - first_chunk;
+  const Partial result = attend_chunks(args, query, first_chunk, num_chunks);
+  const float inverse = 1.0f / result.sum;
+  for (int c = 0; c < args.value_dim; ++c) out[c] = result.out[c] * inverse;
 }
 
 }  // namespace
 
 void paged_attention_ref(const PagedAttentionArgs& args) {
-  const int first_chunk = args.first_key / kChunkKeys;
-  const int num_chunks = (args.num_keys + kChunkKeys - 1) / kChunkKeys - first_chunk;
-  for (int h = 0; h < args.num_heads; ++h) {
-    const Partial result = attend_chunks(args, args.q + static_cast<size_t>(h) * args.key_dim, first_chunk, num_chunks);
-    const float inverse = 1.0f / result.sum;
-    float* out = args.out + static_cast<size_t>(h) * args.value_dim;
-    for (int c = 0; c < args.value_dim; ++c) out[c] = result.out[c] * inverse;
+  for (int row = 0; row < args.num_rows; ++row) {
+    const int num_keys = args.num_keys + row;
+    for (int h = 0; h < args.num_heads; ++h) {
+      const float* q = args.q + row * args.q_stride + static_cast<size_t>(h) * args.key_dim;
+      float* out = args.out + row * args.out_stride + static_cast<size_t>(h) * args.value_dim;
+      attend(args, {q, args.first_key_of(num_keys), num_keys}, out);
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/combine/combine.h"
-#include "kernels/lanes/int8_scale.h"
+#include "kernels/lanes/int8_row_lanes.h"
 
 namespace switchyard {
 namespace {

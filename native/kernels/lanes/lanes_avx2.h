@@ -6,12 +6,30 @@
 #include <immintrin.h>
 
 #include <cstdint>
-
 #include <cstring>
-#include "kernels/lanes/fold_four.h"
 
 namespace switchyard {
 namespace {
+
+inline __m256i first_lanes(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/// What one register holds: half of the lanes. For loops that have room for more sums of halves than of pairs of them.
+struct Register {
+  static constexpr int kRegisters = 16;
+  static constexpr int kWidth = 8;
+
+  __m256 v;
+
+  static Register zero() { return {_mm256_setzero_ps()}; }
+  static Register broadcast(float x) { return {_mm256_set1_ps(x)}; }
+  static Register load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  static Register load_first(const float* p, int n) { return {_mm256_maskload_ps(p, first_lanes(n))}; }
+  void store(float* p) const { _mm256_storeu_ps(p, v); }
+  void store_first(float* p, int n) const { _mm256_maskstore_ps(p, first_lanes(n), v); }
+  static Register fma(Register a, Register b, Register c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+};
 
 struct Lanes {
   static constexpr int kRegisters = 8;  // pairs of them
@@ -109,14 +127,25 @@ struct Lanes {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
-  /// out[i] = four[i].fold().
-  static void fold_four(const Lanes (&four)[4], float (&out)[4]) {
-    __m256 eight[4];
-    for (int i = 0; i < 4; ++i) eight[i] = _mm256_add_ps(four[i].low, four[i].high);
-    fold_four_of_eight(eight, out);
-  }
+  /// Lane i is the fold of sums[i]. Each step adds the halves, quarters ... of sums and puts those of two sums into one register.
+  static Lanes fold_sixteen(const float (*sums)[16]) { return {fold_eight(sums), fold_eight(sums + 8)}; }
 
  private:
+  static __m256 halves(const float* sum) { return _mm256_add_ps(_mm256_loadu_ps(sum), _mm256_loadu_ps(sum + 8)); }
+  static __m256 fold_eight(const float (*sums)[16]) {
+    __m256 four[4];  // four lanes each of sums[i], [i + 4]
+    for (int i = 0; i < 4; ++i) {
+      const __m256 a = halves(sums[i]);
+      const __m256 b = halves(sums[i + 4]);
+      four[i] = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+    }
+    const auto add_pairs = [](__m256 a, __m256 b) {
+      return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
+    };
+    const __m256 low = add_pairs(four[0], four[1]);
+    const __m256 high = add_pairs(four[2], four[3]);
+    return _mm256_add_ps(_mm256_shuffle_ps(low, high, 0x88), _mm256_shuffle_ps(low, high, 0xdd));
+  }
   static __m256 widen(const uint16_t* p) {
     const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
@@ -138,9 +167,7 @@ struct Lanes {
   static uint32_t bits_of(__m256 low, __m256 high) {
     return static_cast<uint32_t>(_mm256_movemask_ps(low)) | static_cast<uint32_t>(_mm256_movemask_ps(high)) << 8;
   }
-  static __m256i mask(int n) {
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-  }
+  static __m256i mask(int n) { return first_lanes(n); }
   static __m256 power_of_two(__m256 n) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
   }

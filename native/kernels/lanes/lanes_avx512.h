@@ -5,13 +5,12 @@
 
 #include <cstdint>
 
-#include "kernels/lanes/fold_four.h"
-
 namespace switchyard {
 namespace {
 
 struct Lanes {
   static constexpr int kRegisters = 32;
+  static constexpr int kWidth = 16;
 
   __m512 v;
 
@@ -65,15 +64,32 @@ struct Lanes {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
-  /// out[i] = four[i].fold().
-  static void fold_four(const Lanes (&four)[4], float (&out)[4]) {
-    __m256 eight[4];
-    for (int i = 0; i < 4; ++i)
-      eight[i] = _mm256_add_ps(_mm512_castps512_ps256(four[i].v), _mm512_extractf32x8_ps(four[i].v, 1));
-    fold_four_of_eight(eight, out);
+  /// Lane i is the fold of sums[i]. Each step adds the halves, quarters ... of sums and puts those of two sums into one register.
+  static Lanes fold_sixteen(const float (*sums)[16]) {
+    __m512 eight[8];  // eight lanes each of sums[i], [i + 4]; i = 0..3, 8..11
+    for (int i = 0; i < 8; ++i) {
+      const float* a = sums[i / 4 * 8 + i % 4];
+      const float* b = sums[i / 4 * 8 + i % 4 + 4];
+      eight[i] = _mm512_add_ps(load_halves(a, b), load_halves(a + 8, b + 8));
+    }
+    __m512 four[4];  // four lanes each of sums[i], [i + 4], [i + 8], [i + 12]
+    for (int i = 0; i < 4; ++i) {
+      four[i] = _mm512_add_ps(_mm512_shuffle_f32x4(eight[i], eight[i + 4], 0x88),
+                              _mm512_shuffle_f32x4(eight[i], eight[i + 4], 0xdd));
+    }
+    const auto add_pairs = [](__m512 a, __m512 b) {
+      return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
+    };
+    const __m512 low = add_pairs(four[0], four[1]);
+    const __m512 high = add_pairs(four[2], four[3]);
+    return {_mm512_add_ps(_mm512_shuffle_ps(low, high, 0x88), _mm512_shuffle_ps(low, high, 0xdd))};
   }
 
  private:
+  /// From memory, which any port does where moving halves between registers takes the one that shuffles.
+  static __m512 load_halves(const float* low, const float* high) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1);
+  }
   static Lanes widen(__m128i bytes) { return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))}; }
   static __m512i broadcast(uint32_t word) { return _mm512_set1_epi32(static_cast<int>(word)); }
   static Lanes low_half(__m512i words) { return {_mm512_castsi512_ps(_mm512_slli_epi32(words, 16))}; }
@@ -82,6 +98,9 @@ struct Lanes {
   }
   static __mmask16 mask(int n) { return static_cast<__mmask16>(n >= 16 ? 0xffffu : n <= 0 ? 0u : (1u << n) - 1u); }
 };
+
+/// What one register holds of them.
+using Register = Lanes;
 
 }  // namespace
 }  // namespace switchyard
