@@ -1,7 +1,9 @@
 // Every vector form against its reference, bit by bit, over odd sizes.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -244,6 +246,28 @@ TEST(paged_attention_has_the_bits_of_its_reference) {
       }
     }
   }
+}
+
+TEST(paged_attention_of_a_row_does_not_see_the_keys_of_later_rows) {
+  Random random(test::seed());
+  const AttentionShape shape{3, 20, 20, 20, 0};
+  constexpr int kKeys = 300, kRows = 11;
+  PagedCache cache(random, kKeys, kKeys, shape.width());
+  const auto q = random_floats(random, kRows * shape.q_floats());
+  std::vector<float> expected(kRows * shape.out_floats());
+  std::vector<float> scratch(paged_attention_scratch_floats(shape.key_dim, shape.value_dim));
+  const auto attend = [&](const KernelTable& table, float* out) {
+    table.paged_attention(attention_args(shape, cache, kKeys, kKeys, kRows, q.data(), out, scratch.data()));
+  };
+  attend(kernels_of(Isa::kScalar), expected.data());
+  std::fill_n(&cache.values[(kKeys - 1) * shape.width()], shape.width(), std::numeric_limits<float>::quiet_NaN());
+  for_each_vector_table([&](const KernelTable& table) {
+    std::vector<float> out(expected.size());
+    attend(table, out.data());
+    const size_t seen = (kRows - 1) * shape.out_floats();
+    CHECK(std::equal(out.begin(), out.begin() + seen, expected.begin()));
+    CHECK(std::all_of(out.begin() + seen, out.end(), [](float x) { return std::isnan(x); }));
+  });
 }
 
 TEST(paged_attention_is_softmax_attention_over_the_keys_of_its_window) {

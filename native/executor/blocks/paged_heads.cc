@@ -8,41 +8,31 @@
 namespace switchyard::executor {
 namespace {
 
-/// What a thread takes at once: heads of one group for rows of the batch. The more of them, the less often a key is read.
-struct Pieces {
-  int rows;
-  int heads;
-  int row_blocks;
-  int head_blocks;
-  int count;
+/// How the work is cut: a piece is some heads of one group for some rows of the batch. The more of them, the less often a key is read.
+struct Cut {
+  int num_rows;  // of the batch
+  int num_groups;
+  int group_heads;
+  int rows;   // of a piece
+  int heads;  // of a piece
+
+  int row_blocks() const { return (num_rows + rows - 1) / rows; }
+  int head_blocks() const { return (group_heads + heads - 1) / heads; }
+  int num_pieces() const { return num_groups * row_blocks() * head_blocks(); }
 };
 
-Pieces cut(int num_rows, int num_groups, int group_heads, int rows, int heads) {
-  const int row_blocks = (num_rows + rows - 1) / rows;
-  const int head_blocks = (group_heads + heads - 1) / heads;
-  return {rows, heads, row_blocks, head_blocks, num_groups * row_blocks * head_blocks};
-}
-
-/// As many as the kernel takes together, or fewer, so that each thread has some pieces.
-Pieces cut(int num_rows, int num_groups, int group_heads, int num_threads) {
+/// As many as the kernel takes together, or fewer, so that there are some pieces for each thread.
+Cut cut_for(int num_threads, int num_rows, int num_groups, int group_heads) {
   constexpr int kPiecesPerThread = 4;
   constexpr int kHeadsMin = 4;
-  int rows = std::max(1, kBlockQueries / group_heads);
-  int heads = group_heads;
-  while (num_threads > 1 &&
-         cut(num_rows, num_groups, group_heads, rows, heads).count < kPiecesPerThread * num_threads) {
-    if (rows > 1) {
-      rows = (rows + 1) / 2;
-    } else if (heads > kHeadsMin) {
-      heads = std::max(kHeadsMin, (heads + 1) / 2);
-    } else {
-      break;
-    }
-  }
-  return cut(num_rows, num_groups, group_heads, rows, heads);
+  Cut cut{num_rows, num_groups, group_heads, std::max(1, kBlockQueries / group_heads), group_heads};
+  const int wanted = num_threads > 1 ? kPiecesPerThread * num_threads : 1;
+  while (cut.rows > 1 && cut.num_pieces() < wanted) cut.rows = (cut.rows + 1) / 2;
+  while (cut.heads > kHeadsMin && cut.num_pieces() < wanted) cut.heads = std::max(kHeadsMin, (cut.heads + 1) / 2);
+  return cut;
 }
 
-/// Rows [first, end of the same sequence or `end`); returns how many.
+/// How many rows from `first` on, and before `end`, are of the same sequence.
 int count_run(std::span<const BatchRow> rows, int first, int end) {
   int row = first + 1;
   while (row < end && rows[row].block_table == rows[first].block_table &&
@@ -83,20 +73,19 @@ void attend(const PagedHeads& heads, const CacheLayout& layout, std::span<const 
 void attend_paged(const PagedHeads& heads, const CacheLayout& layout, std::span<const BatchRow> rows,
                   const KvLayerView& kv, Workspace* ws) {
   const int num_rows = static_cast<int>(rows.size());
-  const Pieces pieces = cut(num_rows, layout.num_groups, heads.group_heads, ws->pool->num_threads());
+  const Cut cut = cut_for(ws->pool->num_threads(), num_rows, layout.num_groups, heads.group_heads);
   const auto longest = std::ranges::max_element(rows, {}, &BatchRow::position);
   const int num_keys = heads.window > 0 ? std::min(heads.window, longest->position + 1) : longest->position + 1;
-  const size_t piece_work =
-      static_cast<size_t>(pieces.rows) * pieces.heads * num_keys * (layout.key_dim + layout.value_dim);
-  ws->pool->run_ranges(pieces.count, items_a_piece(piece_work), [&](int first, int end, int worker) {
+  const size_t piece_work = static_cast<size_t>(cut.rows) * cut.heads * num_keys * (layout.key_dim + layout.value_dim);
+  ws->pool->run_ranges(cut.num_pieces(), items_a_piece(piece_work), [&](int first, int end, int worker) {
     for (int piece = first; piece < end; ++piece) {
-      // Groups outermost: their keys are read again by the next rows.
-      const int group = piece / (pieces.row_blocks * pieces.head_blocks);
-      const int first_head = piece % pieces.head_blocks * pieces.heads;
-      const int num_heads = std::min(pieces.heads, heads.group_heads - first_head);
-      const int block = piece / pieces.head_blocks % pieces.row_blocks;
-      const int end_row = std::min(num_rows, (block + 1) * pieces.rows);
-      for (int row = block * pieces.rows; row < end_row;) {
+      // Groups outermost: the next rows read their keys again.
+      const int group = piece / (cut.row_blocks() * cut.head_blocks());
+      const int block = piece / cut.head_blocks() % cut.row_blocks();
+      const int first_head = piece % cut.head_blocks() * cut.heads;
+      const int num_heads = std::min(cut.heads, heads.group_heads - first_head);
+      const int end_row = std::min(num_rows, (block + 1) * cut.rows);
+      for (int row = block * cut.rows; row < end_row;) {
         const int run = count_run(rows, row, end_row);
         attend(heads, layout, rows, row, run, group, first_head, num_heads, kv, ws->scratch_of(worker));
         row += run;

@@ -1,4 +1,4 @@
-// Attention of a batch's rows over the paged cache, shared among the threads by row and tile of heads. Called by both kinds of attention block.
+// Attention of a batch's rows over the paged cache, shared among the threads by key heads, rows and heads. Called by both kinds of attention block.
 #pragma once
 
 #include <span>

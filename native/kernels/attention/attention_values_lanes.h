@@ -2,6 +2,8 @@
 // Some keys' columns stay in the nearest cache while all queries pass over them. Include after a lanes_*.h.
 #pragma once
 
+#include <cstring>
+
 #include "kernels/attention/query_block.h"
 #include "kernels/lanes/int8_row_lanes.h"
 
@@ -109,7 +111,7 @@ inline void read_panel(const PagedAttentionArgs& args, const std::byte* const* r
 inline void weigh_chunk(const PagedAttentionArgs& args, const QueryBlock& block, const Chunk& chunk,
                         const BlockScratch& scratch, int level) {
   const size_t out_stride = scratch.out_stride;
-  std::fill_n(scratch.out(level, 0), block.num_queries * out_stride, 0.0f);
+  std::memset(scratch.out(level, 0), 0, block.num_queries * out_stride * sizeof(float));
   for (int c = 0; c < args.value_dim; c += kPanelColumns) {
     for (int start = 0; start < chunk.count; start += kPanelKeys) {
       const int count = std::min(kPanelKeys, chunk.count - start);
