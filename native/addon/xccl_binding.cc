@@ -10,6 +10,7 @@
 #include "addon/napi_util.h"
 #include "addon/open_handles.h"
 #include "xccl/copy/copy_table.h"
+#include "xccl/p2p/pull_table.h"
 #include "xccl/wait/core_list.h"
 #include "xccl/wait/cores.h"
 #include "xccl/wait/wait_policy.h"
@@ -136,6 +137,9 @@ void read_environment(Napi::Env env, const Seat& seat, xccl::CommunicatorConfig*
   }
   if (const char* forced = std::getenv("SWITCHYARD_XCCL_COPY")) {
     throw_if_error(env, xccl::copy_mode_from_name(forced, &config->copy_mode));
+  }
+  if (const char* forced = std::getenv("SWITCHYARD_XCCL_PULL")) {
+    throw_if_error(env, xccl::pull_mode_from_name(forced, &config->pull_mode));
   }
   if (const char* forced = std::getenv("SWITCHYARD_XCCL_PIN")) {
     std::vector<uint32_t> cores;

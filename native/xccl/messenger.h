@@ -1,5 +1,5 @@
 // XCCL's point-to-point surface: messages between two ranks, in order, blocking or asynchronous, copied through the ring or pulled
-// straight from a registered region, and one-sided put and get (docs/xccl.md, "Point to point"). Reached by
+// straight from the sender's memory or a registered region, and one-sided put and get (docs/xccl.md, "Point to point"). Reached by
 // Communicator::messenger(). Payload is opaque bytes.
 //
 // Threads: one at a time for the sending calls (send, try_send, send_zero_copy, put, put_with_signal) and one for the receiving calls
@@ -21,7 +21,7 @@ inline constexpr uint32_t kNumOperationsMax = 64;
 
 /// When a send is over.
 enum class SendMode : uint8_t {
-  kBuffered,      // the payload may be used again: the whole message is in the ring or taken
+  kBuffered,      // the payload may be used again: the whole message is in the ring or, a large one, taken
   kAcknowledged,  // the receiver has taken the whole message
 };
 
@@ -60,11 +60,14 @@ class Messenger {
   // All calls fail with PeerDead, Closed, Corrupt, or Unsupported (the peer has no rings). A message goes on where it was in
   // order; one whose send or recv failed when it was partly through is given up on both sides.
 
-  /// Puts the message into the ring to `dest`; waits while that is full. Timeout: the ring stayed full, or (kAcknowledged) the
-  /// message was not taken in time, which it may still be.
+  /// Puts the message into the ring to `dest`; waits while that is full. From a measured size on, 16 KiB at least
+  /// (CommunicatorConfig::pull_mode), the message stays where it is and the receiver reads it there: then a send of either mode is
+  /// over when the receiver has it, so two ranks must not both send first. Such a payload must be ordinary memory, mapped until the
+  /// call returns. Timeout: the ring stayed full, or the message was not taken in time; it still may be if it lies in the ring.
   virtual Status send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline,
                       SendMode mode = SendMode::kBuffered, OpTiming* timing = nullptr) = 0;
-  /// The same without waiting: ResourceExhausted, and nothing is done, when the whole message does not fit at once.
+  /// The same without waiting, always through the ring: ResourceExhausted, and nothing is done, when the whole message does not fit
+  /// at once.
   virtual Status try_send(uint32_t dest, uint32_t event, std::span<const std::byte> payload) = 0;
   /// Sends the region's bytes (of this rank's app or zc area) by name; the receiver copies them once, into its own memory, by
   /// recv. Over when that is done, and the region may be written again. Timeout: the receiver may still read it.

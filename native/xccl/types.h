@@ -98,6 +98,12 @@ enum class WaitPolicy : uint8_t { kAuto, kSpin, kYield, kFutex };
 /// that was quicker when this process measured it (copy/copy_table.h).
 enum class CopyMode : uint8_t { kAuto, kCached, kStream };
 
+/// Whether messages are read by their receiver straight out of the sender's memory (process_vm_readv) instead of going through the
+/// ring; a send of one is over when the receiver has it. kAuto: from the size on from which that was clearly quicker when this
+/// process measured it (p2p/pull_table.h). kAlways: whatever does not fit into a ring's field. kOff: neither sent nor taken so. Where
+/// the system does not let one rank read the other, the ring is used.
+enum class PullMode : uint8_t { kAuto, kAlways, kOff };
+
 /// Whether large segments (from 16 MiB on) may lie in pages of the system's huge page pool. kAuto: if it has enough for the
 /// whole segment, which are then taken at once.
 enum class HugePages : uint8_t { kAuto, kOff };
@@ -148,6 +154,7 @@ struct CommunicatorConfig {
   uint32_t num_local_ranks = 0;  // ranks on this machine, when known from the start; else those that are linked count
   HugePages huge_pages = HugePages::kAuto;
   CopyMode copy_mode = CopyMode::kAuto;
+  PullMode pull_mode = PullMode::kAuto;
   uint32_t num_copy_threads = 1;  // that share one large copy, the caller included; 1 to 64
   bool telemetry = false;         // count calls from the start (Communicator::switch_telemetry)
   /// Called from the broker thread when a peer becomes kLinked, kDead or kRefused; must not block, and must not call close().

@@ -155,6 +155,7 @@ test('errors carry a code and the path of the field', () => {
 test.each([
   ['SWITCHYARD_XCCL_WAIT', 'futex', 'auto, spin, yield, futex'],
   ['SWITCHYARD_XCCL_COPY', 'stream', 'auto, cached, stream'],
+  ['SWITCHYARD_XCCL_PULL', 'off', 'auto, always, off'],
   [
     'SWITCHYARD_XCCL_PIN',
     `${allowedCore()}`,

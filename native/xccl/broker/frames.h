@@ -41,14 +41,17 @@ struct Frame {
   uint32_t code;        // kRefuse, kFarewell
   uint32_t may_retry;   // kRefuse
   uint32_t num_unread;  // kPong
-  uint64_t ping_id;     // kPing, kPong
-  uint64_t num_taken;   // kPong
-  uint64_t progress;    // kPong: the sender's progress word
+  uint64_t pledges;     // kHello, kWelcome: PledgeHello
+  uint64_t pledge_nonce;
+  uint64_t can_pull;   // kSegments: the sender can read the other's memory
+  uint64_t ping_id;    // kPing, kPong
+  uint64_t num_taken;  // kPong
+  uint64_t progress;   // kPong: the sender's progress word
   char communicator[64];
   char compatibility[192];
   char text[192];
 };
-static_assert(sizeof(Frame) == 616);
+static_assert(sizeof(Frame) == 640);
 
 /// A frame from this rank with everything filled in but code and text.
 Frame frame_from(const LocalRank& local, FrameKind kind, uint32_t to_rank, uint64_t to_epoch);

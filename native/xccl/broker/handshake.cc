@@ -124,7 +124,7 @@ HandshakeState Handshake::on_frame(const Frame& frame, std::vector<FileDescripto
   }
   if (stage_ == Stage::kAwaitHello && frame.kind == FrameKind::kHello) return on_hello(frame);
   if (stage_ == Stage::kAwaitWelcome && frame.kind == FrameKind::kWelcome) return on_welcome(frame);
-  if (stage_ == Stage::kAwaitSegments && frame.kind == FrameKind::kSegments) return on_segments(fds);
+  if (stage_ == Stage::kAwaitSegments && frame.kind == FrameKind::kSegments) return on_segments(frame, fds);
   return refuse(HandshakeState::kRefused, Code::kCorrupt, "a handshake frame out of order");
 }
 
@@ -140,7 +140,7 @@ HandshakeState Handshake::on_hello(const Frame& frame) {
     epoch_ = frame.from_epoch;
   }
   if (verdict.state != HandshakeState::kGoingOn) return refuse(verdict.state, verdict.code, verdict.reason);
-  hello_ = frame;
+  accept(frame);
   return after_sending(send(FrameKind::kWelcome), Stage::kAwaitSegments);
 }
 
@@ -152,16 +152,17 @@ HandshakeState Handshake::on_welcome(const Frame& frame) {
         HandshakeState::kRefused, Code::kMismatch,
         "the listener is rank " + std::to_string(frame.from_rank) + " epoch " + std::to_string(frame.from_epoch));
   }
-  hello_ = frame;
+  accept(frame);
   // From here on the listener may link and write at any moment, so giving up would burn this epoch: only the peer's
   // link_timeout ends the wait.
   deadline_ = Deadline::max();
   return after_sending(send(FrameKind::kSegments), Stage::kAwaitSegments);
 }
 
-HandshakeState Handshake::on_segments(std::vector<FileDescriptor>& fds) {
+HandshakeState Handshake::on_segments(const Frame& frame, std::vector<FileDescriptor>& fds) {
   const Status adopted = adopt_peer_memory(hello_, fds, &memory_);
   if (!adopted.ok()) return refuse(HandshakeState::kRefused, adopted.code(), adopted.message());
+  may_offer_ = own_pledges_.nonce != 0 && frame.can_pull != 0;
   if (is_dialer_) return HandshakeState::kLinked;
   const Status sent = send(FrameKind::kSegments);
   return sent.ok() ? HandshakeState::kLinked : end(HandshakeState::kRetry, Code::kPeerDead, sent.message());
@@ -173,8 +174,22 @@ HandshakeState Handshake::after_sending(Status sent, Stage next) {
   return HandshakeState::kGoingOn;
 }
 
+/// The other side is who it has to be.
+void Handshake::accept(const Frame& frame) {
+  hello_ = frame;
+  if (local_->config().pull_mode == PullMode::kOff) return;
+  pledges_ = reader_of(process_of(connection_), {frame.pledges, frame.pledge_nonce});
+}
+
+PullTerms Handshake::pull_terms() const { return {pledges_, may_offer_, own_pledges_.nonce, 0}; }
+
 Status Handshake::send(FrameKind kind) {
-  const Frame frame = frame_from(*local_, kind, rank_, epoch_);
+  Frame frame = frame_from(*local_, kind, rank_, epoch_);
+  // The first frame of either side.
+  if (kind != FrameKind::kSegments) own_pledges_ = local_->begin_pledges(rank_);
+  frame.pledges = own_pledges_.address;
+  frame.pledge_nonce = own_pledges_.nonce;
+  frame.can_pull = pledges_.pid != 0;
   if (kind != FrameKind::kSegments) return send_frame(connection_, frame);
   return send_frame(connection_, frame, {local_->ctrl().fd(), local_->app().fd(), local_->zc().fd()});
 }

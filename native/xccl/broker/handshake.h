@@ -59,6 +59,7 @@ class Handshake {
   FileDescriptor take_connection() { return std::move(connection_); }
   PeerMemory take_memory() { return std::move(memory_); }
   const Frame& hello() const { return hello_; }
+  PullTerms pull_terms() const;
 
  private:
   enum class Stage : uint8_t { kAwaitHello, kAwaitWelcome, kAwaitSegments };
@@ -68,9 +69,10 @@ class Handshake {
   HandshakeState on_frame(const Frame& frame, std::vector<FileDescriptor>& fds);
   HandshakeState on_hello(const Frame& frame);
   HandshakeState on_welcome(const Frame& frame);
-  HandshakeState on_segments(std::vector<FileDescriptor>& fds);
+  HandshakeState on_segments(const Frame& frame, std::vector<FileDescriptor>& fds);
   HandshakeState end(HandshakeState state, Code code, std::string reason);
   HandshakeState refuse(HandshakeState state, Code code, std::string reason);
+  void accept(const Frame& frame);
   HandshakeState after_sending(Status sent, Stage next);
   Status send(FrameKind kind);
 
@@ -83,6 +85,9 @@ class Handshake {
   uint32_t rank_ = kNumRanksMax;
   uint64_t epoch_ = 0;
   Frame hello_{};
+  PledgeHello own_pledges_;
+  PledgeReader pledges_;
+  bool may_offer_ = false;
   PeerMemory memory_;
   HandshakeState state_ = HandshakeState::kGoingOn;
   Code code_ = Code::kOk;

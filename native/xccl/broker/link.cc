@@ -22,8 +22,11 @@ Link::Link(LocalRank& local, Handshake& handshake, std::function<void()> on_verd
       fabric_(shm_fabric_create({memory_.ctrl.span(), memory_.app.span(), memory_.zc.span()})),
       monitor_(local.config().liveness_timeout, now) {
   watcher_ = std::make_unique<DeathWatcher>(memory_.fixed().alive[local.config().rank].word, std::move(on_verdict));
+  PullTerms pull = handshake.pull_terms();
+  pull.cores = cores();
   local_.peers().publish(
-      rank_, {fabric_.get(), epoch_, memory_.app.size(), {handshake.hello().shapes, handshake.hello().max_ranks}});
+      rank_,
+      {fabric_.get(), epoch_, memory_.app.size(), {handshake.hello().shapes, handshake.hello().max_ranks}, pull});
   serial_ = local_.peers().entry(rank_).live_serial.load();
   local_.wake_all();
 }

@@ -33,6 +33,11 @@ std::string folder_of(const std::string& socket_path) {
   return slash == 0 ? "/" : socket_path.substr(0, slash);
 }
 
+bool read_credentials(const FileDescriptor& connection, ucred* out) {
+  socklen_t num_bytes = sizeof(*out);
+  return getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, out, &num_bytes) == 0;
+}
+
 /// Takes the descriptors out of the message's control data; each is owned from here on, whatever happens.
 void take_descriptors(msghdr& message, std::vector<FileDescriptor>* fds) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
@@ -100,9 +105,12 @@ Status dial(const std::string& socket_path, FileDescriptor* out) {
 
 bool is_own_user(const FileDescriptor& connection) {
   ucred peer{};
-  socklen_t num_bytes = sizeof(peer);
-  if (getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &num_bytes) != 0) return false;
-  return peer.uid == geteuid();
+  return read_credentials(connection, &peer) && peer.uid == geteuid();
+}
+
+int32_t process_of(const FileDescriptor& connection) {
+  ucred peer{};
+  return read_credentials(connection, &peer) ? peer.pid : 0;
 }
 
 Status accept_own_user(const FileDescriptor& listener, FileDescriptor* out) {

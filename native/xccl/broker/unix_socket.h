@@ -45,6 +45,9 @@ Status accept_own_user(const FileDescriptor& listener, FileDescriptor* out);
 /// True when the process at the other end runs under this process's user.
 bool is_own_user(const FileDescriptor& connection);
 
+/// The process at the other end, as the kernel knows it; 0 when it lives in another pid namespace.
+int32_t process_of(const FileDescriptor& connection);
+
 Status send_frame(const FileDescriptor& connection, const Frame& frame, const std::vector<int>& fds = {});
 
 enum class Received : uint8_t { kFrame, kNothing, kEndOfFile, kGarbage };

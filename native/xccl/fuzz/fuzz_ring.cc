@@ -10,17 +10,31 @@ constexpr uint32_t kNumStepsMax = 64;
 constexpr uint32_t kRoomBytes = 512;
 constexpr std::byte kUntouched{0xee};
 
-enum class Step : uint8_t { kSend, kSendRegion, kRing, kSeq, kAck, kReceive, kReceiveLater, kPoll, kCancel, kNumSteps };
+enum class Step : uint8_t {
+  kSend,
+  kSendRegion,
+  kRing,
+  kSeq,
+  kAck,
+  kReceive,
+  kReceiveLater,
+  kPoll,
+  kCancel,
+  kOffer,
+  kPledge,
+  kNumSteps
+};
 
-CommunicatorConfig ring_config() {
+CommunicatorConfig ring_config(Input& input) {
   CommunicatorConfig config = small_config();
   config.ring = {4, 64};
+  config.pull_mode = input.take<uint8_t>() % 2 == 0 ? PullMode::kAlways : PullMode::kOff;
   return config;
 }
 
 class Run {
  public:
-  explicit Run(Input& input) : input_(input), pair_(ring_config()), receiver_(pair_[0]), sender_(pair_[1]) {}
+  explicit Run(Input& input) : input_(input), pair_(ring_config(input)), receiver_(pair_[0]), sender_(pair_[1]) {}
   ~Run() {
     // Operations that are still outstanding own memory of this object.
     for (const OperationId& id : later_) (void)receiver_.cancel(id);
@@ -44,6 +58,10 @@ class Run {
         return receive_later();
       case Step::kPoll:
         return poll();
+      case Step::kOffer:
+        return offer();
+      case Step::kPledge:
+        return pair_[1].pledges(0)[input_.take<uint8_t>() % 4].store(input_.take<uint64_t>());
       default:
         if (!later_.empty()) (void)receiver_.cancel(later_[input_.take<uint8_t>() % later_.size()]);
     }
@@ -63,6 +81,17 @@ class Run {
     const size_t num_bytes = input_.take<uint16_t>() % kRoomBytes;
     check_fault(sender_.send(0, event(), std::span(bytes).first(num_bytes), at_once(), SendMode::kBuffered, nullptr),
                 {Code::kTimeout, Code::kPeerDead, Code::kCorrupt});
+  }
+
+  /// The memory outlives the offer, as an operation's must.
+  void offer() {
+    static const std::array<std::byte, kRoomBytes> bytes{};
+    OperationId id;
+    const size_t num_bytes = input_.take<uint16_t>() % kRoomBytes;
+    check_fault(sender_.send_async(0, event(), std::span(bytes).first(num_bytes), 0, &id, SendMode::kBuffered),
+                {Code::kPeerDead, Code::kCorrupt, Code::kResourceExhausted});
+    if (!later_sends_.empty() && num_bytes % 4 == 0) (void)sender_.cancel(later_sends_.back());
+    later_sends_.push_back(id);
   }
 
   void send_region() {
@@ -114,6 +143,7 @@ class Run {
   MessengerImpl sender_;
   std::array<std::byte, kRoomBytes> room_{};
   std::vector<OperationId> later_;
+  std::vector<OperationId> later_sends_;
 };
 
 }  // namespace

@@ -2,6 +2,8 @@
 // patches to shared memory. Built by `node native/build.mjs --variant fuzz` with clang alone (native/test/fuzz.mjs).
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -43,6 +45,7 @@ class Pair {
         ranks_[rank]->peers().retract(peer);
       };
     }
+    for (uint32_t rank = 0; rank < ranks_.size(); ++rank) pledges_[rank] = ranks_[rank]->begin_pledges(1 - rank);
     link(0, 1);
     link(1, 0);
   }
@@ -54,10 +57,15 @@ class Pair {
   void link(uint32_t rank, uint32_t peer) {
     LocalRank& to = *ranks_[peer];
     fabrics_[rank] = shm_fabric_create({to.ctrl().span(), to.app().span(), to.zc().span()});
-    ranks_[rank]->peers().publish(peer, {fabrics_[rank].get(), to.config().epoch, to.app().size(), to.layout()});
+    PullTerms pull;
+    pull.reader = reader_of(getpid(), pledges_[peer]);
+    pull.may_offer = pledges_[rank].nonce != 0;
+    pull.own_nonce = pledges_[rank].nonce;
+    ranks_[rank]->peers().publish(peer, {fabrics_[rank].get(), to.config().epoch, to.app().size(), to.layout(), pull});
   }
 
   std::array<std::unique_ptr<LocalRank>, 2> ranks_;
+  std::array<PledgeHello, 2> pledges_;  // of each to the other
   std::array<std::unique_ptr<Fabric>, 2> fabrics_;
 };
 

@@ -20,11 +20,15 @@ inline constexpr uint32_t kInlineBytesMax = kSmallBytesMax;
 
 /// What a ring's field announces. 0 is none of them, so that zeroed memory is never a message.
 enum class RingKind : uint32_t {
-  kInline = 1,  // a whole message of at most 16 bytes, in the field
-  kChunk = 2,   // the next part of a message, in the slot
-  kRegion = 3,  // a whole message that the receiver is to pull from the sender's app (detail) or zc area
-  kGivenUp = 4  // the message begun before ends here: its sender gave up
+  kInline = 1,   // a whole message of at most 16 bytes, in the field
+  kChunk = 2,    // the next part of a message, in the slot
+  kRegion = 3,   // a whole message that the receiver is to pull from the sender's app (detail) or zc area
+  kGivenUp = 4,  // the message begun before ends here: its sender gave up
+  kOffer = 5     // a whole message that the receiver is to read out of the sender's own memory (link/pledges.h)
 };
+
+/// What the sender of an offer does until it is read: whether its core is free for the receiver's helping thread.
+enum class OfferCore : uint32_t { kBusy = 0, kFree = 1 };
 
 /// Everything of a field but its sequence number.
 struct RingBody {
@@ -40,11 +44,15 @@ struct RingBody {
       uint64_t num_bytes;
       uint64_t offset;  // in the area
     } region;
+    struct {
+      uint64_t num_bytes;
+      uint64_t address;  // in the sender's process
+    } offer;
   };
 };
 
-/// The packed second word of a body: bits 0..27 num_bytes (kInline, kChunk) or the area (kRegion); 28..30 kind; 31: the sender
-/// wants the acknowledgement at once.
+/// The packed second word of a body: bits 0..27 num_bytes (kInline, kChunk), the area (kRegion) or OfferCore (kOffer); 28..30 kind;
+/// 31: the sender wants the acknowledgement at once.
 struct RingHead {
   static constexpr uint32_t kKindShift = 28;
   static constexpr uint32_t kValueMask = (1u << kKindShift) - 1;

@@ -1,5 +1,7 @@
 #include "xccl/link/local_rank.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <string>
 
@@ -34,7 +36,9 @@ Status check_config(const CommunicatorConfig& config) {
 }  // namespace
 
 LocalRank::LocalRank(CommunicatorConfig config)
-    : config_(std::move(config)), layout_{{config_.exchange, config_.ring, config_.group}, config_.max_ranks} {}
+    : config_(std::move(config)),
+      layout_{{config_.exchange, config_.ring, config_.group}, config_.max_ranks},
+      pledges_(config_.max_ranks, config_.ring.num_slots) {}
 
 Status LocalRank::create(CommunicatorConfig config, std::unique_ptr<LocalRank>* out) {
   SWITCHYARD_RETURN_IF_ERROR(check_config(config));
@@ -80,7 +84,10 @@ void LocalRank::init_ctrl() {
 
 Status LocalRank::link_to_self() {
   SWITCHYARD_RETURN_IF_ERROR(fabric_create("self", {ctrl_.span(), app_.span(), zc_.span()}, &self_fabric_));
-  peers_.publish(config_.rank, {self_fabric_.get(), config_.epoch, config_.app_bytes, layout_});
+  const PledgeHello own = begin_pledges(config_.rank);
+  const PledgeReader reader = reader_of(getpid(), own);
+  const PullTerms pull{reader, reader.pid != 0, own.nonce, cores()};
+  peers_.publish(config_.rank, {self_fabric_.get(), config_.epoch, config_.app_bytes, layout_, pull});
   return {};
 }
 

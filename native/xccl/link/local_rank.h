@@ -10,6 +10,7 @@
 
 #include "xccl/layout/ctrl_layout.h"
 #include "xccl/link/peer_table.h"
+#include "xccl/link/pledges.h"
 #include "xccl/link/progress.h"
 #include "xccl/segment/segment.h"
 #include "xccl/telemetry/recorder.h"
@@ -40,6 +41,12 @@ class LocalRank {
   /// What wait_on takes: the bell, this communicator's waiting policy, and what earlier waits on it have taught.
   Waiter& waiter(uint32_t bell_idx) { return waiters_[bell_idx]; }
   PeerTable& peers() { return peers_; }
+  /// For the next handshake with a peer; none where messages are not to be pulled.
+  PledgeHello begin_pledges(uint32_t rank) const {
+    return config_.pull_mode == PullMode::kOff ? PledgeHello{} : pledges_.begin(rank);
+  }
+  /// The words of the slots of that peer's ring: [num_slots].
+  std::atomic<uint64_t>* pledges(uint32_t rank) const { return pledges_.slots(rank); }
 
   Recorder& recorder() { return recorder_; }
 
@@ -50,6 +57,7 @@ class LocalRank {
 
   CoreMask cores() { return fixed().progress.cores.load(std::memory_order_relaxed); }
   /// Do the ranks here share cores? Set by the broker; the waiters follow it.
+  bool is_crowded() const { return is_crowded_.load(std::memory_order_relaxed); }
   void set_crowded(bool is_crowded) { is_crowded_.store(is_crowded, std::memory_order_relaxed); }
 
   bool is_closing() const { return is_closing_.load(std::memory_order_seq_cst); }
@@ -83,6 +91,7 @@ class LocalRank {
   Segment app_;
   Segment zc_;
   PeerTable peers_;
+  Pledges pledges_;
   std::unique_ptr<Fabric> self_fabric_;
   Recorder recorder_;
   std::atomic<bool> is_closing_{false};

@@ -11,11 +11,21 @@
 #include <utility>
 
 #include "xccl/layout/ctrl_layout.h"
+#include "xccl/link/pledges.h"
 #include "xccl/link/process_barrier.h"
 #include "xccl/transport/fabric.h"
 #include "xccl/types.h"
+#include "xccl/wait/cores.h"
 
 namespace switchyard::xccl {
+
+/// Messages that one side reads out of the other's memory. The default: none.
+struct PullTerms {
+  PledgeReader reader;     // of what the peer offers
+  bool may_offer = false;  // the peer has shown that it can read this rank's memory
+  uint64_t own_nonce = 0;  // of what this rank pledges to the peer
+  CoreMask cores = 0;      // where the peer runs, as it announces
+};
 
 /// What a published link leads to. Owned by the broker.
 struct LinkTarget {
@@ -23,6 +33,7 @@ struct LinkTarget {
   uint64_t epoch = 0;
   uint64_t app_bytes = 0;
   CtrlLayout layout{};  // of the peer's control segment: it may lack parts that this rank has
+  PullTerms pull{};
 };
 
 /// Who uses links from one thread at a time.

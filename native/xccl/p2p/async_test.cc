@@ -194,8 +194,8 @@ void collect(Messenger& messenger, Lane& outgoing, Lane& incoming) {
   }
 }
 
-void run_mixture(Provider provider, uint32_t num_steps) {
-  const Ends ends(provider);
+void run_mixture(Provider provider, uint32_t num_steps, PullMode pull_mode = PullMode::kAuto) {
+  const Ends ends(provider, kRing, [=](CommunicatorConfig& config) { config.pull_mode = pull_mode; });
   Random random(test::seed());
   Lane there{&ends.a(), &ends.b(), ends.a_rank(), ends.b_rank(), {}, {}, {}, 0, 0};
   Lane back{&ends.b(), &ends.a(), ends.b_rank(), ends.a_rank(), {}, {}, {}, 0, 0};
@@ -221,5 +221,7 @@ void run_mixture(Provider provider, uint32_t num_steps) {
 
 TEST(xccl_p2p_random_mixture_over_self) { run_mixture(Provider::kSelf, 8000); }
 TEST(xccl_p2p_random_mixture_over_shm) { run_mixture(Provider::kShm, 8000); }
+TEST(xccl_p2p_random_mixture_pulled_over_self) { run_mixture(Provider::kSelf, 8000, PullMode::kAlways); }
+TEST(xccl_p2p_random_mixture_pulled_over_shm) { run_mixture(Provider::kShm, 8000, PullMode::kAlways); }
 
 }  // namespace

@@ -17,6 +17,9 @@ inline CommunicatorConfig ring_config(const Folder& folder, uint32_t rank, uint6
   return config;
 }
 
+/// Whatever does not fit into a ring's field is read out of the sender's memory.
+inline void pull_always(CommunicatorConfig& config) { config.pull_mode = PullMode::kAlways; }
+
 /// Two linked ranks of this process (shm), or one rank linked to itself (self): then both ends are the same messenger.
 struct Ends {
   enum class Provider { kSelf, kShm };

@@ -18,8 +18,11 @@ class MessengerImpl final : public Messenger {
         receiver_(local, table_, puller_),
         one_sided_(local, puller_) {}
 
-  /// Joins the copy threads; calls fail as the communicator is closing.
-  void close() { puller_.stop(); }
+  /// Joins the copy threads and the helping one; calls fail as the communicator is closing.
+  void close() {
+    puller_.stop();
+    receiver_.stop();
+  }
 
   Status send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline, SendMode mode,
               OpTiming* timing) override;

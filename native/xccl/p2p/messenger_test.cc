@@ -54,19 +54,19 @@ void receive_stream(Messenger& to, uint32_t src, uint64_t seed, uint32_t num_mes
   for (uint32_t i = 1; i <= num_messages; ++i) REQUIRE(receives(to, src, i, stream_message(seed, i), 10s));
 }
 
-void run_stream(Provider provider, uint32_t num_messages) {
-  const Ends ends(provider);
+void run_stream(const Ends& ends, uint32_t num_messages) {
   const uint64_t seed = test::seed();
   std::thread sender([&] { send_stream(ends.a(), ends.b_rank(), seed, num_messages); });
   receive_stream(ends.b(), ends.a_rank(), seed, num_messages);
   sender.join();
 }
 
-TEST(xccl_p2p_stream_over_self) { run_stream(Provider::kSelf, 500); }
-TEST(xccl_p2p_stream_over_shm) { run_stream(Provider::kShm, 500); }
+TEST(xccl_p2p_stream_over_self) { run_stream(Ends(Provider::kSelf), 500); }
+TEST(xccl_p2p_stream_over_shm) { run_stream(Ends(Provider::kShm), 500); }
+TEST(xccl_p2p_stream_pulled_over_self) { run_stream(Ends(Provider::kSelf, kRing, pull_always), 500); }
+TEST(xccl_p2p_stream_pulled_over_shm) { run_stream(Ends(Provider::kShm, kRing, pull_always), 500); }
 
-TEST(xccl_p2p_streams_both_ways_with_a_thread_for_each_half) {
-  const Ends ends(Provider::kShm);
+void run_streams_both_ways(const Ends& ends) {
   const uint64_t seed = test::seed();
   std::thread a_sends([&] { send_stream(ends.a(), 1, seed, 300); });
   std::thread b_sends([&] { send_stream(ends.b(), 0, seed + 1, 300); });
@@ -76,6 +76,9 @@ TEST(xccl_p2p_streams_both_ways_with_a_thread_for_each_half) {
   b_sends.join();
   a_receives.join();
 }
+
+TEST(xccl_p2p_streams_both_ways_with_a_thread_for_each_half) { run_streams_both_ways(Ends(Provider::kShm)); }
+TEST(xccl_p2p_streams_both_ways_pulled) { run_streams_both_ways(Ends(Provider::kShm, kRing, pull_always)); }
 
 TEST(xccl_p2p_between_processes) {
   const Folder folder;

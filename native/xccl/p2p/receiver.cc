@@ -153,6 +153,7 @@ Status Receiver::take_field(ReceiveOp& op, const LinkRef& link, bool* is_over) {
   if (kind == RingKind::kGivenUp && op.is_begun) return take_end(op, link);
   if (kind == RingKind::kInline && !op.is_begun) return take_inline(op, link, body);
   if (kind == RingKind::kRegion && !op.is_begun) return take_region(op, link, body);
+  if (kind == RingKind::kOffer && !op.is_begun) return take_offer(op, link, body);
   return corrupt(op.src, link, "a ring field of kind " + std::to_string(static_cast<uint32_t>(kind)));
 }
 
@@ -202,6 +203,28 @@ Status Receiver::take_region(ReceiveOp& op, const LinkRef& link, const RingBody&
   if (pulled.code() == Code::kInvalidArgument) return corrupt(op.src, link, pulled.message());
   if (!pulled.ok()) return pair_gone(local_, op.src, op.event);
   return rings_[op.src].take(link.fabric(), 1);
+}
+
+Status Receiver::take_offer(ReceiveOp& op, const LinkRef& link, const RingBody& body) {
+  RingReader& ring = rings_[op.src];
+  const PullTerms& terms = link.target().pull;
+  if (terms.reader.pid == 0) return corrupt(op.src, link, "an offer, though this rank cannot read its memory");
+  SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, body.offer.num_bytes));
+  const bool is_core_free = RingHead{body.head}.value() == static_cast<uint32_t>(OfferCore::kFree);
+  const Offer offer{body.offer.address, ring.next_chunk(), ring.slot_idx(), is_core_free};
+  op.total = body.offer.num_bytes;
+  OfferEnd end{};
+  {
+    const PartTimer timer(op.scope, CallPart::kCopy);
+    end = offer_reader_.read(terms, offer, {op.into, op.total});
+  }
+  if (!link.is_live()) return pair_gone(local_, op.src, op.event);
+  if (end == OfferEnd::kUnreadable)
+    return corrupt(op.src, link, "an offer of " + std::to_string(op.total) + " bytes that are not in its memory");
+  if (end == OfferEnd::kGone) return pair_error(Code::kPeerDead, op.src, op.event, "its process is gone");
+  if (end == OfferEnd::kRetracted) return take_end(op, link);
+  op.num_received = op.total;
+  return ring.take(link.fabric(), 1);
 }
 
 Status Receiver::take_end(ReceiveOp& op, const LinkRef& link) {

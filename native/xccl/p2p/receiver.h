@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "xccl/p2p/offer_reader.h"
 #include "xccl/p2p/op_table.h"
 #include "xccl/p2p/puller.h"
 #include "xccl/p2p/ring_reader.h"
@@ -12,7 +13,11 @@ namespace switchyard::xccl {
 
 class Receiver {
  public:
-  Receiver(LocalRank& local, OpTable& table, Puller& puller) : local_(local), table_(table), puller_(puller) {}
+  Receiver(LocalRank& local, OpTable& table, Puller& puller)
+      : local_(local), table_(table), puller_(puller), offer_reader_(local) {}
+
+  /// Joins the helping thread.
+  void stop() { offer_reader_.stop(); }
 
   Status recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes, Deadline deadline,
               CallScope* scope);
@@ -44,6 +49,7 @@ class Receiver {
   Status take_inline(ReceiveOp& op, const LinkRef& link, const RingBody& body);
   Status take_chunk(ReceiveOp& op, const LinkRef& link, const RingBody& body, bool* is_over);
   Status take_region(ReceiveOp& op, const LinkRef& link, const RingBody& body);
+  Status take_offer(ReceiveOp& op, const LinkRef& link, const RingBody& body);
   Status take_end(ReceiveOp& op, const LinkRef& link);
   Status drop_field(const LinkRef& link, uint32_t src, const RingBody& body);
   void give_up(const ReceiveOp& op);
@@ -55,6 +61,7 @@ class Receiver {
   LocalRank& local_;
   OpTable& table_;
   Puller& puller_;
+  OfferReader offer_reader_;
   std::array<RingReader, kNumRanksMax> rings_;
   std::array<Queue, kNumRanksMax> queues_;
   uint64_t active_ranks_ = 0;  // bit r: queues_[r] is not empty

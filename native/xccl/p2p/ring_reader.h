@@ -39,6 +39,7 @@ class RingReader {
   /// The next chunk's bytes: untrusted, and still the sender's to write if it breaks the protocol.
   const std::byte* slot() const { return slots_ + slot_idx() * uint64_t{slot_bytes_}; }
   uint32_t slot_bytes() const { return slot_bytes_; }
+  uint32_t slot_idx() const { return static_cast<uint32_t>(num_taken_) & (num_slots_ - 1); }
 
   /// Lets go of the next chunk, and acknowledges it at once or when `stride` are to be acknowledged.
   Status take(Fabric& fabric, uint32_t stride) {
@@ -58,7 +59,6 @@ class RingReader {
   uint64_t num_dropped = 0;
 
  private:
-  uint32_t slot_idx() const { return static_cast<uint32_t>(num_taken_) & (num_slots_ - 1); }
   const RingField& field() const { return fields_[slot_idx()]; }
 
   uint64_t serial_ = 0;

@@ -13,10 +13,16 @@ void RingWriter::begin(const LocalRank& local, uint32_t dest, const LinkRef& lin
   slot_bytes_ = theirs.shapes.ring.slot_bytes;
   fields_ = ring + RingLayout::field(0);
   slots_ = ring + theirs.ring_layout().slot(0);
-  const uint64_t bell = CtrlLayout::bell(bell_of(Bell::kRing));
-  mapped_bell_ = reinterpret_cast<Doorbell*>(link.fabric().map(Area::kCtrl, bell, sizeof(Doorbell)));
+  const auto map_bell = [&](Bell bell) {
+    return reinterpret_cast<Doorbell*>(
+        link.fabric().map(Area::kCtrl, CtrlLayout::bell(bell_of(bell)), sizeof(Doorbell)));
+  };
+  mapped_bell_ = map_bell(Bell::kRing);
+  mapped_helper_bell_ = map_bell(Bell::kPullHelp);
   std::byte* fields = link.fabric().map(Area::kCtrl, fields_, uint64_t{num_slots_} * sizeof(RingField));
   if (mapped_bell_) mapped_fields_ = reinterpret_cast<RingField*>(fields);
+  pledges_ = local.pledges(dest);
+  own_nonce_ = link.target().pull.own_nonce;
   const std::byte* ack = local.ctrl().data() + local.layout().ring(dest) + RingLayout::ack_offset();
   ack_ = reinterpret_cast<const std::atomic<uint64_t>*>(ack);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <utility>
 
 #include "xccl/link/local_rank.h"
 #include "xccl/wait/doorbell.h"
@@ -43,6 +44,19 @@ class RingWriter {
     return {};
   }
 
+  /// Pledges the message that the next field offers: the word, and what it holds until the message is retracted.
+  std::pair<std::atomic<uint64_t>*, uint64_t> pledge() const {
+    std::atomic<uint64_t>* word = pledges_ + slot_idx();
+    const uint64_t standing = own_nonce_ ^ next_chunk();
+    word->store(standing, std::memory_order_release);
+    return {word, standing};
+  }
+  /// Wakes the receiver's helping thread; false when this rank cannot.
+  bool wake_helper() const {
+    if (mapped_helper_bell_) doorbell_ring(*mapped_helper_bell_);
+    return mapped_helper_bell_ != nullptr;
+  }
+
   /// A message was given up after some of its chunks: the receiver is to be told before the next one.
   bool owes_end = false;
 
@@ -59,6 +73,9 @@ class RingWriter {
   uint32_t slot_bytes_ = 0;
   RingField* mapped_fields_ = nullptr;  // the short way, where the fabric can map; live as long as the link
   Doorbell* mapped_bell_ = nullptr;
+  Doorbell* mapped_helper_bell_ = nullptr;
+  std::atomic<uint64_t>* pledges_ = nullptr;  // [num_slots] in this rank's memory
+  uint64_t own_nonce_ = 0;
   const std::atomic<uint64_t>* ack_ = nullptr;  // in this rank's own segment; that peer writes
 };
 

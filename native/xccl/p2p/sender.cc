@@ -1,9 +1,14 @@
 #include "xccl/p2p/sender.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <bit>
+#include <tuple>
 
 #include "xccl/p2p/pair_text.h"
+#include "xccl/p2p/pull_table.h"
+#include "xccl/p2p/read_helper.h"
 #include "xccl/wait/wait_on.h"
 
 namespace switchyard::xccl {
@@ -15,6 +20,12 @@ RingBody inline_body(uint32_t event, std::span<const std::byte> payload, bool wa
   body.head = RingHead::of(RingKind::kInline, static_cast<uint32_t>(payload.size()), wants_ack).bits;
   body.payload = small_load(payload.data(), payload.size());
   return body;
+}
+
+/// From now on whoever reads the offered bytes finds that he must not use them. The slot may have another message's word by now.
+void retract(const SendOp& op) {
+  if (op.pledge && op.pledge->load(std::memory_order_relaxed) == op.pledged)
+    op.pledge->exchange(~op.pledged, std::memory_order_seq_cst);
 }
 
 uint64_t num_chunks(uint64_t num_bytes, uint32_t slot_bytes) {
@@ -64,6 +75,7 @@ Status Sender::try_send(uint32_t dest, uint32_t event, std::span<const std::byte
                           std::to_string(queues_[dest].unpublished.is_empty() ? ring.num_free() : 0) + " free");
   }
   SendOp op = SendOp::of(dest, event, payload, SendMode::kBuffered);
+  op.may_offer = false;
   Status fault;
   publish_all(op, link, &fault);
   return fault;
@@ -72,6 +84,7 @@ Status Sender::try_send(uint32_t dest, uint32_t event, std::span<const std::byte
 Status Sender::run(SendOp& op, Deadline deadline) {
   LinkRef link;
   SWITCHYARD_RETURN_IF_ERROR(open(op.dest, &link));
+  op.is_awaited = true;
   Status fault;
   const auto check = [&]() -> uint32_t {
     if (!queues_[op.dest].is_empty()) advance_queue(op.dest, link);
@@ -80,7 +93,11 @@ Status Sender::run(SendOp& op, Deadline deadline) {
     return advance(op, link, &fault) ? 0 : 1;
   };
   const PartTimer timer(op.scope, CallPart::kWait);
-  if (wait_on(local_.waiter(bell_of(Bell::kRingAck)), deadline, check, [&] { local_.progress(); })) return fault;
+  if (wait_on(local_.waiter(bell_of(Bell::kRingAck)), deadline, check, [&] { local_.progress(); })) {
+    if (!fault.ok()) retract(op);
+    return fault;
+  }
+  retract(op);
   give_up(op);
   if (op.last_chunk != 0)
     return pair_error(Code::kTimeout, op.dest, op.event, "the message was not acknowledged before the deadline");
@@ -106,19 +123,21 @@ bool Sender::publish_all(SendOp& op, const LinkRef& link, Status* fault) {
       if (!fault->ok()) return true;
       if (ring.num_free() == 0) return !check_live(op, link, fault);
     }
-    *fault = publish_next(op, ring, link.fabric());
+    *fault = publish_next(op, ring, link);
     if (!fault->ok()) return true;
   }
   return true;
 }
 
-Status Sender::publish_next(SendOp& op, RingWriter& ring, Fabric& fabric) {
+Status Sender::publish_next(SendOp& op, RingWriter& ring, const LinkRef& link) {
+  Fabric& fabric = link.fabric();
   if (ring.owes_end) {
     RingBody body{};
     body.head = RingHead::of(RingKind::kGivenUp, 0, false).bits;
     ring.owes_end = false;
     return ring.publish(fabric, body);
   }
+  if (is_to_offer(op, link.target())) return publish_offer(op, ring, fabric);
   const bool wants_ack = op.mode == SendMode::kAcknowledged;
   if (op.size > kInlineBytesMax && !op.is_region) return publish_chunk(op, ring, fabric);
   op.last_chunk = ring.next_chunk();
@@ -130,6 +149,31 @@ Status Sender::publish_next(SendOp& op, RingWriter& ring, Fabric& fabric) {
   body.region.num_bytes = op.size;
   body.region.offset = op.region_offset;
   return ring.publish(fabric, body);
+}
+
+bool Sender::is_to_offer(const SendOp& op, const LinkTarget& target) const {
+  const bool may_be = op.may_offer && !op.is_begun && !op.is_region && op.size > kInlineBytesMax;
+  return may_be && target.pull.may_offer &&
+         is_pulled(local_.config().pull_mode, op.size, target.pull.cores, local_.config().ring);
+}
+
+/// The message stays where it is until the receiver has it.
+Status Sender::publish_offer(SendOp& op, RingWriter& ring, Fabric& fabric) {
+  const bool is_helped = op.is_awaited && op.size >= kHelpedBytesMin && !local_.is_crowded();
+  std::tie(op.pledge, op.pledged) = ring.pledge();
+  op.mode = SendMode::kAcknowledged;
+  op.last_chunk = ring.next_chunk();
+  op.num_sent = op.size;
+  RingBody body{};
+  body.event = op.event;
+  const OfferCore core = is_helped ? OfferCore::kFree : OfferCore::kBusy;
+  body.head = RingHead::of(RingKind::kOffer, static_cast<uint32_t>(core), true).bits;
+  body.offer.num_bytes = op.size;
+  body.offer.address = reinterpret_cast<uint64_t>(op.from);
+  SWITCHYARD_RETURN_IF_ERROR(ring.publish(fabric, body));
+  // The helper is woken here, on the core that it is to have, and runs when this thread steps aside.
+  if (is_helped && ring.wake_helper()) sched_yield();
+  return {};
 }
 
 Status Sender::publish_chunk(SendOp& op, RingWriter& ring, Fabric& fabric) {
@@ -218,13 +262,13 @@ void Sender::advance_queue(uint32_t dest, const LinkRef& link) {
     if (!publish_all(op.send, link, &fault)) break;
     const uint8_t idx = table_.pop(queue.unpublished);
     const bool is_over = !fault.ok() || op.send.mode == SendMode::kBuffered;
-    if (is_over) table_.finish(idx, std::move(fault));
+    if (is_over) finish(idx, std::move(fault));
     if (!is_over) table_.append(queue.unacked, idx);
   }
   while (!queue.unacked.is_empty()) {
     Status fault;
     if (!await_taken(table_.at(queue.unacked.front()).send, link, &fault)) break;
-    table_.finish(table_.pop(queue.unacked), std::move(fault));
+    finish(table_.pop(queue.unacked), std::move(fault));
   }
   if (queue.is_empty()) active_ranks_ &= ~(uint64_t{1} << dest);
 }
@@ -232,8 +276,13 @@ void Sender::advance_queue(uint32_t dest, const LinkRef& link) {
 void Sender::fail_queue(uint32_t dest, OpList& list) {
   while (!list.is_empty()) {
     const uint8_t idx = table_.pop(list);
-    table_.finish(idx, pair_gone(local_, dest, table_.at(idx).send.event));
+    finish(idx, pair_gone(local_, dest, table_.at(idx).send.event));
   }
+}
+
+void Sender::finish(uint8_t idx, Status status) {
+  if (!status.ok()) retract(table_.at(idx).send);
+  table_.finish(idx, std::move(status));
 }
 
 void Sender::withdraw(AsyncOp& op) {
@@ -241,6 +290,7 @@ void Sender::withdraw(AsyncOp& op) {
   Queue& queue = queues_[dest];
   const uint8_t idx = table_.idx_of(op);
   if (!table_.remove(queue.unpublished, idx)) table_.remove(queue.unacked, idx);
+  retract(op.send);
   if (rings_[dest].serial() == queue.serial) give_up(op.send);
   if (queue.is_empty()) active_ranks_ &= ~(uint64_t{1} << dest);
 }

@@ -40,12 +40,15 @@ class Sender {
 
   Status open(uint32_t dest, LinkRef* link);
   bool publish_all(SendOp& op, const LinkRef& link, Status* fault);
-  Status publish_next(SendOp& op, RingWriter& ring, Fabric& fabric);
+  Status publish_next(SendOp& op, RingWriter& ring, const LinkRef& link);
+  bool is_to_offer(const SendOp& op, const LinkTarget& target) const;
+  Status publish_offer(SendOp& op, RingWriter& ring, Fabric& fabric);
   Status publish_chunk(SendOp& op, RingWriter& ring, Fabric& fabric);
   bool await_taken(const SendOp& op, const LinkRef& link, Status* fault);
   bool advance(SendOp& op, const LinkRef& link, Status* fault);
   Status refresh(uint32_t dest, uint32_t event, const LinkRef& link);
   void give_up(const SendOp& op);
+  void finish(uint8_t idx, Status status);
   bool check_live(const SendOp& op, const LinkRef& link, Status* fault) const;
 
   void advance_queue(uint32_t dest, const LinkRef& link);

@@ -37,6 +37,15 @@ Status pin_this_thread(uint32_t core) {
   return {Code::kInvalidArgument, "cannot run on core " + std::to_string(core) + ": " + std::strerror(errno)};
 }
 
+bool keep_this_thread_on(CoreMask cores) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (uint32_t core = 0; core < CPU_SETSIZE; ++core) {
+    if ((cores & core_bit(core)) != 0) CPU_SET(core, &set);
+  }
+  return sched_setaffinity(0, sizeof(set), &set) == 0;
+}
+
 bool is_crowded(CoreMask own, std::span<const CoreMask> peers, uint32_t num_ranks_min) {
   if (own == 0) return false;
   CoreMask all = own;

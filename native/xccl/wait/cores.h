@@ -25,6 +25,9 @@ CoreMask cores_of(std::span<const uint32_t> pin_cores);
 /// Binds the calling thread to one core. InvalidArgument when this process may not run there.
 Status pin_this_thread(uint32_t core);
 
+/// Binds the calling thread to those of `cores` that it may run on; false when there are none, or the mask names no core.
+bool keep_this_thread_on(CoreMask cores);
+
 /// Must a rank expect that spinning keeps the core from a rank it waits for? True when the ranks that can run nowhere but on
 /// this rank's cores (itself among them) outnumber those, or all ranks outnumber all cores. `num_ranks_min` counts ranks that are
 /// known to be here and not linked yet.

@@ -52,6 +52,7 @@ export const knownVariables: ReadonlySet<string> = new Set([
   'SWITCHYARD_XCCL_COPY',
   'SWITCHYARD_XCCL_NONCE',
   'SWITCHYARD_XCCL_PIN',
+  'SWITCHYARD_XCCL_PULL',
   'SWITCHYARD_XCCL_RANK',
   'SWITCHYARD_XCCL_WAIT',
 ]);

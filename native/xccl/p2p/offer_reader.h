@@ -1,0 +1,38 @@
+// OfferReader: takes a message that its sender offers in its own memory (link/pledges.h). Used by Receiver, under a LinkRef. The offer's
+// words are untrusted: its length is bounded by the receiver's buffer, and an address can only lead into the sender's process.
+#pragma once
+
+#include "xccl/p2p/read_helper.h"
+
+namespace switchyard::xccl {
+
+enum class OfferEnd : uint8_t {
+  kTaken,
+  kRetracted,   // its sender gave it up; the bytes are to be thrown away, as in all that follow
+  kGone,        // the process that pledged it does not exist any more
+  kUnreadable,  // the pledge stands, but there is no such memory: an impossible offer
+};
+
+struct Offer {
+  uint64_t address = 0;  // in the sender's process
+  uint64_t chunk = 0;    // its number in the ring
+  uint32_t slot = 0;     // where its field lies there
+  bool is_core_free = false;
+};
+
+class OfferReader {
+ public:
+  explicit OfferReader(LocalRank& local) : local_(local), helper_(local) {}
+
+  /// Reads `into.size()` bytes. `terms` have a reader.
+  OfferEnd read(const PullTerms& terms, const Offer& offer, std::span<std::byte> into);
+  void stop() { helper_.stop(); }
+
+ private:
+  bool read_alone(const PledgeReader& peer, const Offer& offer, std::span<std::byte> into, uint64_t* pledge);
+
+  LocalRank& local_;
+  ReadHelper helper_;
+};
+
+}  // namespace switchyard::xccl
