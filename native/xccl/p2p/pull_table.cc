@@ -141,14 +141,17 @@ double Contest::time_both(Round round, uint64_t num_bytes) {
   return median(written) + median(sent_before);
 }
 
-/// From the largest size downwards, as long as pulling wins.
+/// The smallest size such that over all sizes from it on pulling wins in the mean of the ratios: single ones are near the bar.
 PullTable hold(Contest& contest) {
   PullTable table;
-  for (size_t i = std::size(kSizes); i > 0; --i) {
-    const double by_ring = contest.by_ring(kSizes[i - 1]);
-    const double by_pull = by_ring < 0 ? -1 : contest.by_pull(kSizes[i - 1]);
-    if (by_pull < 0 || by_pull >= kClearly * by_ring) break;
-    table.pull_min = kSizes[i - 1];
+  double ratios = 0;
+  for (size_t num_sizes = 1; num_sizes <= std::size(kSizes); ++num_sizes) {
+    const uint64_t num_bytes = kSizes[std::size(kSizes) - num_sizes];
+    const double by_ring = contest.by_ring(num_bytes);
+    const double by_pull = by_ring < 0 ? -1 : contest.by_pull(num_bytes);
+    if (by_pull < 0) return {};
+    ratios += by_pull / by_ring;
+    if (ratios < kClearly * static_cast<double>(num_sizes)) table.pull_min = num_bytes;
   }
   return table;
 }

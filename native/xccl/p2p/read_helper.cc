@@ -12,7 +12,7 @@
 namespace switchyard::xccl {
 namespace {
 
-constexpr uint64_t kPartBytes = 128 << 10;
+constexpr uint64_t kPartBytes = 256 << 10;
 /// What is left of a read that is worth a wake from another core.
 constexpr uint64_t kWakeBytesMin = 2 << 20;
 /// A receiver that slept is up this long after it was rung for.
