@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "base/cpu_relax.h"
@@ -22,17 +23,16 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// Ascending; the first is the smallest that is ever pulled.
-constexpr uint64_t kSizes[] = {kPullBytesMin, 64 << 10, 256 << 10};
-constexpr uint64_t kBytesMax = 256 << 10;
-constexpr size_t kNumRounds = 7;
+constexpr uint64_t kSizesAlone[] = {kPullBytesMin, 64 << 10, 256 << 10};
+constexpr uint64_t kSizesHelped[] = {kHelpedBytesMin, 1 << 20};
+constexpr uint64_t kBytesMax = 1 << 20;
+constexpr size_t kNumRounds = 9;
 /// Pulling must win clearly: a send through the ring is over before its receiver comes.
 constexpr double kClearly = 0.9;
 constexpr std::chrono::milliseconds kPatience(20);
 
-double median(std::array<double, kNumRounds>& samples) {
-  std::nth_element(samples.begin(), samples.begin() + kNumRounds / 2, samples.end());
-  return samples[kNumRounds / 2];
-}
+/// How a message is handed over. kShared: both threads read parts of it, as when the receiver is helped.
+enum class Round : uint8_t { kStop, kRing, kPull, kShared };
 
 /// A sender and a receiver as threads of this process, with the memory that both paths need. The sender is the calling thread.
 class Contest {
@@ -44,18 +44,17 @@ class Contest {
   void receive();
   void stop() { offer(Round::kStop, 0); }
 
-  /// What a message takes by either path, in seconds; negative when the receiver did not run.
-  double by_ring(uint64_t num_bytes) { return time_both(Round::kRing, num_bytes); }
-  double by_pull(uint64_t num_bytes) { return time_both(Round::kPull, num_bytes); }
+  /// What a message takes that was just written, as messages are, in the median: seconds, or a negative number when the receiver did
+  /// not run.
+  double time_written(Round round, uint64_t num_bytes);
 
  private:
-  enum class Round : uint8_t { kStop, kRing, kPull };
-
   void offer(Round round, uint64_t num_bytes);
   void give(uint64_t num_bytes);
-  void take();
+  void take(uint64_t num_bytes);
+  void read(uint64_t offset, uint64_t num_bytes);
+  void read_parts(uint64_t num_bytes);
   double time(Round round, uint64_t num_bytes);
-  double time_both(Round round, uint64_t num_bytes);
 
   /// Waits until the word reaches the value; false after kPatience.
   static bool await(const std::atomic<uint64_t>& word, uint64_t value) {
@@ -71,17 +70,23 @@ class Contest {
   std::byte* const into_;
   std::byte* const slots_;
   const RingShape ring_;
-  Round round_ = Round::kStop;  // with num_bytes_: before num_offered_
-  uint64_t num_bytes_ = 0;
+  // Of the round: stored before num_offered_.
+  std::atomic<Round> round_{Round::kStop};
+  std::atomic<uint64_t> num_bytes_{0};
   alignas(64) std::atomic<uint64_t> num_offered_{0};
-  alignas(64) std::atomic<uint64_t> num_given_{0};  // pieces, ever
-  alignas(64) std::atomic<uint64_t> num_taken_{0};  // pieces, ever
-  alignas(64) std::atomic<uint64_t> num_over_{0};   // rounds
+  alignas(64) std::atomic<uint64_t> num_given_{0};    // pieces, ever
+  alignas(64) std::atomic<uint64_t> num_taken_{0};    // pieces, ever
+  alignas(64) std::atomic<uint64_t> num_over_{0};     // rounds
+  alignas(64) std::atomic<uint64_t> num_claimed_{0};  // parts of a shared read
+  std::atomic<uint64_t> num_read_{0};
+  std::atomic<bool> has_failed_{false};
 };
 
 void Contest::offer(Round round, uint64_t num_bytes) {
-  round_ = round;
-  num_bytes_ = num_bytes;
+  round_.store(round, std::memory_order_relaxed);
+  num_bytes_.store(num_bytes, std::memory_order_relaxed);
+  num_claimed_.store(0, std::memory_order_relaxed);
+  num_read_.store(0, std::memory_order_relaxed);
   num_offered_.fetch_add(1, std::memory_order_release);
 }
 
@@ -96,26 +101,43 @@ void Contest::give(uint64_t num_bytes) {
   }
 }
 
-void Contest::take() {
-  for (uint64_t at = 0; at < num_bytes_; at += ring_.slot_bytes) {
+void Contest::take(uint64_t num_bytes) {
+  for (uint64_t at = 0; at < num_bytes; at += ring_.slot_bytes) {
     const uint64_t piece = num_taken_.load(std::memory_order_relaxed);
     if (!await(num_given_, piece + 1)) return;
-    const uint64_t length = std::min<uint64_t>(ring_.slot_bytes, num_bytes_ - at);
+    const uint64_t length = std::min<uint64_t>(ring_.slot_bytes, num_bytes - at);
     plain_copy(into_ + at, slots_ + piece % ring_.num_slots * ring_.slot_bytes, length);
     num_taken_.store(piece + 1, std::memory_order_release);
   }
 }
 
+void Contest::read(uint64_t offset, uint64_t num_bytes) {
+  const RemotePart part{reinterpret_cast<uint64_t>(from_ + offset), {into_ + offset, num_bytes}};
+  if (!process_read(getpid(), {&part, 1})) has_failed_.store(true, std::memory_order_relaxed);
+}
+
+/// Returns when all parts are read.
+void Contest::read_parts(uint64_t num_bytes) {
+  const uint64_t num_parts = num_bytes / kHelpedPartBytes;
+  for (uint64_t i = num_claimed_.fetch_add(1); i < num_parts; i = num_claimed_.fetch_add(1)) {
+    read(i * kHelpedPartBytes, kHelpedPartBytes);
+    num_read_.fetch_add(1, std::memory_order_release);
+  }
+  (void)await(num_read_, num_parts);
+}
+
 void Contest::receive() {
   std::memset(into_, 1, kBytesMax);
-  const auto self = static_cast<int32_t>(getpid());
-  for (uint64_t round = 1;; ++round) {
-    while (num_offered_.load(std::memory_order_acquire) < round) cpu_relax();
-    if (round_ == Round::kStop) return;
-    if (round_ == Round::kRing) take();
-    const RemotePart part{reinterpret_cast<uint64_t>(from_), {into_, num_bytes_}};
-    if (round_ == Round::kPull && !process_read(self, {&part, 1})) return;
-    num_over_.store(round, std::memory_order_release);
+  for (uint64_t number = 1;; ++number) {
+    while (num_offered_.load(std::memory_order_acquire) < number) cpu_relax();
+    const Round round = round_.load(std::memory_order_relaxed);
+    const uint64_t num_bytes = num_bytes_.load(std::memory_order_relaxed);
+    if (round == Round::kStop) return;
+    if (round == Round::kRing) take(num_bytes);
+    if (round == Round::kPull) read(0, num_bytes);
+    if (round == Round::kShared) read_parts(num_bytes);
+    if (has_failed_.load(std::memory_order_relaxed)) return;
+    num_over_.store(number, std::memory_order_release);
   }
 }
 
@@ -124,36 +146,32 @@ double Contest::time(Round round, uint64_t num_bytes) {
   const Clock::time_point start = Clock::now();
   offer(round, num_bytes);
   if (round == Round::kRing) give(num_bytes);
+  if (round == Round::kShared) read_parts(num_bytes);
   if (!await(num_over_, num_offered_.load(std::memory_order_relaxed))) return -1;
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// What a message takes that was just written, in the median, and the same message sent once more.
-double Contest::time_both(Round round, uint64_t num_bytes) {
-  std::array<double, kNumRounds> written;
-  std::array<double, kNumRounds> sent_before;
+double Contest::time_written(Round round, uint64_t num_bytes) {
+  std::array<double, kNumRounds> samples;
   for (size_t i = 0; i < kNumRounds; ++i) {
     std::memset(from_, static_cast<int>(i), num_bytes);
-    written[i] = time(round, num_bytes);
-    sent_before[i] = written[i] < 0 ? -1 : time(round, num_bytes);
-    if (sent_before[i] < 0) return -1;
+    samples[i] = time(round, num_bytes);
+    if (samples[i] < 0) return -1;
   }
-  return median(written) + median(sent_before);
+  std::nth_element(samples.begin(), samples.begin() + kNumRounds / 2, samples.end());
+  return samples[kNumRounds / 2];
 }
 
-/// The smallest size such that over all sizes from it on pulling wins in the mean of the ratios: single ones are near the bar.
-PullTable hold(Contest& contest) {
-  PullTable table;
-  double ratios = 0;
-  for (size_t num_sizes = 1; num_sizes <= std::size(kSizes); ++num_sizes) {
-    const uint64_t num_bytes = kSizes[std::size(kSizes) - num_sizes];
-    const double by_ring = contest.by_ring(num_bytes);
-    const double by_pull = by_ring < 0 ? -1 : contest.by_pull(num_bytes);
-    if (by_pull < 0) return {};
-    ratios += by_pull / by_ring;
-    if (ratios < kClearly * static_cast<double>(num_sizes)) table.pull_min = num_bytes;
+/// The size from which on pulling wins at every size that is tried.
+uint64_t smallest_won(Contest& contest, Round pull, std::span<const uint64_t> sizes) {
+  uint64_t smallest = UINT64_MAX;
+  for (size_t i = sizes.size(); i > 0; --i) {
+    const double by_ring = contest.time_written(Round::kRing, sizes[i - 1]);
+    const double by_pull = by_ring < 0 ? -1 : contest.time_written(pull, sizes[i - 1]);
+    if (by_pull < 0 || by_pull >= kClearly * by_ring) break;
+    smallest = sizes[i - 1];
   }
-  return table;
+  return smallest;
 }
 
 PullTable measure(CoreMask peer_cores, const RingShape& ring) {
@@ -169,7 +187,8 @@ PullTable measure(CoreMask peer_cores, const RingShape& ring) {
     (void)keep_this_thread_on(others);
     contest.receive();
   });
-  const PullTable table = hold(contest);
+  const PullTable table{smallest_won(contest, Round::kPull, kSizesAlone),
+                        smallest_won(contest, Round::kShared, kSizesHelped)};
   contest.stop();
   receiver.join();
   munmap(memory, memory_bytes);
@@ -190,9 +209,11 @@ const PullTable& PullTable::measured(CoreMask peer_cores, const RingShape& ring)
   return table;
 }
 
-bool is_pulled(PullMode mode, uint64_t num_bytes, CoreMask peer_cores, const RingShape& ring) {
+bool is_pulled(PullMode mode, uint64_t num_bytes, bool is_helped, CoreMask peer_cores, const RingShape& ring) {
   if (mode != PullMode::kAuto) return mode == PullMode::kAlways;
-  return num_bytes >= kPullBytesMin && num_bytes >= PullTable::measured(peer_cores, ring).pull_min;
+  if (num_bytes < kPullBytesMin) return false;
+  const PullTable& table = PullTable::measured(peer_cores, ring);
+  return num_bytes >= table.alone_min || (is_helped && num_bytes >= table.helped_min);
 }
 
 Status pull_mode_from_name(std::string_view name, PullMode* out) {

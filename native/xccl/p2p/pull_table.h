@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "xccl/p2p/read_helper.h"
 #include "xccl/types.h"
 #include "xccl/wait/cores.h"
 
@@ -15,15 +16,17 @@ namespace switchyard::xccl {
 inline constexpr uint64_t kPullBytesMin = 16 << 10;
 
 struct PullTable {
-  uint64_t pull_min = UINT64_MAX;  // bytes of a whole message
+  // Bytes of a whole message from which on it is quicker pulled
+  uint64_t alone_min = UINT64_MAX;   // by the receiver's thread
+  uint64_t helped_min = UINT64_MAX;  // by that and a helping one, on the core of a sender that waits
 
-  /// This process's table; the first call takes some 2 ms. `peer_cores`: where the receiver runs, which waits meanwhile. On a single
+  /// This process's table; the first call takes some 5 ms. `peer_cores`: where the receiver runs, which waits meanwhile. On a single
   /// core nothing can be compared, and the ring stays.
   static const PullTable& measured(CoreMask peer_cores, const RingShape& ring);
 };
 
 /// Is a message of this size to be offered to a peer on these cores? kAuto looks into the table.
-bool is_pulled(PullMode mode, uint64_t num_bytes, CoreMask peer_cores, const RingShape& ring);
+bool is_pulled(PullMode mode, uint64_t num_bytes, bool is_helped, CoreMask peer_cores, const RingShape& ring);
 
 /// Finds a mode by its name (auto, always, off): SWITCHYARD_XCCL_PULL forces one. InvalidArgument lists the names.
 Status pull_mode_from_name(std::string_view name, PullMode* out);

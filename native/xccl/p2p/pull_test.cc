@@ -358,14 +358,17 @@ TEST(xccl_p2p_pull_faults_killed_receiver_gives_the_memory_back) {
 
 TEST(xccl_p2p_pull_table_is_measured_once_and_modes_force_a_path) {
   const RingShape ring{16, 32 << 10};
-  CHECK(!is_pulled(PullMode::kAuto, kPullBytesMin - 1, ~CoreMask{0}, ring));
-  CHECK(is_pulled(PullMode::kAlways, 17, 0, ring) && !is_pulled(PullMode::kOff, 1 << 30, 0, ring));
+  const auto is_auto = [&](uint64_t num_bytes, bool is_helped) {
+    return is_pulled(PullMode::kAuto, num_bytes, is_helped, ~CoreMask{0}, ring);
+  };
+  CHECK(!is_auto(kPullBytesMin - 1, true));
+  CHECK(is_pulled(PullMode::kAlways, 17, false, 0, ring) && !is_pulled(PullMode::kOff, 1 << 30, true, 0, ring));
   const PullTable& table = PullTable::measured(~CoreMask{0}, ring);
-  CHECK(&table == &PullTable::measured(0, ring) && table.pull_min >= kPullBytesMin);
-  if (table.pull_min != UINT64_MAX) {
-    CHECK(is_pulled(PullMode::kAuto, table.pull_min, 0, ring));
-    CHECK(!is_pulled(PullMode::kAuto, table.pull_min - 1, 0, ring));
-  }
+  CHECK(&table == &PullTable::measured(0, ring));
+  CHECK(table.alone_min >= kPullBytesMin && table.helped_min >= kHelpedBytesMin);
+  if (table.alone_min != UINT64_MAX) CHECK(is_auto(table.alone_min, false) && !is_auto(table.alone_min - 1, false));
+  if (table.helped_min != UINT64_MAX) CHECK(is_auto(table.helped_min, true));
+  CHECK(is_auto(1 << 30, false) == (table.alone_min != UINT64_MAX));
   PullMode mode{};
   CHECK(pull_mode_from_name("off", &mode).ok() && mode == PullMode::kOff);
   const Status unknown = pull_mode_from_name("push", &mode);

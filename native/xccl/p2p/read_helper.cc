@@ -12,7 +12,6 @@
 namespace switchyard::xccl {
 namespace {
 
-constexpr uint64_t kPartBytes = 256 << 10;
 /// What is left of a read that is worth a wake from another core.
 constexpr uint64_t kWakeBytesMin = 2 << 20;
 /// A receiver that slept is up this long after it was rung for.
@@ -32,7 +31,7 @@ bool ReadHelper::read(int32_t pid, uint64_t address, std::span<std::byte> into, 
   has_failed_.store(false, std::memory_order_relaxed);
   num_done_.store(0, std::memory_order_relaxed);
   cores_.store(cores, std::memory_order_relaxed);
-  const uint64_t num_parts = (into.size() + kPartBytes - 1) / kPartBytes;
+  const uint64_t num_parts = (into.size() + kHelpedPartBytes - 1) / kHelpedPartBytes;
   num_left_.exchange(num_parts, std::memory_order_seq_cst);
   if (into.size() >= kWakeBytesMin) doorbell_ring(bell_);
   while (take_part()) local_.progress();
@@ -53,8 +52,8 @@ bool ReadHelper::take_part() {
   while (left != 0 && !num_left_.compare_exchange_weak(left, left - 1, std::memory_order_seq_cst)) {
   }
   if (left == 0) return false;
-  const uint64_t offset = (left - 1) * kPartBytes;
-  const RemotePart part{address_ + offset, into_.subspan(offset, std::min(kPartBytes, into_.size() - offset))};
+  const uint64_t offset = (left - 1) * kHelpedPartBytes;
+  const RemotePart part{address_ + offset, into_.subspan(offset, std::min(kHelpedPartBytes, into_.size() - offset))};
   if (!process_read(pid_, {&part, 1})) has_failed_.store(true, std::memory_order_relaxed);
   num_done_.fetch_add(1, std::memory_order_release);
   return true;

@@ -14,6 +14,8 @@ namespace switchyard::xccl {
 
 /// Smaller messages are read by the receiver alone.
 inline constexpr uint64_t kHelpedBytesMin = 512 << 10;
+/// What one of the two threads takes at a time.
+inline constexpr uint64_t kHelpedPartBytes = 128 << 10;
 
 class ReadHelper {
  public:

@@ -154,25 +154,29 @@ Status Sender::publish_next(SendOp& op, RingWriter& ring, const LinkRef& link) {
 bool Sender::is_to_offer(const SendOp& op, const LinkTarget& target) const {
   const bool may_be = op.may_offer && !op.is_begun && !op.is_region && op.size > kInlineBytesMax;
   return may_be && target.pull.may_offer &&
-         is_pulled(local_.config().pull_mode, op.size, target.pull.cores, local_.config().ring);
+         is_pulled(local_.config().pull_mode, op.size, is_helped(op), target.pull.cores, local_.config().ring);
+}
+
+/// Is the receiver's helping thread to have this core meanwhile?
+bool Sender::is_helped(const SendOp& op) const {
+  return op.is_awaited && op.size >= kHelpedBytesMin && !local_.is_crowded();
 }
 
 /// The message stays where it is until the receiver has it.
 Status Sender::publish_offer(SendOp& op, RingWriter& ring, Fabric& fabric) {
-  const bool is_helped = op.is_awaited && op.size >= kHelpedBytesMin && !local_.is_crowded();
+  const OfferCore core = is_helped(op) ? OfferCore::kFree : OfferCore::kBusy;
   std::tie(op.pledge, op.pledged) = ring.pledge();
   op.mode = SendMode::kAcknowledged;
   op.last_chunk = ring.next_chunk();
   op.num_sent = op.size;
   RingBody body{};
   body.event = op.event;
-  const OfferCore core = is_helped ? OfferCore::kFree : OfferCore::kBusy;
   body.head = RingHead::of(RingKind::kOffer, static_cast<uint32_t>(core), true).bits;
   body.offer.num_bytes = op.size;
   body.offer.address = reinterpret_cast<uint64_t>(op.from);
   SWITCHYARD_RETURN_IF_ERROR(ring.publish(fabric, body));
   // The helper is woken here, on the core that it is to have, and runs when this thread steps aside.
-  if (is_helped && ring.wake_helper()) sched_yield();
+  if (core == OfferCore::kFree && ring.wake_helper()) sched_yield();
   return {};
 }
 

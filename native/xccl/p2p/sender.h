@@ -42,6 +42,7 @@ class Sender {
   bool publish_all(SendOp& op, const LinkRef& link, Status* fault);
   Status publish_next(SendOp& op, RingWriter& ring, const LinkRef& link);
   bool is_to_offer(const SendOp& op, const LinkTarget& target) const;
+  bool is_helped(const SendOp& op) const;
   Status publish_offer(SendOp& op, RingWriter& ring, Fabric& fabric);
   Status publish_chunk(SendOp& op, RingWriter& ring, Fabric& fabric);
   bool await_taken(const SendOp& op, const LinkRef& link, Status* fault);
