@@ -26,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 constexpr uint64_t kSizesAlone[] = {kPullBytesMin, 64 << 10, 256 << 10};
 constexpr uint64_t kSizesHelped[] = {kHelpedBytesMin, 1 << 20};
 constexpr uint64_t kBytesMax = 1 << 20;
-constexpr size_t kNumRounds = 9;
+constexpr size_t kNumRounds = 11;
 /// Pulling must win clearly: a send through the ring is over before its receiver comes.
 constexpr double kClearly = 0.9;
 constexpr std::chrono::milliseconds kPatience(20);
@@ -34,64 +34,73 @@ constexpr std::chrono::milliseconds kPatience(20);
 /// How a message is handed over. kShared: both threads read parts of it, as when the receiver is helped.
 enum class Round : uint8_t { kStop, kRing, kPull, kShared };
 
-/// A sender and a receiver as threads of this process, with the memory that both paths need. The sender is the calling thread.
-class Contest {
+/// Waits until the word reaches the value; false after kPatience.
+bool await(const std::atomic<uint64_t>& word, uint64_t value) {
+  const Clock::time_point end = Clock::now() + kPatience;
+  for (uint32_t i = 1; word.load(std::memory_order_acquire) < value; ++i) {
+    cpu_relax();
+    if (i % 1024 == 0 && Clock::now() >= end) return false;
+  }
+  return true;
+}
+
+/// One direction between two threads of this process, with what either way needs.
+class Lane {
  public:
-  Contest(std::byte* memory, const RingShape& ring)
+  static uint64_t memory_bytes(const RingShape& ring) {
+    return 2 * kBytesMax + uint64_t{ring.num_slots} * ring.slot_bytes;
+  }
+  Lane(std::byte* memory, const RingShape& ring)
       : from_(memory), into_(memory + kBytesMax), slots_(memory + 2 * kBytesMax), ring_(ring) {}
 
-  /// Of the receiver's thread, until the sender says stop.
-  void receive();
-  void stop() { offer(Round::kStop, 0); }
+  // The sender's thread.
+  void write(uint64_t num_bytes) { std::memset(from_, static_cast<int>(++num_written_), num_bytes); }
+  /// False when the receiver did not run.
+  bool send(Round round, uint64_t num_bytes);
 
-  /// What a message takes that was just written, as messages are, in the median: seconds, or a negative number when the receiver did
-  /// not run.
-  double time_written(Round round, uint64_t num_bytes);
+  // The receiver's thread.
+  void touch() { std::memset(into_, 1, kBytesMax); }
+  Round round() const { return round_.load(std::memory_order_relaxed); }
+  uint64_t num_bytes() const { return num_bytes_.load(std::memory_order_relaxed); }
+  /// Takes the next message; false when none came, or reading is not allowed.
+  bool receive();
 
  private:
-  void offer(Round round, uint64_t num_bytes);
   void give(uint64_t num_bytes);
   void take(uint64_t num_bytes);
   void read(uint64_t offset, uint64_t num_bytes);
   void read_parts(uint64_t num_bytes);
-  double time(Round round, uint64_t num_bytes);
-
-  /// Waits until the word reaches the value; false after kPatience.
-  static bool await(const std::atomic<uint64_t>& word, uint64_t value) {
-    const Clock::time_point end = Clock::now() + kPatience;
-    for (uint32_t i = 1; word.load(std::memory_order_acquire) < value; ++i) {
-      cpu_relax();
-      if (i % 1024 == 0 && Clock::now() >= end) return false;
-    }
-    return true;
-  }
 
   std::byte* const from_;
   std::byte* const into_;
   std::byte* const slots_;
   const RingShape ring_;
-  // Of the round: stored before num_offered_.
+  uint64_t num_written_ = 0;
+  // Of the message: stored before num_offered_.
   std::atomic<Round> round_{Round::kStop};
   std::atomic<uint64_t> num_bytes_{0};
   alignas(64) std::atomic<uint64_t> num_offered_{0};
   alignas(64) std::atomic<uint64_t> num_given_{0};    // pieces, ever
   alignas(64) std::atomic<uint64_t> num_taken_{0};    // pieces, ever
-  alignas(64) std::atomic<uint64_t> num_over_{0};     // rounds
+  alignas(64) std::atomic<uint64_t> num_over_{0};     // messages
   alignas(64) std::atomic<uint64_t> num_claimed_{0};  // parts of a shared read
   std::atomic<uint64_t> num_read_{0};
   std::atomic<bool> has_failed_{false};
 };
 
-void Contest::offer(Round round, uint64_t num_bytes) {
+bool Lane::send(Round round, uint64_t num_bytes) {
   round_.store(round, std::memory_order_relaxed);
   num_bytes_.store(num_bytes, std::memory_order_relaxed);
   num_claimed_.store(0, std::memory_order_relaxed);
   num_read_.store(0, std::memory_order_relaxed);
-  num_offered_.fetch_add(1, std::memory_order_release);
+  const uint64_t number = num_offered_.fetch_add(1, std::memory_order_release) + 1;
+  if (round == Round::kRing) give(num_bytes);
+  if (round == Round::kShared) read_parts(num_bytes);
+  return await(num_over_, number);
 }
 
 /// Into the ring, as the messenger does.
-void Contest::give(uint64_t num_bytes) {
+void Lane::give(uint64_t num_bytes) {
   for (uint64_t at = 0; at < num_bytes; at += ring_.slot_bytes) {
     const uint64_t piece = num_given_.load(std::memory_order_relaxed);
     if (piece >= ring_.num_slots && !await(num_taken_, piece + 1 - ring_.num_slots)) return;
@@ -101,7 +110,7 @@ void Contest::give(uint64_t num_bytes) {
   }
 }
 
-void Contest::take(uint64_t num_bytes) {
+void Lane::take(uint64_t num_bytes) {
   for (uint64_t at = 0; at < num_bytes; at += ring_.slot_bytes) {
     const uint64_t piece = num_taken_.load(std::memory_order_relaxed);
     if (!await(num_given_, piece + 1)) return;
@@ -111,13 +120,13 @@ void Contest::take(uint64_t num_bytes) {
   }
 }
 
-void Contest::read(uint64_t offset, uint64_t num_bytes) {
+void Lane::read(uint64_t offset, uint64_t num_bytes) {
   const RemotePart part{reinterpret_cast<uint64_t>(from_ + offset), {into_ + offset, num_bytes}};
   if (!process_read(getpid(), {&part, 1})) has_failed_.store(true, std::memory_order_relaxed);
 }
 
 /// Returns when all parts are read.
-void Contest::read_parts(uint64_t num_bytes) {
+void Lane::read_parts(uint64_t num_bytes) {
   const uint64_t num_parts = num_bytes / kHelpedPartBytes;
   for (uint64_t i = num_claimed_.fetch_add(1); i < num_parts; i = num_claimed_.fetch_add(1)) {
     read(i * kHelpedPartBytes, kHelpedPartBytes);
@@ -126,71 +135,86 @@ void Contest::read_parts(uint64_t num_bytes) {
   (void)await(num_read_, num_parts);
 }
 
-void Contest::receive() {
-  std::memset(into_, 1, kBytesMax);
-  for (uint64_t number = 1;; ++number) {
-    while (num_offered_.load(std::memory_order_acquire) < number) cpu_relax();
-    const Round round = round_.load(std::memory_order_relaxed);
-    const uint64_t num_bytes = num_bytes_.load(std::memory_order_relaxed);
-    if (round == Round::kStop) return;
-    if (round == Round::kRing) take(num_bytes);
-    if (round == Round::kPull) read(0, num_bytes);
-    if (round == Round::kShared) read_parts(num_bytes);
-    if (has_failed_.load(std::memory_order_relaxed)) return;
-    num_over_.store(number, std::memory_order_release);
-  }
+bool Lane::receive() {
+  const uint64_t number = num_over_.load(std::memory_order_relaxed) + 1;
+  if (!await(num_offered_, number)) return false;
+  if (round() == Round::kRing) take(num_bytes());
+  if (round() == Round::kPull) read(0, num_bytes());
+  if (round() == Round::kShared) read_parts(num_bytes());
+  if (has_failed_.load(std::memory_order_relaxed)) return false;
+  num_over_.store(number, std::memory_order_release);
+  return true;
 }
 
-/// Seconds, or a negative number when the receiver did not come.
-double Contest::time(Round round, uint64_t num_bytes) {
-  const Clock::time_point start = Clock::now();
-  offer(round, num_bytes);
-  if (round == Round::kRing) give(num_bytes);
-  if (round == Round::kShared) read_parts(num_bytes);
-  if (!await(num_over_, num_offered_.load(std::memory_order_relaxed))) return -1;
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double Contest::time_written(Round round, uint64_t num_bytes) {
-  std::array<double, kNumRounds> samples;
-  for (size_t i = 0; i < kNumRounds; ++i) {
-    std::memset(from_, static_cast<int>(i), num_bytes);
-    samples[i] = time(round, num_bytes);
-    if (samples[i] < 0) return -1;
+/// Two ranks that send to each other, as threads: their buffers share the caches. The calling thread is measured.
+class Contest {
+ public:
+  static uint64_t memory_bytes(const RingShape& ring) { return 2 * Lane::memory_bytes(ring); }
+  Contest(std::byte* memory, const RingShape& ring)
+      : there_(memory, ring), back_(memory + Lane::memory_bytes(ring), ring) {
+    back_.touch();
   }
-  std::nth_element(samples.begin(), samples.begin() + kNumRounds / 2, samples.end());
-  return samples[kNumRounds / 2];
-}
 
-/// The size from which on pulling wins at every size that is tried.
-uint64_t smallest_won(Contest& contest, Round pull, std::span<const uint64_t> sizes) {
-  uint64_t smallest = UINT64_MAX;
-  for (size_t i = sizes.size(); i > 0; --i) {
-    const double by_ring = contest.time_written(Round::kRing, sizes[i - 1]);
-    const double by_pull = by_ring < 0 ? -1 : contest.time_written(pull, sizes[i - 1]);
-    if (by_pull < 0 || by_pull >= kClearly * by_ring) break;
-    smallest = sizes[i - 1];
+  /// The other thread, until it is stopped or the first one does not come any more.
+  void answer() {
+    there_.touch();
+    while (there_.receive() && there_.round() != Round::kStop) {
+      back_.write(there_.num_bytes());
+      if (!back_.send(there_.round(), there_.num_bytes())) return;
+    }
   }
-  return smallest;
+  void stop() { (void)there_.send(Round::kStop, 0); }
+
+  /// What a message takes that was just written, as messages are, in the median: seconds, or a negative number when the other thread did
+  /// not run.
+  double time_written(Round round, uint64_t num_bytes) {
+    std::array<double, kNumRounds> samples;
+    for (double& sample : samples) {
+      there_.write(num_bytes);
+      const Clock::time_point start = Clock::now();
+      if (!there_.send(round, num_bytes)) return -1;
+      sample = std::chrono::duration<double>(Clock::now() - start).count();
+      if (!back_.receive()) return -1;
+    }
+    std::nth_element(samples.begin(), samples.begin() + kNumRounds / 2, samples.end());
+    return samples[kNumRounds / 2];
+  }
+
+ private:
+  Lane there_;
+  Lane back_;
+};
+
+/// Does pulling win at these sizes in the mean of the ratios? One of them alone may lie near the bar.
+bool does_win(Contest& contest, Round pull, std::span<const uint64_t> sizes) {
+  double ratios = 0;
+  for (const uint64_t num_bytes : sizes) {
+    const double by_ring = contest.time_written(Round::kRing, num_bytes);
+    const double by_pull = by_ring < 0 ? -1 : contest.time_written(pull, num_bytes);
+    if (by_pull < 0) return false;
+    ratios += by_pull / by_ring;
+  }
+  return ratios < kClearly * static_cast<double>(sizes.size());
 }
 
 PullTable measure(CoreMask peer_cores, const RingShape& ring) {
   const int here = sched_getcpu();
   const CoreMask others = here < 0 ? 0 : peer_cores & ~core_bit(static_cast<uint32_t>(here));
   if (others == 0) return {};
-  const uint64_t memory_bytes = 2 * kBytesMax + uint64_t{ring.num_slots} * ring.slot_bytes;
+  const uint64_t memory_bytes = Contest::memory_bytes(ring);
   void* memory = mmap(nullptr, memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return {};
   Contest contest(static_cast<std::byte*>(memory), ring);
-  std::thread receiver = start_quiet_thread("xccl-measure", [&] {
+  std::thread other = start_quiet_thread("xccl-measure", [&] {
     // Where it may not run there it runs anywhere, and is not quicker for it.
     (void)keep_this_thread_on(others);
-    contest.receive();
+    contest.answer();
   });
-  const PullTable table{smallest_won(contest, Round::kPull, kSizesAlone),
-                        smallest_won(contest, Round::kShared, kSizesHelped)};
+  PullTable table;
+  if (does_win(contest, Round::kPull, kSizesAlone)) table.alone_min = kSizesAlone[0];
+  if (does_win(contest, Round::kShared, kSizesHelped)) table.helped_min = kSizesHelped[0];
   contest.stop();
-  receiver.join();
+  other.join();
   munmap(memory, memory_bytes);
   return table;
 }

@@ -20,7 +20,7 @@ struct PullTable {
   uint64_t alone_min = UINT64_MAX;   // by the receiver's thread
   uint64_t helped_min = UINT64_MAX;  // by that and a helping one, on the core of a sender that waits
 
-  /// This process's table; the first call takes some 5 ms. `peer_cores`: where the receiver runs, which waits meanwhile. On a single
+  /// This process's table; the first call takes some 10 ms. `peer_cores`: where the receiver runs, which waits meanwhile. On a single
   /// core nothing can be compared, and the ring stays.
   static const PullTable& measured(CoreMask peer_cores, const RingShape& ring);
 };
