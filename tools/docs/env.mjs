@@ -17,7 +17,7 @@ const extraVariables = {
   SWITCHYARD_XCCL_PIN:
     'Cores, such as 0,2-3, that attention and expert ranks compute on, one a thread, or one for two ranks of one thread; anywhere by default',
   SWITCHYARD_XCCL_PULL:
-    'Whether XCCL reads large messages out of their sender\'s memory instead of a ring (auto, always, off); auto by default',
+    "Whether XCCL reads large messages out of their sender's memory instead of a ring (auto, always, off); auto by default",
   SWITCHYARD_XCCL_WAIT: 'How XCCL waits (auto, spin, yield, futex); auto by default',
 };
 
