@@ -99,6 +99,7 @@ Status Members::hold(LocalRank& local) {
   local.peers().hold_for_group(spec_.id, ranks_);
   held_ = 0;
   for (uint32_t member = 0; member < size(); ++member) held_ |= uint64_t{links_[member].is_live()} << member;
+  if (held_ == 0) local.peers().release_from_group(spec_.id);
   const auto missing = static_cast<uint32_t>(std::countr_one(held_));
   if (missing == size()) [[likely]]
     return {};
