@@ -17,7 +17,8 @@ struct RemotePart {
 inline constexpr size_t kNumRemotePartsMax = 2;
 
 /// Reads the parts one after the other, in one call: what the second one holds was read after all of the first. At most
-/// kNumRemotePartsMax parts, 1 GiB together. False when not all of them could be read (no such process, not allowed, no such memory); `into` may then hold anything.
+/// kNumRemotePartsMax parts, 1 GiB together. False when not all of them could be read (no such process, not allowed, no such memory);
+/// `into` may then hold anything.
 bool process_read(int32_t pid, std::span<const RemotePart> parts);
 
 }  // namespace switchyard

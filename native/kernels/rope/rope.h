@@ -8,8 +8,8 @@ namespace switchyard {
 
 struct RopeArgs {
   const float*
-      turns;  // [rotary_dim]: of each pair, the cosine where its first number stands in a head, the sine where its second does
-  float* x;  // [num_heads][rotary_dim], heads head_stride floats apart; turned in place
+      turns;  // [rotary_dim]: a pair's cosine where its first number stands in a head, the sine where its second does
+  float* x;   // [num_heads][rotary_dim], heads head_stride floats apart; turned in place
   size_t head_stride;
   int num_heads;
   int rotary_dim;       // even

@@ -6,7 +6,8 @@
 #include <array>
 #include <chrono>
 #include <cstring>
-#include <string>
+
+#include "base/find_by_name.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -77,15 +78,10 @@ CopyPath copy_path_of(CopyMode mode, uint64_t num_bytes) {
 }
 
 Status copy_mode_from_name(std::string_view name, CopyMode* out) {
-  std::string known;
-  for (const ModeRow& row : kModes) {
-    if (name == row.name) {
-      *out = row.mode;
-      return {};
-    }
-    known += known.empty() ? row.name : std::string(", ") + row.name;
-  }
-  return {Code::kInvalidArgument, "unknown copy path '" + std::string(name) + "'; known: " + known};
+  const ModeRow* row = nullptr;
+  SWITCHYARD_RETURN_IF_ERROR(find_by_name(kModes, "copy path", name, &row));
+  *out = row->mode;
+  return {};
 }
 
 }  // namespace switchyard::xccl

@@ -35,14 +35,8 @@ struct Lanes {
     }
   }
 
-  template <RowFormat kFormat>
-  static void store_two(std::byte* p, Vector first, Vector second) {
-    if constexpr (kFormat == RowFormat::kFp32) {
-      store<kFormat>(p, first);
-      store<kFormat>(p + kWidth * sizeof(float), second);
-    } else {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), round_bf16_lanes(first, second));
-    }
+  static void store_two_bf16(std::byte* p, Vector first, Vector second) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), round_bf16_lanes(first, second));
   }
 };
 

@@ -35,14 +35,8 @@ struct Lanes {
     }
   }
 
-  template <RowFormat kFormat>
-  static void store_two(std::byte* p, Vector first, Vector second) {
-    if constexpr (kFormat == RowFormat::kFp32) {
-      store<kFormat>(p, first);
-      store<kFormat>(p + kWidth * sizeof(float), second);
-    } else {
-      _mm512_storeu_si512(p, round_bf16_lanes(first, second));
-    }
+  static void store_two_bf16(std::byte* p, Vector first, Vector second) {
+    _mm512_storeu_si512(p, round_bf16_lanes(first, second));
   }
 };
 

@@ -33,6 +33,13 @@ void fetch_next(const GateSumArgs& args, uint64_t at) {
   }
 }
 
+template <class Lanes, RowFormat kFormat>
+void store_two(std::byte* p, typename Lanes::Vector first, typename Lanes::Vector second) {
+  if constexpr (kFormat == RowFormat::kBf16) return Lanes::store_two_bf16(p, first, second);
+  Lanes::template store<kFormat>(p, first);
+  Lanes::template store<kFormat>(p + Lanes::kWidth * number_bytes(kFormat), second);
+}
+
 /// kNumVectors registers from number `at` on.
 template <class Lanes, RowFormat kWire, RowFormat kActivation, uint32_t kNumVectors>
 void sum_block(const GateSumArgs& args, const float* scales, uint64_t at) {
@@ -55,7 +62,7 @@ void sum_block(const GateSumArgs& args, const float* scales, uint64_t at) {
   std::byte* y = args.y + at * number_bytes(kActivation);
   if constexpr (kNumVectors == 1) return Lanes::template store<kActivation>(y, sums[0]);
   for (uint32_t v = 0; v + 1 < kNumVectors; v += 2)
-    Lanes::template store_two<kActivation>(y + v * Lanes::kWidth * number_bytes(kActivation), sums[v], sums[v + 1]);
+    store_two<Lanes, kActivation>(y + v * Lanes::kWidth * number_bytes(kActivation), sums[v], sums[v + 1]);
 }
 
 /// Fewer numbers than a register from `at` on: by padded copies.

@@ -10,9 +10,9 @@
 #include <chrono>
 #include <cstring>
 #include <span>
-#include <string>
 
 #include "base/cpu_relax.h"
+#include "base/find_by_name.h"
 #include "base/plain_copy.h"
 #include "base/process_read.h"
 #include "base/thread.h"
@@ -241,15 +241,10 @@ bool is_pulled(PullMode mode, uint64_t num_bytes, bool is_helped, CoreMask peer_
 }
 
 Status pull_mode_from_name(std::string_view name, PullMode* out) {
-  std::string known;
-  for (const ModeRow& row : kModes) {
-    if (name == row.name) {
-      *out = row.mode;
-      return {};
-    }
-    known += known.empty() ? row.name : std::string(", ") + row.name;
-  }
-  return {Code::kInvalidArgument, "unknown way of large messages '" + std::string(name) + "'; known: " + known};
+  const ModeRow* row = nullptr;
+  SWITCHYARD_RETURN_IF_ERROR(find_by_name(kModes, "way of large messages", name, &row));
+  *out = row->mode;
+  return {};
 }
 
 }  // namespace switchyard::xccl

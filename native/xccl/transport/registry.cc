@@ -1,6 +1,5 @@
 // The registry of fabrics: a table of names and makers.
-#include <string>
-
+#include "base/find_by_name.h"
 #include "xccl/transport/providers.h"
 
 namespace switchyard::xccl {
@@ -16,15 +15,10 @@ constexpr Provider kProviders[] = {{"self", self_fabric_create}, {"shm", shm_fab
 }  // namespace
 
 Status fabric_create(std::string_view name, const TargetMemory& memory, std::unique_ptr<Fabric>* out) {
-  std::string known;
-  for (const Provider& provider : kProviders) {
-    if (name == provider.name) {
-      *out = provider.create(memory);
-      return {};
-    }
-    known += known.empty() ? provider.name : std::string(", ") + provider.name;
-  }
-  return {Code::kInvalidArgument, "unknown fabric '" + std::string(name) + "'; known: " + known};
+  const Provider* row = nullptr;
+  SWITCHYARD_RETURN_IF_ERROR(find_by_name(kProviders, "fabric", name, &row));
+  *out = row->create(memory);
+  return {};
 }
 
 }  // namespace switchyard::xccl

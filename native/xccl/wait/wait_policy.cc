@@ -1,6 +1,6 @@
 #include "xccl/wait/wait_policy.h"
 
-#include <string>
+#include "base/find_by_name.h"
 
 namespace switchyard::xccl {
 namespace {
@@ -31,15 +31,10 @@ const WaitPolicyRow& wait_policy_row(WaitPolicy policy) {
 }
 
 Status wait_policy_from_name(std::string_view name, WaitPolicy* out) {
-  std::string known;
-  for (const WaitPolicyRow& row : kPolicies) {
-    if (name == row.name) {
-      *out = row.policy;
-      return {};
-    }
-    known += known.empty() ? row.name : std::string(", ") + row.name;
-  }
-  return {Code::kInvalidArgument, "unknown waiting policy '" + std::string(name) + "'; known: " + known};
+  const WaitPolicyRow* row = nullptr;
+  SWITCHYARD_RETURN_IF_ERROR(find_by_name(kPolicies, "waiting policy", name, &row));
+  *out = row->policy;
+  return {};
 }
 
 }  // namespace switchyard::xccl
