@@ -105,6 +105,28 @@ TEST(sampling_follows_its_rules_in_every_form) {
   }
 }
 
+TEST(sampling_keeps_what_weighs_exactly_min_p) {
+  std::mt19937_64 random(test::seed());
+  std::uniform_real_distribution<float> below(-6.0f, -0.01f);
+  for (int i = 0; i < 200; ++i) {
+    std::vector<float> logits(2000, below(random));
+    logits[0] = 0.0f;
+    const SamplingParams params{.temperature = 1.0f, .min_p = exp32(logits[1]), .seed = random()};
+    CHECK(token_at(logits, params, i) == token_by_the_rules(logits, params, i));
+  }
+}
+
+TEST(sampling_by_top_p_can_draw_what_is_all_but_impossible) {
+  std::vector<float> logits(4001, -20.0f);
+  logits[0] = 0.0f;
+  constexpr int64_t kPosition = 1511205;  // where the noise of token 27 is 21.3
+  for (const int top_k : {0, 4000}) {
+    const SamplingParams params{.temperature = 1.0f, .top_k = top_k, .top_p = 0.99999994f};
+    CHECK(token_by_the_rules(logits, params, kPosition) == 27);
+    CHECK(token_at(logits, params, kPosition) == 27);
+  }
+}
+
 TEST(sampling_reports_the_first_of_equal_alternatives_in_every_form) {
   std::mt19937_64 random(test::seed());
   for (const int size : {1, 5, 20, 21, 500, 5000}) {
