@@ -7,9 +7,9 @@
 namespace switchyard {
 
 struct RopeArgs {
-  const float*
-      turns;  // [rotary_dim]: a pair's cosine where its first number stands in a head, the sine where its second does
-  float* x;   // [num_heads][rotary_dim], heads head_stride floats apart; turned in place
+  /// [rotary_dim]: a pair's cosine where its first number stands in a head, the sine where its second does.
+  const float* turns;
+  float* x;  // [num_heads][rotary_dim], heads head_stride floats apart; turned in place
   size_t head_stride;
   int num_heads;
   int rotary_dim;       // even
