@@ -12,7 +12,7 @@
 namespace switchyard::xccl {
 namespace {
 
-/// A pull looks at deadline and death between pieces of this size.
+/// So many bytes are pulled between two looks at deadline and death: a look costs as much as a small row.
 constexpr uint64_t kPullPieceBytes = 1 << 20;
 
 /// About 5 us: what a core takes to switch to a rank that has not published yet.
@@ -65,6 +65,7 @@ Status Rounds::enter(const CallTag& tag, Deadline deadline) {
   SWITCHYARD_RETURN_IF_ERROR(broken_);
   tag_ = tag;
   deadline_ = deadline;
+  bytes_since_look_ = 0;
   if (generations_.current(spec().id) != spec().generation)
     return {Code::kStale, call_text() + ": the group was opened again"};
   SWITCHYARD_RETURN_IF_ERROR(members_.hold(local_));
@@ -322,12 +323,14 @@ Status Rounds::pull(const Arrival& arrival, uint64_t offset, std::span<std::byte
 
 Status Rounds::pull_piece(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst) {
   const MemberLink& link = members_.link(arrival.member);
-  if (offset != 0) {
+  if (bytes_since_look_ >= kPullPieceBytes) {
     if (!link.is_live()) return unlinked(arrival.member);
     if (std::chrono::steady_clock::now() >= deadline_)
       return error(Code::kTimeout, arrival.member, "pulling takes long");
     local_.progress();
+    bytes_since_look_ = 0;
   }
+  bytes_since_look_ += dst.size();
   const Status status = link.fabric().get(area_of(arrival.source), area_offset(arrival) + offset, dst);
   return status.ok() ? Status() : corrupt(arrival.member, status.message());
 }

@@ -179,6 +179,7 @@ class Rounds {
   bool has_met_ = false;
   CallTag tag_;
   Deadline deadline_{};
+  uint64_t bytes_since_look_ = 0;  // pulled in this call since deadline and death were looked at
   Status broken_;
   CallScope* scope_ = nullptr;  // of the call, where it is counted
   std::array<Outgoing, kNumRanksMax> outgoing_;

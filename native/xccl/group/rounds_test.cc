@@ -198,4 +198,33 @@ TEST(xccl_rounds_check_where_zero_copy_bytes_lie) {
   CHECK(is_code(status, Code::kCorrupt) && lone.num_corrupt_reports == 1);
 }
 
+/// Pulls rows until one fails. `after_publish` runs first; returns how many came.
+template <class AfterPublish>
+uint64_t num_rows_pulled(Deadline deadline, Code expected, AfterPublish&& after_publish) {
+  constexpr uint64_t kRowBytes = 64 << 10;
+  LoneRank lone(1 << 20);
+  Rounds& rounds = *lone.rounds;
+  uint64_t num_rows = 0;
+  const Status status = rounds.call({Operation::kAllToAll}, deadline, [&]() -> Status {
+    const Outgoing out = Outgoing::managed(0, rounds.half().size());
+    SWITCHYARD_RETURN_IF_ERROR(rounds.publish({&out, 1}));
+    return rounds.take_each([&](const Arrival& arrival) -> Status {
+      after_publish(*lone.local);
+      std::vector<std::byte> row(kRowBytes);
+      for (; (num_rows + 1) * kRowBytes <= arrival.num_bytes; ++num_rows)
+        SWITCHYARD_RETURN_IF_ERROR(rounds.pull(arrival, num_rows * kRowBytes, row));
+      return {};
+    });
+  });
+  CHECK(status.code() == expected);
+  return num_rows;
+}
+
+TEST(xccl_rounds_rows_are_pulled_with_a_look_each_mebibyte) {
+  const auto nothing = [](LocalRank&) {};
+  CHECK(num_rows_pulled(deadline_in(10s), Code::kOk, nothing) > 16);
+  CHECK(num_rows_pulled(deadline_in(0s), Code::kTimeout, nothing) == 16);
+  CHECK(num_rows_pulled(deadline_in(10s), Code::kPeerDead, [](LocalRank& local) { local.peers().retract(3); }) == 16);
+}
+
 }  // namespace

@@ -25,7 +25,7 @@
 namespace switchyard::xccl {
 
 inline constexpr uint64_t kCtrlMagic = 0x4c43434858595753ull;  // "SWYXHCCL"
-inline constexpr uint32_t kLayoutVersion = 5;
+inline constexpr uint32_t kLayoutVersion = 6;
 
 struct CtrlHeader {
   uint64_t magic;
@@ -63,7 +63,7 @@ enum class Bell : uint32_t {
   kRing = 3,      // messages for this rank
   kRingAck = 4,   // acknowledgements of this rank's messages
   kSignal = 5,    // put-with-signal into the zero-copy area
-  kPullHelp = 6,  // a peer offers a large message and gives its core away meanwhile: for the helping thread
+  kPullHelp = 6,  // a peer has a large message read and gives its core away meanwhile: for the helping thread
   kGroup = 7,     // publications in groups; one a group, of the first kNumGroupBells
 };
 inline constexpr uint32_t kNumGroupBells = 9;

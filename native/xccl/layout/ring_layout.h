@@ -27,9 +27,6 @@ enum class RingKind : uint32_t {
   kOffer = 5     // a whole message that the receiver is to read out of the sender's own memory (link/pledges.h)
 };
 
-/// What the sender of an offer does until it is read: whether its core is free for the receiver's helping thread.
-enum class OfferCore : uint32_t { kBusy = 0, kFree = 1 };
-
 /// Everything of a field but its sequence number.
 struct RingBody {
   uint32_t event;  // the caller's event id (tag)
@@ -51,12 +48,14 @@ struct RingBody {
   };
 };
 
-/// The packed second word of a body: bits 0..27 num_bytes (kInline, kChunk), the area (kRegion) or OfferCore (kOffer); 28..30 kind;
-/// 31: the sender wants the acknowledgement at once.
+/// The packed second word of a body: bits 0..27 num_bytes (kInline, kChunk), or the area (kRegion) and kFreeCoreBit (kRegion, kOffer);
+/// 28..30 kind; 31: the sender wants the acknowledgement at once.
 struct RingHead {
   static constexpr uint32_t kKindShift = 28;
   static constexpr uint32_t kValueMask = (1u << kKindShift) - 1;
   static constexpr uint32_t kAckBit = 1u << 31;
+  /// The sender does nothing but wait until its message is read: its core is free for the receiver's helping thread.
+  static constexpr uint32_t kFreeCoreBit = 1u << 8;
 
   uint32_t bits = 0;
 
@@ -66,6 +65,8 @@ struct RingHead {
   RingKind kind() const { return static_cast<RingKind>((bits & ~kAckBit) >> kKindShift); }
   uint32_t value() const { return bits & kValueMask; }
   bool wants_ack() const { return (bits & kAckBit) != 0; }
+  uint32_t area() const { return value() & ~kFreeCoreBit; }
+  bool is_core_free() const { return (bits & kFreeCoreBit) != 0; }
 };
 
 /// The paper's 32-byte metadata field, one a slot: the body first, then seq with release. Chunk number n (from 1 since the link

@@ -221,6 +221,9 @@ TEST(xccl_p2p_faults_impossible_regions_are_corrupt) {
   CHECK(code_of(1, 3000, 1) == Code::kCorrupt);
   CHECK(code_of(1, ~0ull - 3, 8) == Code::kCorrupt);
   CHECK(code_of(2, 0, 8) == Code::kCorrupt);
+  CHECK(code_of(RingHead::kFreeCoreBit, 4000, 1000) == Code::kOk);
+  CHECK(code_of(RingHead::kFreeCoreBit | 2, 0, 8) == Code::kCorrupt);
+  CHECK(code_of(RingHead::kFreeCoreBit << 1, 0, 8) == Code::kCorrupt);
   CHECK(code_of(0, 0, ~0ull) == Code::kInvalidArgument);
 }
 

@@ -15,12 +15,12 @@ bool read_pledge(const PledgeReader& peer, const Offer& offer, uint64_t* pledge)
 
 }  // namespace
 
-OfferEnd OfferReader::read(const PullTerms& terms, const Offer& offer, std::span<std::byte> into) {
-  const PledgeReader& peer = terms.reader;
+OfferEnd OfferReader::read(const LinkRef& link, const Offer& offer, std::span<std::byte> into) {
+  const PledgeReader& peer = link.target().pull.reader;
   uint64_t pledge = 0;
   bool is_whole = false;
   if (offer.is_core_free && into.size() >= kHelpedBytesMin) {
-    is_whole = helper_.read(peer.pid, offer.address, into, terms.cores) && read_pledge(peer, offer, &pledge);
+    is_whole = helper_.read(link, RemoteSource{peer.pid, offer.address}, into) && read_pledge(peer, offer, &pledge);
   } else {
     is_whole = read_alone(peer, offer, into, &pledge);
   }

@@ -22,17 +22,16 @@ struct Offer {
 
 class OfferReader {
  public:
-  explicit OfferReader(LocalRank& local) : local_(local), helper_(local) {}
+  OfferReader(LocalRank& local, ReadHelper& helper) : local_(local), helper_(helper) {}
 
-  /// Reads `into.size()` bytes. `terms` have a reader.
-  OfferEnd read(const PullTerms& terms, const Offer& offer, std::span<std::byte> into);
-  void stop() { helper_.stop(); }
+  /// Reads `into.size()` bytes. The link's pull terms have a reader.
+  OfferEnd read(const LinkRef& link, const Offer& offer, std::span<std::byte> into);
 
  private:
   bool read_alone(const PledgeReader& peer, const Offer& offer, std::span<std::byte> into, uint64_t* pledge);
 
   LocalRank& local_;
-  ReadHelper helper_;
+  ReadHelper& helper_;
 };
 
 }  // namespace switchyard::xccl

@@ -31,17 +31,26 @@ constexpr size_t kNumRounds = 11;
 constexpr double kClearly = 0.9;
 constexpr std::chrono::milliseconds kPatience(20);
 
-/// How a message is handed over. kShared: both threads read parts of it, as when the receiver is helped.
-enum class Round : uint8_t { kStop, kRing, kPull, kShared };
+/// How a message is handed over: through the ring, read by process_vm_readv, or copied as a region is. Shared: both threads take parts of
+/// it, as when the receiver is helped.
+enum class Round : uint8_t { kStop, kRing, kPull, kPullShared, kCopy, kCopyShared };
 
-/// Waits until the word reaches the value; false after kPatience.
-bool await(const std::atomic<uint64_t>& word, uint64_t value) {
+bool is_shared(Round round) { return round == Round::kPullShared || round == Round::kCopyShared; }
+
+/// False after kPatience.
+template <class IsThere>
+bool await(IsThere&& is_there) {
   const Clock::time_point end = Clock::now() + kPatience;
-  for (uint32_t i = 1; word.load(std::memory_order_acquire) < value; ++i) {
+  for (uint32_t i = 1; !is_there(); ++i) {
     cpu_relax();
     if (i % 1024 == 0 && Clock::now() >= end) return false;
   }
   return true;
+}
+
+/// Waits until the word reaches the value.
+bool await(const std::atomic<uint64_t>& word, uint64_t value) {
+  return await([&] { return word.load(std::memory_order_acquire) >= value; });
 }
 
 /// One direction between two threads of this process, with what either way needs.
@@ -69,7 +78,8 @@ class Lane {
   void give(uint64_t num_bytes);
   void take(uint64_t num_bytes);
   void read(uint64_t offset, uint64_t num_bytes);
-  void read_parts(uint64_t num_bytes);
+  void read_parts(PartClaims::End end);
+  bool receive_parts();
 
   std::byte* const from_;
   std::byte* const into_;
@@ -80,22 +90,20 @@ class Lane {
   std::atomic<Round> round_{Round::kStop};
   std::atomic<uint64_t> num_bytes_{0};
   alignas(64) std::atomic<uint64_t> num_offered_{0};
-  alignas(64) std::atomic<uint64_t> num_given_{0};    // pieces, ever
-  alignas(64) std::atomic<uint64_t> num_taken_{0};    // pieces, ever
-  alignas(64) std::atomic<uint64_t> num_over_{0};     // messages
-  alignas(64) std::atomic<uint64_t> num_claimed_{0};  // parts of a shared read
-  std::atomic<uint64_t> num_read_{0};
+  alignas(64) std::atomic<uint64_t> num_given_{0};  // pieces, ever
+  alignas(64) std::atomic<uint64_t> num_taken_{0};  // pieces, ever
+  alignas(64) std::atomic<uint64_t> num_over_{0};   // messages
+  PartClaims parts_;                                // of a shared read
   std::atomic<bool> has_failed_{false};
 };
 
 bool Lane::send(Round round, uint64_t num_bytes) {
   round_.store(round, std::memory_order_relaxed);
   num_bytes_.store(num_bytes, std::memory_order_relaxed);
-  num_claimed_.store(0, std::memory_order_relaxed);
-  num_read_.store(0, std::memory_order_relaxed);
+  if (is_shared(round)) parts_.begin(static_cast<uint32_t>(num_bytes / kHelpedPartBytes));
   const uint64_t number = num_offered_.fetch_add(1, std::memory_order_release) + 1;
   if (round == Round::kRing) give(num_bytes);
-  if (round == Round::kShared) read_parts(num_bytes);
+  if (is_shared(round)) read_parts(PartClaims::End::kBack);
   return await(num_over_, number);
 }
 
@@ -121,26 +129,29 @@ void Lane::take(uint64_t num_bytes) {
 }
 
 void Lane::read(uint64_t offset, uint64_t num_bytes) {
+  if (round() == Round::kCopy || round() == Round::kCopyShared)
+    return plain_copy(into_ + offset, from_ + offset, num_bytes);
   const RemotePart part{reinterpret_cast<uint64_t>(from_ + offset), {into_ + offset, num_bytes}};
   if (!process_read(getpid(), {&part, 1})) has_failed_.store(true, std::memory_order_relaxed);
 }
 
-/// Returns when all parts are read.
-void Lane::read_parts(uint64_t num_bytes) {
-  const uint64_t num_parts = num_bytes / kHelpedPartBytes;
-  for (uint64_t i = num_claimed_.fetch_add(1); i < num_parts; i = num_claimed_.fetch_add(1)) {
-    read(i * kHelpedPartBytes, kHelpedPartBytes);
-    num_read_.fetch_add(1, std::memory_order_release);
-  }
-  (void)await(num_read_, num_parts);
+void Lane::read_parts(PartClaims::End end) {
+  for (uint32_t part_idx = 0; parts_.claim(end, &part_idx); parts_.count_done())
+    read(part_idx * kHelpedPartBytes, kHelpedPartBytes);
+}
+
+/// False when the sender did not finish its own.
+bool Lane::receive_parts() {
+  read_parts(PartClaims::End::kFront);
+  return await([&] { return parts_.are_done(); });
 }
 
 bool Lane::receive() {
   const uint64_t number = num_over_.load(std::memory_order_relaxed) + 1;
   if (!await(num_offered_, number)) return false;
   if (round() == Round::kRing) take(num_bytes());
-  if (round() == Round::kPull) read(0, num_bytes());
-  if (round() == Round::kShared) read_parts(num_bytes());
+  if (round() == Round::kPull || round() == Round::kCopy) read(0, num_bytes());
+  if (is_shared(round()) && !receive_parts()) return false;
   if (has_failed_.load(std::memory_order_relaxed)) return false;
   num_over_.store(number, std::memory_order_release);
   return true;
@@ -185,14 +196,14 @@ class Contest {
   Lane back_;
 };
 
-/// Does pulling win at these sizes in the mean of the ratios? One of them alone may lie near the bar.
-bool does_win(Contest& contest, Round pull, std::span<const uint64_t> sizes) {
+/// Does one way win over another at these sizes in the mean of the ratios? One of them alone may lie near the bar.
+bool does_win(Contest& contest, Round way, Round other, std::span<const uint64_t> sizes) {
   double ratios = 0;
   for (const uint64_t num_bytes : sizes) {
-    const double by_ring = contest.time_written(Round::kRing, num_bytes);
-    const double by_pull = by_ring < 0 ? -1 : contest.time_written(pull, num_bytes);
-    if (by_pull < 0) return false;
-    ratios += by_pull / by_ring;
+    const double by_other = contest.time_written(other, num_bytes);
+    const double by_way = by_other < 0 ? -1 : contest.time_written(way, num_bytes);
+    if (by_way < 0) return false;
+    ratios += by_way / by_other;
   }
   return ratios < kClearly * static_cast<double>(sizes.size());
 }
@@ -211,8 +222,10 @@ PullTable measure(CoreMask peer_cores, const RingShape& ring) {
     contest.answer();
   });
   PullTable table;
-  if (does_win(contest, Round::kPull, kSizesAlone)) table.alone_min = kSizesAlone[0];
-  if (does_win(contest, Round::kShared, kSizesHelped)) table.helped_min = kSizesHelped[0];
+  // First: pulling may not be allowed, and then nothing can be measured after it.
+  if (does_win(contest, Round::kCopyShared, Round::kCopy, kSizesHelped)) table.region_helped_min = kSizesHelped[0];
+  if (does_win(contest, Round::kPull, Round::kRing, kSizesAlone)) table.alone_min = kSizesAlone[0];
+  if (does_win(contest, Round::kPullShared, Round::kRing, kSizesHelped)) table.helped_min = kSizesHelped[0];
   contest.stop();
   other.join();
   munmap(memory, memory_bytes);
@@ -238,6 +251,10 @@ bool is_pulled(PullMode mode, uint64_t num_bytes, bool is_helped, CoreMask peer_
   if (num_bytes < kPullBytesMin) return false;
   const PullTable& table = PullTable::measured(peer_cores, ring);
   return num_bytes >= table.alone_min || (is_helped && num_bytes >= table.helped_min);
+}
+
+bool is_region_shared(PullMode mode, uint64_t num_bytes, CoreMask peer_cores, const RingShape& ring) {
+  return mode == PullMode::kAlways || num_bytes >= PullTable::measured(peer_cores, ring).region_helped_min;
 }
 
 Status pull_mode_from_name(std::string_view name, PullMode* out) {

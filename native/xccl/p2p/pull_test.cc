@@ -369,6 +369,11 @@ TEST(xccl_p2p_pull_table_is_measured_once_and_modes_force_a_path) {
   if (table.alone_min != UINT64_MAX) CHECK(is_auto(table.alone_min, false) && !is_auto(table.alone_min - 1, false));
   if (table.helped_min != UINT64_MAX) CHECK(is_auto(table.helped_min, true));
   CHECK(is_auto(1 << 30, false) == (table.alone_min != UINT64_MAX));
+  CHECK(table.region_helped_min >= kHelpedBytesMin && is_region_shared(PullMode::kAlways, kHelpedBytesMin, 0, ring));
+  for (const PullMode by_table : {PullMode::kAuto, PullMode::kOff}) {
+    CHECK(!is_region_shared(by_table, kHelpedBytesMin - 1, 0, ring));
+    CHECK(is_region_shared(by_table, 1 << 30, 0, ring) == (table.region_helped_min != UINT64_MAX));
+  }
   PullMode mode{};
   CHECK(pull_mode_from_name("off", &mode).ok() && mode == PullMode::kOff);
   const Status unknown = pull_mode_from_name("push", &mode);

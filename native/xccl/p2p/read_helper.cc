@@ -19,25 +19,33 @@ constexpr std::chrono::microseconds kLookMax(60);
 constexpr uint64_t kSleepNs = 1'000'000'000;
 constexpr uint32_t kNumLooksBeforeYield = 1000;
 
+bool read_from(const MappedSource& source, uint64_t offset, std::span<std::byte> into) {
+  copy_bytes(into.data(), source.at + offset, into.size(), source.path);
+  return true;
+}
+
+bool read_from(const RemoteSource& source, uint64_t offset, std::span<std::byte> into) {
+  const RemotePart part{source.address + offset, into};
+  return process_read(source.pid, {&part, 1});
+}
+
 }  // namespace
 
 // ---- The receiver's thread ----
 
-bool ReadHelper::read(int32_t pid, uint64_t address, std::span<std::byte> into, CoreMask cores) {
+bool ReadHelper::read(const LinkRef& link, const ReadSource& source, std::span<std::byte> into) {
   if (!is_started_) start();
-  pid_ = pid;
-  address_ = address;
+  source_ = source;
   into_ = into;
   has_failed_.store(false, std::memory_order_relaxed);
-  num_done_.store(0, std::memory_order_relaxed);
-  cores_.store(cores, std::memory_order_relaxed);
-  const uint64_t num_parts = (into.size() + kHelpedPartBytes - 1) / kHelpedPartBytes;
-  num_left_.exchange(num_parts, std::memory_order_seq_cst);
+  cores_.store(link.target().pull.cores, std::memory_order_relaxed);
+  parts_.begin(static_cast<uint32_t>((into.size() + kHelpedPartBytes - 1) / kHelpedPartBytes));
   if (into.size() >= kWakeBytesMin) doorbell_ring(bell_);
-  while (take_part()) local_.progress();
-  for (uint32_t i = 0; num_done_.load(std::memory_order_acquire) != num_parts; ++i)
+  while (link.is_live() && read_part(PartClaims::End::kFront)) local_.progress();
+  parts_.withdraw();
+  for (uint32_t i = 0; !parts_.are_done(); ++i)
     i < kNumLooksBeforeYield ? cpu_relax() : static_cast<void>(sched_yield());
-  return !has_failed_.load(std::memory_order_relaxed);
+  return link.is_live() && !has_failed_.load(std::memory_order_relaxed);
 }
 
 void ReadHelper::start() {
@@ -47,15 +55,14 @@ void ReadHelper::start() {
 }
 
 /// False when none is left.
-bool ReadHelper::take_part() {
-  uint64_t left = num_left_.load(std::memory_order_seq_cst);
-  while (left != 0 && !num_left_.compare_exchange_weak(left, left - 1, std::memory_order_seq_cst)) {
-  }
-  if (left == 0) return false;
-  const uint64_t offset = (left - 1) * kHelpedPartBytes;
-  const RemotePart part{address_ + offset, into_.subspan(offset, std::min(kHelpedPartBytes, into_.size() - offset))};
-  if (!process_read(pid_, {&part, 1})) has_failed_.store(true, std::memory_order_relaxed);
-  num_done_.fetch_add(1, std::memory_order_release);
+bool ReadHelper::read_part(PartClaims::End end) {
+  uint32_t part_idx = 0;
+  if (!parts_.claim(end, &part_idx)) return false;
+  const uint64_t offset = part_idx * kHelpedPartBytes;
+  const std::span<std::byte> into = into_.subspan(offset, std::min(kHelpedPartBytes, into_.size() - offset));
+  const auto read = [&](const auto& source) { return read_from(source, offset, into); };
+  if (!std::visit(read, source_)) has_failed_.store(true, std::memory_order_relaxed);
+  parts_.count_done();
   return true;
 }
 
@@ -63,11 +70,11 @@ bool ReadHelper::take_part() {
 
 void ReadHelper::run() {
   CoreMask kept_on = 0;
-  const auto check = [this]() -> uint32_t { return has_part() || is_stopping_.load() ? 0 : 1; };
+  const auto check = [this]() -> uint32_t { return parts_.is_any_left() || is_stopping_.load() ? 0 : 1; };
   while (!is_stopping_.load()) {
     const CoreMask cores = cores_.load(std::memory_order_relaxed);
     if (cores != kept_on && keep_this_thread_on(cores)) kept_on = cores;
-    while (take_part()) {
+    while (read_part(PartClaims::End::kBack)) {
     }
     if (doorbell_sleep(bell_, check, kSleepNs)) continue;
     const Deadline end = deadline_in(kLookMax);

@@ -187,17 +187,17 @@ Status Receiver::take_chunk(ReceiveOp& op, const LinkRef& link, const RingBody& 
 }
 
 Status Receiver::take_region(ReceiveOp& op, const LinkRef& link, const RingBody& body) {
-  if (RingHead{body.head}.value() > static_cast<uint32_t>(RegionArea::kZc))
-    return corrupt(op.src, link, "a region in area " + std::to_string(RingHead{body.head}.value()));
+  const RingHead head{body.head};
+  if (head.area() > static_cast<uint32_t>(RegionArea::kZc))
+    return corrupt(op.src, link, "a region in area " + std::to_string(head.area()));
   SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, body.region.num_bytes));
   op.total = op.num_received = body.region.num_bytes;
-  const bool is_zc = RingHead{body.head}.value() == static_cast<uint32_t>(RegionArea::kZc);
+  const Area area = head.area() == static_cast<uint32_t>(RegionArea::kZc) ? Area::kZc : Area::kApp;
   // A pull that has begun is finished: nothing in it waits.
   Status pulled;
   {
     const PartTimer timer(op.scope, CallPart::kCopy);
-    pulled =
-        puller_.pull(link, is_zc ? Area::kZc : Area::kApp, body.region.offset, {op.into, op.total}, Deadline::max());
+    pulled = pull_region(link, area, body.region.offset, {op.into, op.total}, head.is_core_free());
   }
   // Bounds are the sender's word: what is outside its area is as impossible as any other value.
   if (pulled.code() == Code::kInvalidArgument) return corrupt(op.src, link, pulled.message());
@@ -205,18 +205,27 @@ Status Receiver::take_region(ReceiveOp& op, const LinkRef& link, const RingBody&
   return rings_[op.src].take(link.fabric(), 1);
 }
 
+/// By two threads where the sender's core is free, this rank has no copy threads of its own, and the fabric can map.
+Status Receiver::pull_region(const LinkRef& link, Area area, uint64_t offset, std::span<std::byte> into,
+                             bool is_core_free) {
+  const bool is_shared = is_core_free && into.size() >= kHelpedBytesMin && local_.config().num_copy_threads == 1;
+  const std::byte* from = is_shared ? link.fabric().map(area, offset, into.size()) : nullptr;
+  if (!from) return puller_.pull(link, area, offset, into, Deadline::max());
+  if (helper_.read(link, MappedSource{from, puller_.path_of(into.size())}, into)) return {};
+  return {Code::kPeerDead, "the link ended during a copy"};
+}
+
 Status Receiver::take_offer(ReceiveOp& op, const LinkRef& link, const RingBody& body) {
   RingReader& ring = rings_[op.src];
   const PullTerms& terms = link.target().pull;
   if (terms.reader.pid == 0) return corrupt(op.src, link, "an offer, though this rank cannot read its memory");
   SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, body.offer.num_bytes));
-  const bool is_core_free = RingHead{body.head}.value() == static_cast<uint32_t>(OfferCore::kFree);
-  const Offer offer{body.offer.address, ring.next_chunk(), ring.slot_idx(), is_core_free};
+  const Offer offer{body.offer.address, ring.next_chunk(), ring.slot_idx(), RingHead{body.head}.is_core_free()};
   op.total = body.offer.num_bytes;
   OfferEnd end{};
   {
     const PartTimer timer(op.scope, CallPart::kCopy);
-    end = offer_reader_.read(terms, offer, {op.into, op.total});
+    end = offer_reader_.read(link, offer, {op.into, op.total});
   }
   if (!link.is_live()) return pair_gone(local_, op.src, op.event);
   if (end == OfferEnd::kUnreadable)

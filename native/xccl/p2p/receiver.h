@@ -14,10 +14,10 @@ namespace switchyard::xccl {
 class Receiver {
  public:
   Receiver(LocalRank& local, OpTable& table, Puller& puller)
-      : local_(local), table_(table), puller_(puller), offer_reader_(local) {}
+      : local_(local), table_(table), puller_(puller), helper_(local), offer_reader_(local, helper_) {}
 
   /// Joins the helping thread.
-  void stop() { offer_reader_.stop(); }
+  void stop() { helper_.stop(); }
 
   Status recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes, Deadline deadline,
               CallScope* scope);
@@ -49,6 +49,7 @@ class Receiver {
   Status take_inline(ReceiveOp& op, const LinkRef& link, const RingBody& body);
   Status take_chunk(ReceiveOp& op, const LinkRef& link, const RingBody& body, bool* is_over);
   Status take_region(ReceiveOp& op, const LinkRef& link, const RingBody& body);
+  Status pull_region(const LinkRef& link, Area area, uint64_t offset, std::span<std::byte> into, bool is_core_free);
   Status take_offer(ReceiveOp& op, const LinkRef& link, const RingBody& body);
   Status take_end(ReceiveOp& op, const LinkRef& link);
   Status drop_field(const LinkRef& link, uint32_t src, const RingBody& body);
@@ -61,6 +62,7 @@ class Receiver {
   LocalRank& local_;
   OpTable& table_;
   Puller& puller_;
+  ReadHelper helper_;
   OfferReader offer_reader_;
   std::array<RingReader, kNumRanksMax> rings_;
   std::array<Queue, kNumRanksMax> queues_;

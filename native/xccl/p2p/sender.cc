@@ -142,13 +142,24 @@ Status Sender::publish_next(SendOp& op, RingWriter& ring, const LinkRef& link) {
   if (op.size > kInlineBytesMax && !op.is_region) return publish_chunk(op, ring, fabric);
   op.last_chunk = ring.next_chunk();
   op.num_sent = op.size;
-  if (!op.is_region) return ring.publish(fabric, inline_body(op.event, {op.from, op.size}, wants_ack));
+  if (op.is_region) return publish_region(op, ring, link);
+  return ring.publish(fabric, inline_body(op.event, {op.from, op.size}, wants_ack));
+}
+
+/// The receiver copies it out of this rank's segment.
+Status Sender::publish_region(const SendOp& op, RingWriter& ring, const LinkRef& link) {
+  const CommunicatorConfig& config = local_.config();
+  const bool is_core_free =
+      is_helped(op) && is_region_shared(config.pull_mode, op.size, link.target().pull.cores, config.ring);
+  const uint32_t value = static_cast<uint32_t>(op.region_area) | (is_core_free ? RingHead::kFreeCoreBit : 0);
   RingBody body{};
   body.event = op.event;
-  body.head = RingHead::of(RingKind::kRegion, static_cast<uint32_t>(op.region_area), wants_ack).bits;
+  body.head = RingHead::of(RingKind::kRegion, value, op.mode == SendMode::kAcknowledged).bits;
   body.region.num_bytes = op.size;
   body.region.offset = op.region_offset;
-  return ring.publish(fabric, body);
+  SWITCHYARD_RETURN_IF_ERROR(ring.publish(link.fabric(), body));
+  if (is_core_free) give_core(ring);
+  return {};
 }
 
 bool Sender::is_to_offer(const SendOp& op, const LinkTarget& target) const {
@@ -164,20 +175,24 @@ bool Sender::is_helped(const SendOp& op) const {
 
 /// The message stays where it is until the receiver has it.
 Status Sender::publish_offer(SendOp& op, RingWriter& ring, Fabric& fabric) {
-  const OfferCore core = is_helped(op) ? OfferCore::kFree : OfferCore::kBusy;
+  const bool is_core_free = is_helped(op);
   std::tie(op.pledge, op.pledged) = ring.pledge();
   op.mode = SendMode::kAcknowledged;
   op.last_chunk = ring.next_chunk();
   op.num_sent = op.size;
   RingBody body{};
   body.event = op.event;
-  body.head = RingHead::of(RingKind::kOffer, static_cast<uint32_t>(core), true).bits;
+  body.head = RingHead::of(RingKind::kOffer, is_core_free ? RingHead::kFreeCoreBit : 0, true).bits;
   body.offer.num_bytes = op.size;
   body.offer.address = reinterpret_cast<uint64_t>(op.from);
   SWITCHYARD_RETURN_IF_ERROR(ring.publish(fabric, body));
-  // The helper is woken here, on the core that it is to have, and runs when this thread steps aside.
-  if (core == OfferCore::kFree && ring.wake_helper()) sched_yield();
+  if (is_core_free) give_core(ring);
   return {};
+}
+
+/// The receiver's helping thread is woken here, on the core that it is to have, and runs when this thread steps aside.
+void Sender::give_core(const RingWriter& ring) {
+  if (ring.wake_helper()) sched_yield();
 }
 
 Status Sender::publish_chunk(SendOp& op, RingWriter& ring, Fabric& fabric) {

@@ -43,7 +43,9 @@ class Sender {
   Status publish_next(SendOp& op, RingWriter& ring, const LinkRef& link);
   bool is_to_offer(const SendOp& op, const LinkTarget& target) const;
   bool is_helped(const SendOp& op) const;
+  Status publish_region(const SendOp& op, RingWriter& ring, const LinkRef& link);
   Status publish_offer(SendOp& op, RingWriter& ring, Fabric& fabric);
+  static void give_core(const RingWriter& ring);
   Status publish_chunk(SendOp& op, RingWriter& ring, Fabric& fabric);
   bool await_taken(const SendOp& op, const LinkRef& link, Status* fault);
   bool advance(SendOp& op, const LinkRef& link, Status* fault);
