@@ -1,6 +1,7 @@
 // ReadHelper: one large read of a peer's memory by two threads, the receiver's and a helping one, which runs on the sender's core while
-// the sender waits: of an offer, or of a region in the peer's segment. Owned by the receiver's half. The sender itself wakes the helper, by a bell in this rank's segment and on the core
-// that it then gives away: between two cores a wake costs as much as a megabyte. Who comes late takes what is left.
+// the sender waits: of an offer, or of a region in the peer's segment. Owned by the receiver's half. The sender itself wakes the
+// helper, by a bell in this rank's segment and on the core that it then gives away: between two cores a wake costs as much as a
+// megabyte. Who comes late takes what is left.
 #pragma once
 
 #include <atomic>
