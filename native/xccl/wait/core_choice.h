@@ -25,7 +25,7 @@ inline constexpr uint32_t kNumFreeWindows = 10;
 struct CoreLoad {
   uint32_t core = 0;
   std::optional<double> foreign{};  // share of its time that no rank used; nothing when that is not known
-  uint32_t num_ranks = 0;         // workers of all ranks that run there
+  uint32_t num_ranks = 0;           // workers of all ranks that run there
 
   bool is_held() const { return foreign && *foreign > kHeldShare; }
   bool is_free() const { return foreign && *foreign < kFreeShare; }

@@ -47,9 +47,7 @@ class CoreWatch {
   /// When the next look is wanted: while no worker works, at no time in particular.
   Deadline next_look() const { return is_measuring_ ? last_look_ + kWindow : Deadline::max(); }
   /// May a look be worth while? Also asked where none is wanted: somebody has to notice that the workers work again.
-  bool may_look(Deadline now) const {
-    return !cores_.empty() && now >= last_look_ + kWindow && !workers_.is_empty();
-  }
+  bool may_look(Deadline now) const { return !cores_.empty() && now >= last_look_ + kWindow && !workers_.is_empty(); }
   /// Ends a window. `peers` is what the linked peers say.
   void look(const CoreUses& peers);
 
