@@ -145,6 +145,7 @@ void read_environment(Napi::Env env, const Seat& seat, xccl::CommunicatorConfig*
     std::vector<uint32_t> cores;
     throw_if_error(env, xccl::cores_from_text(forced, &cores));
     config->pin_cores = pin_cores_of(env, seat, cores);
+    config->refuge_cores = std::move(cores);
   }
 }
 

@@ -49,7 +49,7 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
   void set_busy(bool busy) override { local_->set_busy(busy); }
   void allow(std::chrono::milliseconds span) override { local_->allow(span); }
 
-  Status pin_worker(uint32_t worker_idx) const override;
+  Status pin_worker(uint32_t worker_idx) const override { return local_->workers().pin(worker_idx); }
   Status open_group(const GroupSpec& spec, std::shared_ptr<Group>* out) override;
   void switch_telemetry(bool on) override { local_->recorder().switch_to(on); }
   TelemetryReport telemetry() const override { return local_->recorder().report(); }
@@ -105,11 +105,6 @@ Status CommunicatorImpl::forget_peer(uint32_t rank) {
   SWITCHYARD_RETURN_IF_ERROR(book_.forget(rank));
   broker_.wake();
   return {};
-}
-
-Status CommunicatorImpl::pin_worker(uint32_t worker_idx) const {
-  const std::vector<uint32_t>& cores = config().pin_cores;
-  return cores.empty() ? Status() : pin_this_thread(cores[worker_idx % cores.size()]);
 }
 
 uint64_t CommunicatorImpl::linked_epoch(uint32_t rank) const {

@@ -151,6 +151,8 @@ struct CommunicatorConfig {
   std::chrono::milliseconds liveness_timeout{500};  // a busy peer that stands still this long is dead
   WaitPolicy wait_policy = WaitPolicy::kAuto;
   std::vector<uint32_t> pin_cores;  // where this rank's worker threads run (pin_worker()); empty: anywhere
+  /// Where they may go while others' work holds their own core: the cores that all ranks share, their own among them; empty: nowhere.
+  std::vector<uint32_t> refuge_cores;
   uint32_t num_local_ranks = 0;  // ranks on this machine, when known from the start; else those that are linked count
   HugePages huge_pages = HugePages::kAuto;
   CopyMode copy_mode = CopyMode::kAuto;

@@ -80,8 +80,8 @@ class Rank {
   /// A further figure of the report. From one rank a name.
   void report_extra(const char* name, double value);
 
-  /// For the harness.
-  Status open(const testing::PrivateFolder& folder);
+  /// For the harness. `core` is where this rank runs, `refuge_cores` those of all ranks.
+  Status open(const testing::PrivateFolder& folder, uint32_t core, const std::vector<uint32_t>& refuge_cores);
   void close();
 
  private:

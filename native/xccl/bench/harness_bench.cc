@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include <algorithm>
 #include <deque>
 
 #include "base/bench/cores.h"
@@ -45,11 +46,31 @@ class SharedPages {
   void* data_;
 };
 
-Status run_rank(Rank& rank, int core, const PrivateFolder& folder, const std::function<Status(Rank&)>& body) {
+/// [num_ranks]
+std::vector<uint32_t> cores_of_ranks(const GroupSpec& spec, const std::vector<int>& allowed) {
+  std::vector<uint32_t> cores;
+  for (uint32_t r = 0; r < spec.num_ranks; ++r) {
+    const uint32_t idx = spec.core_of_rank.empty() ? r : spec.core_of_rank[r];
+    cores.push_back(static_cast<uint32_t>(allowed[idx % allowed.size()]));
+  }
+  return cores;
+}
+
+std::vector<uint32_t> distinct(std::vector<uint32_t> cores) {
+  std::ranges::sort(cores);
+  const auto rest = std::ranges::unique(cores);
+  cores.erase(rest.begin(), rest.end());
+  return cores;
+}
+
+/// `cores` are those of all ranks. Threads that the rank's communicator starts stay on the rank's core.
+Status run_rank(Rank& rank, const std::vector<uint32_t>& cores, const PrivateFolder& folder,
+                const std::function<Status(Rank&)>& body) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   signal(SIGINT, SIG_IGN);  // the terminal's; the parent kills
-  SWITCHYARD_RETURN_IF_ERROR(pin_to_core(core));
-  SWITCHYARD_RETURN_IF_ERROR(rank.open(folder));
+  const uint32_t core = cores[rank.rank()];
+  SWITCHYARD_RETURN_IF_ERROR(pin_to_core(static_cast<int>(core)));
+  SWITCHYARD_RETURN_IF_ERROR(rank.open(folder, core, distinct(cores)));
   SWITCHYARD_RETURN_IF_ERROR(rank.barrier());
   SWITCHYARD_RETURN_IF_ERROR(body(rank));
   SWITCHYARD_RETURN_IF_ERROR(rank.barrier());  // nobody loses its peer while it still measures
@@ -129,11 +150,11 @@ Status run_group(const GroupSpec& spec, const Options& options, Report* report,
   const PrivateFolder folder;
   const Deadline deadline = deadline_in(options.patience);
   std::deque<ForkedPeer> ranks;
+  const std::vector<uint32_t> rank_cores = cores_of_ranks(spec, cores);
   for (uint32_t r = 0; r < spec.num_ranks; ++r) {
-    const uint32_t core = spec.core_of_rank.empty() ? r : spec.core_of_rank[r];
     ranks.emplace_back([&] {
       Rank rank(r, spec, options, board, shared.data());
-      const Status status = run_rank(rank, cores[core % cores.size()], folder, body);
+      const Status status = run_rank(rank, rank_cores, folder, body);
       if (!status.ok()) board_fail(board, r, status);
     });
   }

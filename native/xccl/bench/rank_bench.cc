@@ -28,7 +28,7 @@ Rank::Rank(uint32_t rank, const GroupSpec& spec, const Options& options, SharedB
       shared_(shared),
       deadline_(deadline_in(options.patience)) {}
 
-Status Rank::open(const testing::PrivateFolder& folder) {
+Status Rank::open(const testing::PrivateFolder& folder, uint32_t core, const std::vector<uint32_t>& refuge_cores) {
   if (!spec_.configure) return {};
   CommunicatorConfig config;
   config.name = "bench";
@@ -37,8 +37,11 @@ Status Rank::open(const testing::PrivateFolder& folder) {
   config.socket_path = folder.socket(rank_);
   config.max_ranks = spec_.num_ranks;
   config.num_local_ranks = spec_.num_ranks;
+  config.pin_cores = {core};
+  config.refuge_cores = refuge_cores;
   spec_.configure(config);
   SWITCHYARD_RETURN_IF_ERROR(Communicator::create(std::move(config), &communicator_));
+  SWITCHYARD_RETURN_IF_ERROR(communicator_->pin_worker(0));
   for (uint32_t peer = 0; peer < spec_.num_ranks; ++peer) {
     if (peer != rank_) SWITCHYARD_RETURN_IF_ERROR(communicator_->expect_peer(testing::peer_of(folder, peer)));
   }

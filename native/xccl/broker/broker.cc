@@ -31,7 +31,10 @@ int ms_until(Deadline then, Deadline now) {
 }  // namespace
 
 Broker::Broker(LocalRank& local, PeerBook& book)
-    : local_(local), book_(book), last_tick_(std::chrono::steady_clock::now()) {}
+    : local_(local),
+      book_(book),
+      last_tick_(std::chrono::steady_clock::now()),
+      core_watch_(local.workers(), local.fixed(), local.config().refuge_cores, core_meter_) {}
 
 Broker::~Broker() { stop(); }
 
@@ -79,6 +82,7 @@ void Broker::run() {
     take_faults();
     judge_links(now);
     advance_links();
+    watch_cores(now);
     survey_cores();
   }
   close_all();
@@ -142,8 +146,8 @@ int Broker::poll_ms(Deadline now) const {
   milliseconds tick = std::min(kTickMax, local_.config().liveness_timeout / 5);
   // Where nobody has to progress, the next judgement may come later: a hang is still noticed within twice the timeout.
   if (!has_judged_) tick *= 2;
-  int wait_ms = 1'000;
-  if (!handshakes_.empty()) wait_ms = static_cast<int>(kTickMax.count());
+  int wait_ms = ms_until(core_watch_.next_look(), now);
+  if (!handshakes_.empty()) wait_ms = std::min(wait_ms, static_cast<int>(kTickMax.count()));
   for (const std::unique_ptr<Link>& link : links_) {
     if (link && link->phase() == LinkPhase::kDraining) return static_cast<int>(kDrainTick.count());
     if (link && link->is_live()) wait_ms = std::min(wait_ms, static_cast<int>(tick.count()));
@@ -276,6 +280,15 @@ void Broker::advance_links() {
     local_.reset_pair(link->rank());
     link.reset();
   }
+}
+
+void Broker::watch_cores(Deadline now) {
+  if (!core_watch_.may_look(now)) return;
+  CoreUses peers;
+  for (const std::unique_ptr<Link>& link : links_) {
+    if (link && link->is_live()) peers.add_peer(link->cores(), link->core_shares());
+  }
+  core_watch_.look(peers);
 }
 
 void Broker::survey_cores() {

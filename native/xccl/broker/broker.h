@@ -14,6 +14,7 @@
 #include "xccl/broker/link.h"
 #include "xccl/broker/peer_book.h"
 #include "xccl/broker/unix_socket.h"
+#include "xccl/wait/core_watch.h"
 
 struct pollfd;
 
@@ -66,6 +67,7 @@ class Broker {
   void read_links(uint64_t ranks);
   void send_pings();
   void judge_links(Deadline now);
+  void watch_cores(Deadline now);
   void survey_cores();
   void take_faults();
   void advance_links();
@@ -85,6 +87,8 @@ class Broker {
   Deadline last_tick_;
   bool has_judged_ = true;  // the last tick saw a peer that has to progress
   ProbeDesk desk_;
+  const CoreMeter core_meter_;
+  CoreWatch core_watch_;
   std::mutex faults_mutex_;
   std::vector<Fault> faults_;
   std::atomic<bool> is_stopping_{false};

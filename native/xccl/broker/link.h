@@ -52,6 +52,9 @@ class Link {
   /// Where the peer says that it runs.
   CoreMask cores() const { return memory_.fixed().progress.cores.load(std::memory_order_relaxed); }
 
+  /// What of cores it says that it uses: anything.
+  const CoreShares& core_shares() const { return memory_.fixed().core_shares; }
+
   /// Reads what the peer said; answers its pings, takes its pongs to the desk.
   LinkEnd on_readable(ProbeDesk& desk);
   Status send_ping(uint64_t ping_id);

@@ -4,6 +4,7 @@
 //   0        CtrlHeader          owner, once, before the segment is shared
 //   128      ProgressLine        owner; read by every peer's broker
 //   192      Doorbell[16]        seq: everybody (read-modify-write); sleeping and target: owner
+//   1216     CoreShares          owner's broker; read by every peer's broker
 //   4096     AliveLine[64]       owner's broker; entry r also by rank r's watcher (one bit) and by the kernel at the owner's death
 //   8192     PairFields[64]      entry r is written by rank r alone (the owner zeroes it between two epochs of r)
 //   16384    A2E and E2A slots   [rank r][micro-batch]: exchange_layout.h, page-aligned; written by rank r alone
@@ -74,6 +75,14 @@ constexpr uint32_t bell_of_e2a(uint32_t micro_batch) { return bell_of(Bell::kE2a
 /// Groups beyond the first share: an early wake costs them a look.
 constexpr uint32_t bell_of_group(uint32_t group_id) { return bell_of(Bell::kGroup) + group_id % kNumGroupBells; }
 
+inline constexpr uint32_t kNumCoreShares = 64;
+inline constexpr uint16_t kCoreShareMax = 1000;
+
+/// How much of each core (modulo 64) the owner's bound workers used in its last window (wait/core_watch.h): 1000 is all of it.
+struct alignas(kLineBytes) CoreShares {
+  std::atomic<uint16_t> of[kNumCoreShares];
+};
+
 /// The id of the owner's broker thread while it lives, with the bits of a robust futex (broker/alive_words.h).
 struct alignas(kLineBytes) AliveLine {
   std::atomic<uint32_t> word;
@@ -111,7 +120,9 @@ struct CtrlFixed {
   CtrlHeader header;
   ProgressLine progress;
   Doorbell bells[kNumBells];
-  uint8_t reserved[kPageBytes - sizeof(CtrlHeader) - sizeof(ProgressLine) - kNumBells * sizeof(Doorbell)];
+  CoreShares core_shares;
+  uint8_t reserved[kPageBytes - sizeof(CtrlHeader) - sizeof(ProgressLine) - kNumBells * sizeof(Doorbell) -
+                   sizeof(CoreShares)];
   AliveLine alive[kNumRanksMax];
   PairFields pairs[kNumRanksMax];
 };
@@ -120,9 +131,11 @@ static_assert(sizeof(Shapes) == 48 && sizeof(CtrlHeader) == 128);
 static_assert(sizeof(ProgressLine) == kLineBytes && sizeof(Doorbell) == kLineBytes && sizeof(AliveLine) == kLineBytes);
 static_assert(sizeof(PairFieldBody) == 24 && sizeof(PairField) == 32 && sizeof(PairFields) == 2 * kLineBytes);
 static_assert(offsetof(CtrlFixed, progress) == 128 && offsetof(CtrlFixed, bells) == 192);
+static_assert(offsetof(CtrlFixed, core_shares) == 1216 && sizeof(CoreShares) == 2 * kLineBytes);
 static_assert(offsetof(CtrlFixed, alive) == kPageBytes && offsetof(CtrlFixed, pairs) == 2 * kPageBytes);
 static_assert(sizeof(CtrlFixed) == 4 * kPageBytes);
-static_assert(std::atomic<uint64_t>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free);
+static_assert(std::atomic<uint64_t>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free &&
+              std::atomic<uint16_t>::is_always_lock_free);
 
 /// Offsets that follow from max_ranks and the shapes; the same in every member that has these shapes.
 struct CtrlLayout {

@@ -38,7 +38,8 @@ Status check_config(const CommunicatorConfig& config) {
 LocalRank::LocalRank(CommunicatorConfig config)
     : config_(std::move(config)),
       layout_{{config_.exchange, config_.ring, config_.group}, config_.max_ranks},
-      pledges_(config_.max_ranks, config_.ring.num_slots) {}
+      pledges_(config_.max_ranks, config_.ring.num_slots),
+      workers_(std::make_shared<PinnedWorkers>(config_.pin_cores)) {}
 
 Status LocalRank::create(CommunicatorConfig config, std::unique_ptr<LocalRank>* out) {
   SWITCHYARD_RETURN_IF_ERROR(check_config(config));

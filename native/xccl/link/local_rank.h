@@ -16,6 +16,7 @@
 #include "xccl/telemetry/recorder.h"
 #include "xccl/types.h"
 #include "xccl/wait/cores.h"
+#include "xccl/wait/pinned_workers.h"
 #include "xccl/wait/waiter.h"
 
 namespace switchyard::xccl {
@@ -55,6 +56,8 @@ class LocalRank {
   void set_busy(bool busy);
   void allow(std::chrono::milliseconds span);
 
+  /// The threads that compute for this rank.
+  PinnedWorkers& workers() const { return *workers_; }
   CoreMask cores() { return fixed().progress.cores.load(std::memory_order_relaxed); }
   /// Do the ranks here share cores? Set by the broker; the waiters follow it.
   bool is_crowded() const { return is_crowded_.load(std::memory_order_relaxed); }
@@ -94,6 +97,7 @@ class LocalRank {
   Pledges pledges_;
   std::unique_ptr<Fabric> self_fabric_;
   Recorder recorder_;
+  std::shared_ptr<PinnedWorkers> workers_;
   std::atomic<bool> is_closing_{false};
   std::atomic<bool> is_crowded_{false};
   std::array<Waiter, kNumBells> waiters_;

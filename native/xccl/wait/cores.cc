@@ -29,11 +29,11 @@ CoreMask cores_of(std::span<const uint32_t> pin_cores) {
   return mask;
 }
 
-Status pin_this_thread(uint32_t core) {
+Status pin_thread(pid_t thread_id, uint32_t core) {
   cpu_set_t set;
   CPU_ZERO(&set);
   if (core < CPU_SETSIZE) CPU_SET(core, &set);
-  if (sched_setaffinity(0, sizeof(set), &set) == 0) return {};
+  if (sched_setaffinity(thread_id, sizeof(set), &set) == 0) return {};
   return {Code::kInvalidArgument, "cannot run on core " + std::to_string(core) + ": " + std::strerror(errno)};
 }
 

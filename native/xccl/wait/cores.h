@@ -3,6 +3,8 @@
 // costs time, never correctness.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -22,8 +24,8 @@ CoreMask allowed_cores();
 /// `pin_cores` as a mask; the calling thread's cores when it is empty.
 CoreMask cores_of(std::span<const uint32_t> pin_cores);
 
-/// Binds the calling thread to one core. InvalidArgument when this process may not run there.
-Status pin_this_thread(uint32_t core);
+/// Binds a thread of this process, or the calling one (0), to one core. InvalidArgument when this process may not run there.
+Status pin_thread(pid_t thread_id, uint32_t core);
 
 /// Binds the calling thread to those of `cores` that it may run on; false when there are none, or the mask names no core.
 bool keep_this_thread_on(CoreMask cores);
