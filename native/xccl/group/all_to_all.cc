@@ -12,7 +12,7 @@ namespace {
 /// What a member may ask for at most: a larger number was made up.
 constexpr uint64_t kNumRoundsMax = 1ull << 32;
 
-Status invalid(const std::string& text) { return {Code::kInvalidArgument, "all-to-all: " + text}; }
+[[gnu::cold]] Status invalid(const std::string& text) { return {Code::kInvalidArgument, "all-to-all: " + text}; }
 
 /// One call. Every round carries the next piece of each part; the number of rounds is what the member with the largest part
 /// needs, which all learn from the first.
@@ -29,6 +29,8 @@ class AllToAll {
   Outgoing piece(uint32_t member, uint64_t round, std::byte* half) const;
   Status run_round(uint64_t round, uint64_t* num_rounds);
   Status take(const Arrival& arrival);
+  [[gnu::cold]] Status impossible_rounds(const Arrival& arrival);
+  [[gnu::cold]] Status too_large(const Arrival& arrival);
   void copy_to_self();
 
   Rounds& rounds_;
@@ -75,8 +77,7 @@ Status AllToAll::run_round(uint64_t round, uint64_t* num_rounds) {
   SWITCHYARD_RETURN_IF_ERROR(rounds_.publish(outgoing));
   copy_to_self();
   return rounds_.take_each([&](const Arrival& arrival) -> Status {
-    if (arrival.detail == 0 || arrival.detail > kNumRoundsMax)
-      return rounds_.corrupt(arrival.member, "needs " + std::to_string(arrival.detail) + " rounds");
+    if (arrival.detail == 0 || arrival.detail > kNumRoundsMax) return impossible_rounds(arrival);
     *num_rounds = std::max(*num_rounds, arrival.detail);
     return take(arrival);
   });
@@ -109,15 +110,21 @@ void AllToAll::copy_to_self() {
 Status AllToAll::take(const Arrival& arrival) {
   if (arrival.num_bytes == 0) return {};
   RecvPart& part = args_.received[arrival.member];
-  const uint64_t room = part.into.size() - part.num_bytes;
-  if (arrival.num_bytes > room) {
-    return rounds_.mismatch(arrival.member, "sends " + std::to_string(part.num_bytes) + " + " +
-                                                std::to_string(arrival.num_bytes) + " bytes where there is room for " +
-                                                std::to_string(part.into.size()));
-  }
+  if (arrival.num_bytes > part.into.size() - part.num_bytes) return too_large(arrival);
   SWITCHYARD_RETURN_IF_ERROR(rounds_.pull(arrival, 0, part.into.subspan(part.num_bytes, arrival.num_bytes)));
   part.num_bytes += arrival.num_bytes;
   return {};
+}
+
+Status AllToAll::impossible_rounds(const Arrival& arrival) {
+  return rounds_.corrupt(arrival.member, "needs " + std::to_string(arrival.detail) + " rounds");
+}
+
+Status AllToAll::too_large(const Arrival& arrival) {
+  const RecvPart& part = args_.received[arrival.member];
+  return rounds_.mismatch(arrival.member, "sends " + std::to_string(part.num_bytes) + " + " +
+                                              std::to_string(arrival.num_bytes) + " bytes where there is room for " +
+                                              std::to_string(part.into.size()));
 }
 
 }  // namespace

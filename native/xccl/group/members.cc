@@ -22,14 +22,7 @@ Status replaced(uint32_t rank) {
 
 }  // namespace
 
-/// Mapped, it is put_with_signal without the checks, which were made when the group was opened.
 Status MemberLink::publish(uint32_t half, const GroupFieldBody& body, uint64_t seq) const {
-  if (own_fields_) {
-    GroupField& field = own_fields_->halves[half];
-    field.body = body;
-    signal_mapped(field.seq, seq, *bell_);
-    return {};
-  }
   const uint64_t field = own_fields_at_ + offsetof(GroupFields, halves) + half * sizeof(GroupField);
   return fabric().put_with_signal(field + offsetof(GroupField, body), std::as_bytes(std::span(&body, 1)),
                                   {field + offsetof(GroupField, seq), seq, bell_at_});
@@ -78,8 +71,12 @@ Status Members::note_link(LocalRank& local, uint32_t member) {
   Fabric& fabric = link.fabric();
   noted.own_fields_at_ = noted.base_ + GroupLayout::fields(rank(self_));
   noted.bell_at_ = CtrlLayout::bell(bell_of_group(spec_.id));
-  std::byte* fields = fabric.map(Area::kCtrl, noted.own_fields_at_, sizeof(GroupFields));
-  std::byte* bell = fabric.map(Area::kCtrl, noted.bell_at_, sizeof(Doorbell));
+  // What lies in this rank's own segment needs no fabric: `self` maps nothing.
+  const auto at = [&](uint64_t offset, uint64_t num_bytes) {
+    return member == self_ ? local.ctrl().data() + offset : fabric.map(Area::kCtrl, offset, num_bytes);
+  };
+  std::byte* fields = at(noted.own_fields_at_, sizeof(GroupFields));
+  std::byte* bell = at(noted.bell_at_, sizeof(Doorbell));
   if (fields && bell) {
     noted.own_fields_ = reinterpret_cast<GroupFields*>(fields);
     noted.bell_ = reinterpret_cast<Doorbell*>(bell);
@@ -105,6 +102,13 @@ Status Members::hold(LocalRank& local) {
     return {};
   const bool is_replaced = links_[missing].entry_->live_serial.load(std::memory_order_seq_cst) != 0;
   return is_replaced ? replaced(rank(missing)) : unlinked(local, rank(missing));
+}
+
+void Members::ring() const {
+  doorbell_barrier();
+  for (uint32_t member = 0; member < size(); ++member) {
+    if (links_[member].bell_) doorbell_ring(*links_[member].bell_);
+  }
 }
 
 void Members::let_go(LocalRank& local) {

@@ -20,12 +20,11 @@ class MemberLink {
   /// Where the group's part of the member's control segment begins.
   uint64_t base() const { return base_; }
 
-  /// Puts what this rank contributes for the member into its field there, then the sequence word, and rings.
+  /// The field there for what this rank contributes for the member, where the fabric can map it, else null: whoever publishes
+  /// into it rings (Members::ring).
+  GroupField* field(uint32_t half) const { return own_fields_ ? &own_fields_->halves[half] : nullptr; }
+  /// The same where it cannot: puts the body, then the sequence word, and rings.
   Status publish(uint32_t half, const GroupFieldBody& body, uint64_t seq) const;
-  /// Begins to fetch that field for writing: one publication after the other would wait for it.
-  void prefetch_field(uint32_t half) const {
-    if (own_fields_) __builtin_prefetch(&own_fields_->halves[half], 1);
-  }
   /// Puts this rank's control word there, and rings.
   Status announce(uint64_t word) const;
 
@@ -57,6 +56,9 @@ class Members {
   Status hold(LocalRank& local);
   void let_go(LocalRank& local);
   bool is_held(uint32_t member) const { return (held_ >> member & 1) != 0; }
+
+  /// After this rank has published into all mapped fields of a round: wakes the members that sleep.
+  void ring() const;
 
   /// Bit a member: it runs on cores that this rank does not run on, so it goes on while this rank looks for it.
   uint64_t elsewhere() const { return elsewhere_; }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/cpu_relax.h"
+#include "base/prefetch.h"
 #include "xccl/layout/small_bytes.h"
 #include "xccl/link/event_text.h"
 #include "xccl/wait/wait_on.h"
@@ -66,8 +67,7 @@ Status Rounds::enter(const CallTag& tag, Deadline deadline) {
   tag_ = tag;
   deadline_ = deadline;
   bytes_since_look_ = 0;
-  if (generations_.current(spec().id) != spec().generation)
-    return {Code::kStale, call_text() + ": the group was opened again"};
+  if (generations_.current(spec().id) != spec().generation) return opened_again();
   SWITCHYARD_RETURN_IF_ERROR(members_.hold(local_));
   return has_met_ ? Status() : meet();
 }
@@ -129,33 +129,55 @@ bool Rounds::zero_copy(std::span<const std::byte> bytes, uint64_t detail, Outgoi
 }
 
 Status Rounds::publish(std::span<const Outgoing> outgoing) {
-  if (missing_ != 0 || outgoing.size() != size()) return {Code::kInternal, call_text() + ": publish out of turn"};
+  const uint32_t num_members = size();
+  if (missing_ != 0 || outgoing.size() != num_members) return misused("publish out of turn");
   round_ += 1;
   missing_ = all_;
   arrived_ = 0;
-  for (uint32_t i = 1; i <= size(); ++i) {
-    const uint32_t member = (self() + i) % size();
-    SWITCHYARD_RETURN_IF_ERROR(publish_to(member, outgoing[member]));
+  // All lines are fetched side by side; one store after the other would wait for its own.
+  for (uint32_t member = 0; member < num_members; ++member) {
+    if (const GroupField* field = members_.link(member).field(half_of(round_))) prefetch_for_write(field);
   }
+  uint32_t member = self();
+  do {
+    member = member + 1 == num_members ? 0 : member + 1;
+    SWITCHYARD_RETURN_IF_ERROR(publish_to(member, outgoing[member]));
+  } while (member != self());
+  members_.ring();
   return {};
 }
 
 Status Rounds::publish_to(uint32_t member, const Outgoing& outgoing) {
-  GroupFieldBody body{};
-  body.event = tag_.event;
-  body.operation = static_cast<uint16_t>(tag_.operation);
-  body.source = outgoing.source;
-  body.num_bytes = outgoing.num_bytes;
-  body.agreed = tag_.agreed;
-  body.detail = outgoing.detail;
-  if (outgoing.source != GroupSource::kInline) {
-    body.offset = outgoing.offset;
-  } else if (outgoing.num_bytes <= kGroupInlineBytesMax) {
-    std::copy_n(reinterpret_cast<const uint8_t*>(outgoing.payload), outgoing.num_bytes, body.payload);
-  } else {
-    return {Code::kInternal, call_text() + ": an inline contribution of " + std::to_string(outgoing.num_bytes)};
+  if (outgoing.source == GroupSource::kInline && outgoing.num_bytes > kGroupInlineBytesMax)
+    return misused("an inline contribution of " + std::to_string(outgoing.num_bytes));
+  if (GroupField* field = members_.link(member).field(half_of(round_))) {
+    write_body(outgoing, &field->body);
+    field->seq.store(seq_of(round_), std::memory_order_release);
+    return {};
   }
+  GroupFieldBody body;
+  write_body(outgoing, &body);
   return members_.link(member).publish(half_of(round_), body, seq_of(round_));
+}
+
+/// `body` is the member's field itself where that is mapped: a copy of a body just written would wait for the stores behind it.
+void Rounds::write_body(const Outgoing& outgoing, GroupFieldBody* body) const {
+  body->event = tag_.event;
+  body->operation = static_cast<uint16_t>(tag_.operation);
+  body->source = outgoing.source;
+  body->num_bytes = outgoing.num_bytes;
+  body->agreed = tag_.agreed;
+  body->detail = outgoing.detail;
+  if (outgoing.source != GroupSource::kInline) {
+    body->offset = outgoing.offset;
+    return;
+  }
+  const uint64_t num_first = std::min<uint64_t>(outgoing.num_bytes, kSmallBytesMax);
+  const SmallBytes first = small_load(outgoing.payload, num_first);
+  const SmallBytes rest = small_load(outgoing.payload + num_first, outgoing.num_bytes - num_first);
+  body->payload[0] = first.words[0];
+  body->payload[1] = first.words[1];
+  body->payload[2] = rest.words[0];
 }
 
 // ---- Wait and take ----
@@ -212,12 +234,14 @@ bool Rounds::look_elsewhere() {
 bool Rounds::find_arrivals() {
   const uint64_t seq = seq_of(round_);
   const uint32_t half = half_of(round_);
+  uint64_t arrived = 0;
   for (uint64_t left = missing_; left != 0; left &= left - 1) {
     const auto member = static_cast<uint32_t>(std::countr_zero(left));
     const bool has_come = fields_of(member).halves[half].seq.load(std::memory_order_seq_cst) == seq;
-    arrived_ |= uint64_t{has_come} << member;
+    arrived |= uint64_t{has_come} << member;
   }
-  return arrived_ != 0;
+  arrived_ = arrived;
+  return arrived != 0;
 }
 
 /// Why some missing contribution will never come, if that shows.
@@ -254,42 +278,37 @@ Status Rounds::judge_control(uint32_t member, uint64_t word, bool is_met) {
 }
 
 Status Rounds::take(uint32_t member, const Arrival** out) {
-  GroupFieldBody body;
-  copy_once(&body, &fields_of(member).halves[half_of(round_)].body, sizeof(body));
-  SWITCHYARD_RETURN_IF_ERROR(check_body(member, body));
-  missing_ &= ~(1ull << member);
-  // Who has published this round has read what this rank published in the last one.
-  members_.link(member).prefetch_field(half_of(round_ + 1));
+  const GroupFieldBody& body = fields_of(member).halves[half_of(round_)].body;
+  const uint16_t operation = load_once(body.operation);
+  const uint32_t event = load_once(body.event);
+  const uint64_t agreed = load_once(body.agreed);
+  if (operation != static_cast<uint16_t>(tag_.operation) || event != tag_.event || agreed != tag_.agreed)
+    return other_call(member, operation, event, agreed);
   Arrival& arrival = arrivals_[member];
   arrival.member = member;
-  arrival.source = body.source;
-  arrival.offset = body.source == GroupSource::kInline ? 0 : body.offset;
-  arrival.num_bytes = body.num_bytes;
-  arrival.detail = body.detail;
-  if (scope_ && member != self()) scope_->add_bytes(rank(member), body.num_bytes);
-  if (body.source == GroupSource::kInline) std::memcpy(arrival.payload.data(), body.payload, sizeof(body.payload));
+  arrival.source = load_once(body.source);
+  arrival.num_bytes = load_once(body.num_bytes);
+  arrival.detail = load_once(body.detail);
+  arrival.offset = 0;
+  if (arrival.source != GroupSource::kInline) {
+    arrival.offset = load_once(body.offset);
+  } else {
+    for (uint32_t word = 0; word < kGroupInlineWords; ++word) arrival.payload[word] = load_once(body.payload[word]);
+  }
+  if (!is_possible(arrival.source, arrival.offset, arrival.num_bytes))
+    return impossible(member, arrival.source, arrival.offset, arrival.num_bytes);
+  missing_ &= ~(1ull << member);
+  if (scope_ && member != self()) scope_->add_bytes(rank(member), arrival.num_bytes);
   *out = &arrival;
   return {};
 }
 
-Status Rounds::check_body(uint32_t member, const GroupFieldBody& body) {
-  if (body.operation != static_cast<uint16_t>(tag_.operation))
-    return mismatch(member, std::string("is in ") + operation_name(body.operation));
-  if (body.event != tag_.event) return mismatch(member, "has event " + std::to_string(body.event));
-  if (body.agreed != tag_.agreed)
-    return mismatch(member, "has " + agreed_text(body.agreed) + " where this rank has " + agreed_text(tag_.agreed));
-  return check_place(member, body.source, body.offset, body.num_bytes);
-}
-
 /// App and zero-copy areas are checked by the fabric, which knows their sizes.
-Status Rounds::check_place(uint32_t member, GroupSource source, uint64_t offset, uint64_t num_bytes) {
-  if (source > GroupSource::kZc) return corrupt(member, "malformed field");
-  if (source == GroupSource::kInline && num_bytes > kGroupInlineBytesMax)
-    return corrupt(member, std::to_string(num_bytes) + " bytes inside a field");
+bool Rounds::is_possible(GroupSource source, uint64_t offset, uint64_t num_bytes) const {
+  if (source == GroupSource::kInline) return num_bytes <= kGroupInlineBytesMax;
+  if (source != GroupSource::kManaged) return source <= GroupSource::kZc;
   const uint64_t half_bytes = layout_.half_bytes();
-  if (source != GroupSource::kManaged || (num_bytes <= half_bytes && offset <= half_bytes - num_bytes)) return {};
-  return corrupt(member, std::to_string(num_bytes) + " bytes at " + std::to_string(offset) + " in a half of " +
-                             std::to_string(half_bytes));
+  return num_bytes <= half_bytes && offset <= half_bytes - num_bytes;
 }
 
 // ---- Pull ----
@@ -300,12 +319,10 @@ uint64_t Rounds::area_offset(const Arrival& arrival) const {
 }
 
 Status Rounds::pull(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst) {
-  if (dst.size() > arrival.num_bytes || offset > arrival.num_bytes - dst.size()) {
-    return corrupt(arrival.member, "contributed " + std::to_string(arrival.num_bytes) + " bytes, needed are " +
-                                       std::to_string(dst.size()) + " at " + std::to_string(offset));
-  }
+  if (dst.size() > arrival.num_bytes || offset > arrival.num_bytes - dst.size())
+    return too_short(arrival, offset, dst.size());
   if (arrival.source == GroupSource::kInline) {
-    const std::byte* from = arrival.payload.data() + offset;
+    const std::byte* from = std::as_bytes(std::span(arrival.payload)).data() + offset;
     if (dst.size() > kSmallBytesMax) {
       std::memcpy(dst.data(), from, dst.size());
     } else {
@@ -336,7 +353,7 @@ Status Rounds::pull_piece(const Arrival& arrival, uint64_t offset, std::span<std
 }
 
 Status Rounds::region(uint32_t member, GroupSource source, uint64_t offset, uint64_t num_bytes, Arrival* out) {
-  SWITCHYARD_RETURN_IF_ERROR(check_place(member, source, offset, num_bytes));
+  if (!is_possible(source, offset, num_bytes)) return impossible(member, source, offset, num_bytes);
   if (source == GroupSource::kInline) return corrupt(member, "names bytes inside a field");
   out->member = member;
   out->source = source;
@@ -347,7 +364,7 @@ Status Rounds::region(uint32_t member, GroupSource source, uint64_t offset, uint
 }
 
 const std::byte* Rounds::map(const Arrival& arrival) {
-  if (arrival.source == GroupSource::kInline) return arrivals_[arrival.member].payload.data();
+  if (arrival.source == GroupSource::kInline) return std::as_bytes(std::span(arrivals_[arrival.member].payload)).data();
   if (arrival.member == self()) return map_own(arrival);
   return members_.link(arrival.member).fabric().map(area_of(arrival.source), area_offset(arrival), arrival.num_bytes);
 }
@@ -365,6 +382,30 @@ std::string Rounds::call_text() const {
   return "group " + std::to_string(spec().id) + " generation " + std::to_string(spec().generation) + ", " +
          operation_name(static_cast<uint16_t>(tag_.operation)) + " event " + std::to_string(tag_.event) + " round " +
          std::to_string(round_);
+}
+
+Status Rounds::misused(const std::string& text) const { return {Code::kInternal, call_text() + ": " + text}; }
+
+Status Rounds::opened_again() const { return {Code::kStale, call_text() + ": the group was opened again"}; }
+
+Status Rounds::impossible(uint32_t member, GroupSource source, uint64_t offset, uint64_t num_bytes) {
+  if (source > GroupSource::kZc) return corrupt(member, "malformed field");
+  if (source == GroupSource::kInline) return corrupt(member, std::to_string(num_bytes) + " bytes inside a field");
+  return corrupt(member, std::to_string(num_bytes) + " bytes at " + std::to_string(offset) + " in a half of " +
+                             std::to_string(layout_.half_bytes()));
+}
+
+Status Rounds::too_short(const Arrival& arrival, uint64_t offset, uint64_t num_bytes) {
+  return corrupt(arrival.member, "contributed " + std::to_string(arrival.num_bytes) + " bytes, needed are " +
+                                     std::to_string(num_bytes) + " at " + std::to_string(offset));
+}
+
+/// What differs between the member's call and this rank's.
+Status Rounds::other_call(uint32_t member, uint16_t operation, uint32_t event, uint64_t agreed) const {
+  if (operation != static_cast<uint16_t>(tag_.operation))
+    return mismatch(member, std::string("is in ") + operation_name(operation));
+  if (event != tag_.event) return mismatch(member, "has event " + std::to_string(event));
+  return mismatch(member, "has " + agreed_text(agreed) + " where this rank has " + agreed_text(tag_.agreed));
 }
 
 std::string Rounds::agreed_text(uint64_t agreed) const {

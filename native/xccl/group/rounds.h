@@ -60,7 +60,7 @@ struct Arrival {
   uint64_t offset = 0;
   uint64_t num_bytes = 0;  // of a managed contribution at most a half
   uint64_t detail = 0;
-  std::array<std::byte, kGroupInlineBytesMax> payload{};  // of an inline contribution; others are pulled
+  std::array<uint64_t, kGroupInlineWords> payload{};  // of an inline contribution; others are pulled
 };
 
 class Rounds {
@@ -127,9 +127,9 @@ class Rounds {
   /// Valid until the next publish(); small contributions lie in the arrival.
   const std::byte* map(const Arrival& arrival);
   /// A fault of what a member contributed, for the operation's own checks: ends its link.
-  Status corrupt(uint32_t member, const std::string& text);
+  [[gnu::cold]] Status corrupt(uint32_t member, const std::string& text);
   /// A Mismatch that names the member, for the operation's own checks.
-  Status mismatch(uint32_t member, const std::string& text) const;
+  [[gnu::cold]] Status mismatch(uint32_t member, const std::string& text) const;
 
  private:
   Rounds(LocalRank& local, GroupGenerations& generations);
@@ -139,6 +139,7 @@ class Rounds {
   Status meet();
   void announce(Code code);
   Status publish_to(uint32_t member, const Outgoing& outgoing);
+  void write_body(const Outgoing& outgoing, GroupFieldBody* body) const;
 
   template <class Look>
   Status wait_for(Look&& look);
@@ -149,14 +150,19 @@ class Rounds {
   Status judge_seq(uint32_t member, uint64_t seq);
   Status judge_control(uint32_t member, uint64_t word, bool is_met);
   Status take(uint32_t member, const Arrival** out);
-  Status check_body(uint32_t member, const GroupFieldBody& body);
-  Status check_place(uint32_t member, GroupSource source, uint64_t offset, uint64_t num_bytes);
+  bool is_possible(GroupSource source, uint64_t offset, uint64_t num_bytes) const;
   const std::byte* map_own(const Arrival& arrival);
   Status pull_piece(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst);
 
-  Status timed_out() const;
-  Status unlinked(uint32_t member) const;
-  Status error(Code code, uint32_t member, const std::string& text) const;
+  // Cold: so the texts are built apart from the code that every call runs.
+  [[gnu::cold]] Status misused(const std::string& text) const;
+  [[gnu::cold]] Status opened_again() const;
+  [[gnu::cold]] Status impossible(uint32_t member, GroupSource source, uint64_t offset, uint64_t num_bytes);
+  [[gnu::cold]] Status too_short(const Arrival& arrival, uint64_t offset, uint64_t num_bytes);
+  [[gnu::cold]] Status other_call(uint32_t member, uint16_t operation, uint32_t event, uint64_t agreed) const;
+  [[gnu::cold]] Status timed_out() const;
+  [[gnu::cold]] Status unlinked(uint32_t member) const;
+  [[gnu::cold]] Status error(Code code, uint32_t member, const std::string& text) const;
   std::string call_text() const;
   std::string agreed_text(uint64_t agreed) const;
 

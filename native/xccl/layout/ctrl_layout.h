@@ -1,5 +1,5 @@
 // The control segment as types: what lies where, who writes it. Included by transport, broker and coll; no logic beyond offsets.
-// Whatever is read from here was written by another process: read it once into a local (copy_once), check it, then use it.
+// Whatever is read from here was written by another process: read it once into a local (copy_once, load_once), check it, then use it.
 //
 //   0        CtrlHeader          owner, once, before the segment is shared
 //   128      ProgressLine        owner; read by every peer's broker
@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "xccl/layout/exchange_layout.h"
 #include "xccl/layout/group_layout.h"
@@ -178,6 +179,13 @@ struct CtrlLayout {
   uint64_t rings_offset() const { return has_exchange() ? a2e_slot(max_ranks, 0) : sizeof(CtrlFixed); }
   uint64_t groups_offset() const { return has_rings() ? ring(max_ranks) : rings_offset(); }
 };
+
+/// One number of shared memory, read exactly once.
+template <class Number>
+Number load_once(const Number& shared) {
+  static_assert(std::is_arithmetic_v<Number> || std::is_enum_v<Number>);
+  return *const_cast<const volatile Number*>(&shared);
+}
 
 /// Copies shared bytes to private memory exactly once: the compiler may not read the source again later instead of the copy.
 /// It also may not know the size, so that ThreadSanitizer sees a call of memcpy and not moves that it does not instrument.

@@ -17,7 +17,8 @@
 namespace switchyard::xccl {
 
 inline constexpr uint32_t kNumHalves = 2;
-inline constexpr uint32_t kGroupInlineBytesMax = 24;
+inline constexpr uint32_t kGroupInlineWords = 3;
+inline constexpr uint32_t kGroupInlineBytesMax = kGroupInlineWords * sizeof(uint64_t);
 
 /// Where the bytes of a contribution lie.
 enum class GroupSource : uint16_t {
@@ -36,7 +37,7 @@ struct GroupFieldBody {
   uint64_t agreed;     // must be equal in all members of a round (root, type, size: the operation packs it)
   uint64_t detail;     // what the operation needs besides, free for each member
   union {
-    uint8_t payload[kGroupInlineBytesMax];
+    uint64_t payload[kGroupInlineWords];
     uint64_t offset;  // from the start of the half or area
   };
 };

@@ -1,10 +1,11 @@
 /* The quiet doorbell (wait/doorbell.h): several senders and one receiver that sleeps in a futex WITHOUT a timeout. Each round the
  * receiver waits for every sender's field; sender 0 may die instead, and the broker then rings for it. Seq is a byte that
  * starts below its overflow, so that the signed comparison is passed through zero. A lost wake shows as an invalid end state.
+ * BARRIER: the sender publishes by plain stores with one barrier behind them, as the rounds of a group do for all members at once.
  *
  * Mutants: NO_SECOND_CHECK (the missing are counted before the sleeper shows himself), RELAXED_FIELD (the sender publishes
- * without a locked exchange), RELAXED_SLEEPING (the receiver shows himself without one), TARGET_TOO_HIGH, FORCE_BY_TARGET (a
- * death wakes only when target is reached).
+ * without a locked exchange), NO_BARRIER (the barrier is left out), RELAXED_SLEEPING (the receiver shows himself without an
+ * exchange), TARGET_TOO_HIGH, FORCE_BY_TARGET (a death wakes only when target is reached).
  */
 #ifndef NUM_SENDERS
 #define NUM_SENDERS 2
@@ -66,10 +67,13 @@ proctype sender(byte cpu) {
   byte round = 1, seen, now, target;
   do
   :: round <= NUM_ROUNDS ->
-#ifdef RELAXED_FIELD
+#if defined(RELAXED_FIELD) || defined(BARRIER)
      store(cpu, cpu, round);
 #else
      exchange(cpu, cpu, round);
+#endif
+#if defined(BARRIER) && !defined(NO_BARRIER)
+     barrier(cpu);
 #endif
      ring(cpu);
      round++

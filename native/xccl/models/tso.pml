@@ -4,7 +4,7 @@
  * the protocol. A guard may look at mem[] itself only at a word that its own CPU never writes: that is what waiting there sees.
  *
  * How C++ maps: relaxed and release stores are store(), loads are load(), exchange and fetch_add are the locked ones, and a
- * seq_cst store is an exchange.
+ * seq_cst store is an exchange. A seq_cst fence is barrier().
  */
 #ifndef STORE_DEPTH
 #define STORE_DEPTH 2
@@ -72,6 +72,10 @@ inline store(tso_cpu, tso_at, tso_what) {
 
 inline exchange(tso_cpu, tso_at, tso_what) {
   d_step { is_drained(tso_cpu) -> mem[tso_at] = tso_what }
+}
+
+inline barrier(tso_cpu) {
+  is_drained(tso_cpu)
 }
 
 inline fetch_add(tso_cpu, tso_at, tso_amount, tso_result) {

@@ -4,8 +4,9 @@
 //
 // Sender:   payload; field.seq = n (seq_cst exchange); read sleeping; only if it is set: bell.seq += 1, wake if it reached target.
 // Receiver: sleeping = 1 (seq_cst exchange); v = bell.seq; check the fields; target = v + missing; sleep unless bell.seq != v.
-// Both sides do a seq_cst read-modify-write and then a seq_cst load of the other's word, so at least one of them sees the
-// other: either the sender sees the sleeper and rings, or the sleeper sees the field (docs/xccl.md).
+// Who publishes to several receivers at once stores all their fields (release), then executes one barrier instead of the exchanges.
+// Both sides do a seq_cst read-modify-write (or that barrier) and then a seq_cst load of the other's word, so at least one of them
+// sees the other: either the sender sees the sleeper and rings, or the sleeper sees the field (docs/xccl.md).
 #pragma once
 
 #include <cstdint>
@@ -17,10 +18,15 @@ namespace switchyard::xccl {
 /// doorbell_ring when somebody sleeps.
 void doorbell_wake(Doorbell& bell);
 
-/// After an arrival was published by a seq_cst exchange: wakes the receiver if it sleeps and this is the last that it waits for.
+/// After an arrival was published by a seq_cst exchange, or by a release store and a barrier: wakes the receiver if it sleeps and this
+/// is the last that it waits for.
 inline void doorbell_ring(Doorbell& bell) {
   if (bell.sleeping.load(std::memory_order_seq_cst) != 0) doorbell_wake(bell);
 }
+
+/// Between arrivals that were published by plain release stores and doorbell_ring for each of them: one barrier for all takes the place
+/// of an exchange for each.
+inline void doorbell_barrier() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
 /// Publishes what was stored before by a word in mapped memory, and rings: how every signal ends (Fabric::put_with_signal).
 inline void signal_mapped(std::atomic<uint64_t>& word, uint64_t value, Doorbell& bell) {

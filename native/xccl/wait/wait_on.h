@@ -45,6 +45,13 @@ template <class Check, class OnWake>
                                    std::chrono::nanoseconds sleep_max) {
   if (deadline == kOnlyLook) return false;
   if (waiter.may_spin() && look_often(check, kNumFirstLooks)) return true;
+  if (waiter.may_yield_untimed()) {
+    sched_yield();
+    if (check() == 0) {
+      waiter.note_untimed();
+      return true;
+    }
+  }
   WaitCourse course(waiter);
   Deadline last_wake = course.now();
   uint32_t num_wakes = 0;

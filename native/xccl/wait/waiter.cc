@@ -14,6 +14,8 @@ constexpr nanoseconds kBanMin = milliseconds(2);
 constexpr nanoseconds kBanMax = std::chrono::seconds(2);
 /// After this many waits awake in which nobody took the core, somebody who does is a stray: no reason for a ban.
 constexpr uint32_t kNumUndisturbed = 32;
+/// Waits in a row whose first yield may be untimed: a stranger takes a time slice (some 3 ms) of each until it is noticed.
+constexpr uint32_t kNumUntimed = 7;
 /// What a wake costs at most where being awake would have paid.
 constexpr nanoseconds kWakeCost = microseconds(50);
 
@@ -31,6 +33,15 @@ bool Waiter::may_be_awake(Deadline now) {
     is_banned_.store(false, std::memory_order_relaxed);
   }
   return num_vain_.load(std::memory_order_relaxed) < kNumVainMax;
+}
+
+bool Waiter::may_yield_untimed() {
+  const AwakeLimits& limits = this->limits();
+  if (limits.spin_max.count() > 0 || limits.yield_max.count() == 0 || is_given_up()) return false;
+  if (row_->is_adaptive && num_undisturbed_.load(std::memory_order_relaxed) < kNumUndisturbed) return false;
+  const uint32_t before = num_untimed_.load(std::memory_order_relaxed);
+  num_untimed_.store(before < kNumUntimed ? before + 1 : 0, std::memory_order_relaxed);
+  return before < kNumUntimed;
 }
 
 void Waiter::note_disturbance(Deadline now) {

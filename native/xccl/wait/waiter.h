@@ -41,6 +41,11 @@ class Waiter {
   }
   /// True when a wait may begin with looks that do not read the clock.
   bool may_spin() const { return limits().spin_max.count() > 0 && !is_given_up(); }
+  /// May a wait begin with a yield around which the clock is not read (2 x 30 ns)? Where it would begin with a yield anyhow, and nobody
+  /// else has taken the core of late. One such wait in eight reads the clock all the same, so that a stranger is noticed.
+  bool may_yield_untimed();
+  /// That yield was enough.
+  void note_untimed() { note_length(false); }
 
  private:
   friend class WaitCourse;
@@ -65,6 +70,7 @@ class Waiter {
   WaitClock clock_ = &std::chrono::steady_clock::now;
   std::atomic<uint32_t> num_vain_{0};         // waits in a row that outlasted the awake phases
   std::atomic<uint32_t> num_undisturbed_{0};  // waits awake since the last disturbance
+  std::atomic<uint32_t> num_untimed_{0};      // that might begin untimed, since the last that did not
   std::atomic<bool> is_banned_{false};        // a ban is in force
   std::atomic<Deadline::rep> ban_length_{0};  // of the ban in force, or of the last
   std::atomic<Deadline::rep> ban_end_{0};

@@ -128,6 +128,45 @@ TEST(xccl_waiter_forgives_a_stray) {
   CHECK(bench.waiter.may_spin());
 }
 
+/// A wait that a single yield ends; how often it read the clock.
+int64_t num_readings_of_wait(Bench& bench) {
+  const Deadline before = hand_time;
+  int num_looks = 0;
+  CHECK(wait_on(
+      bench.waiter, before + 1s, [&] { return ++num_looks < 2 ? 1u : 0u; }, [] {}));
+  CHECK(num_looks == 2);
+  return (hand_time - before) / 1us;
+}
+
+/// One wait in eight goes by the clock, once 32 have shown that nobody else takes the core.
+TEST(xccl_wait_that_one_yield_ends_seldom_reads_the_clock) {
+  Bench bench(WaitPolicy::kAuto, true);
+  for (int i = 0; i < 32; ++i) CHECK(num_readings_of_wait(bench) == 2);
+  const auto num_readings_of_eight = [&] {
+    int64_t num_readings = 0;
+    for (int i = 0; i < 8; ++i) num_readings += num_readings_of_wait(bench);
+    return num_readings;
+  };
+  CHECK(num_readings_of_eight() == 2);
+  CHECK(num_readings_of_eight() == 2);
+  // Somebody else had the core: it may not be a stray.
+  WaitCourse course(bench.waiter);
+  CHECK(course.next() == WaitStep::kYield);
+  hand_time += 3ms;
+  CHECK(course.next() == WaitStep::kSleep);
+  CHECK(num_readings_of_wait(bench) == 2);
+}
+
+TEST(xccl_wait_yields_untimed_only_where_it_would_yield) {
+  Bench yielding(WaitPolicy::kYield, false);
+  CHECK(yielding.waiter.may_yield_untimed());
+  Bench asleep(WaitPolicy::kFutex, true);
+  CHECK(!asleep.waiter.may_yield_untimed());
+  Bench roomy(WaitPolicy::kAuto, false);
+  for (int i = 0; i < 100; ++i) wait_for(roomy.waiter, 0ms);
+  CHECK(!roomy.waiter.may_yield_untimed());
+}
+
 TEST(xccl_wait_that_may_only_look_looks_once) {
   Bench bench(WaitPolicy::kAuto, false, std::chrono::steady_clock::now);
   int num_looks = 0;
