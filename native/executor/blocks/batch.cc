@@ -30,6 +30,8 @@ Workspace::Workspace(const ModelSpec& s, int max, ThreadPool* who)
     q_latent.resize(n * s.q_lora_rank);
     q_absorbed.resize(n * s.num_heads * s.cache_width());
     context.resize(n * s.num_heads * s.kv_lora_rank);
+    head_products.resize(s.num_heads);
+    head_inputs.resize(s.num_heads);
   }
   value.resize(n * s.num_heads * s.v_head_dim);
   scratch.resize(pool->num_threads() * scratch_floats);

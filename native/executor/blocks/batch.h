@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "executor/blocks/shared_work.h"
 #include "executor/model_spec.h"
 #include "kernels/product_int8/product_int8.h"
 
@@ -49,6 +50,10 @@ struct Workspace {
   Int8Activations shared_input;        // the same for the shared expert
   std::vector<std::byte> pair_out;     // [n][ffn_units_per_token][expert_row_bytes]
   std::vector<float> joined;           // [n][2 * hidden], of models with an MTP layer: what it begins with
+
+  // MLA: the heads' products with kv_b_proj that run, and their inputs, [heads].
+  std::vector<SharedProduct> head_products;
+  std::vector<InputStorage> head_inputs;
 };
 
 }  // namespace switchyard::executor

@@ -38,22 +38,19 @@ bool ExpertBank::holds(int layer, int expert) const {
 const std::byte* ExpertBank::run(ThreadPool* pool, int layer, std::span<const ExpertRows> experts,
                                  std::span<const std::byte* const> rows) {
   reserve(rows.size(), experts.size());
-  first_rows_.clear();
-  size_t num_rows = 0;
-  for (const ExpertRows& of : experts) {
-    first_rows_.push_back(num_rows);
-    num_rows += of.num_rows;
+  size_t row = 0;
+  for (size_t i = 0; i < experts.size(); ++i) {
+    const auto& [expert, num_rows] = experts[i];
+    const GatedFfn& ffn = layers_[layer][expert];
+    ffns_[i] = {&ffn, reserve_rows(ffn, num_rows, &x_[row * hidden_size_], &inputs_[i])};
+    for (int own = 0; own < num_rows; ++own) places_[row++] = {i, own};
   }
-  const int num_experts = static_cast<int>(experts.size());
-  pool->run_ranges(num_experts, items_a_piece(kNarrowWork * num_rows * hidden_size_ / num_experts),
+  pool->run_ranges(static_cast<int>(rows.size()), items_a_piece(kNarrowWork * hidden_size_),
                    [&](int first, int end, int) {
-                     for (int i = first; i < end; ++i) {
-                       const GatedFfn& ffn = layers_[layer][experts[i].expert];
-                       const auto own_rows = rows.subspan(first_rows_[i], experts[i].num_rows);
-                       ffns_[i] = {&ffn, gather(ffn, own_rows, &x_[first_rows_[i] * hidden_size_], &inputs_[i])};
-                     }
+                     for (size_t i = first; i < static_cast<size_t>(end); ++i)
+                       fill_row(rows[i], places_[i], &x_[i * hidden_size_]);
                    });
-  GatedFfn::forward_all(pool, std::span(ffns_).first(num_experts), y_.data(), gate_up_.data(), activated_.data());
+  GatedFfn::forward_all(pool, std::span(ffns_).first(experts.size()), y_.data(), gate_up_.data(), activated_.data());
   if (!has_int8_rows_) return reinterpret_cast<const std::byte*>(y_.data());
   shared_quantize(pool, y_.data(), static_cast<int>(rows.size()), hidden_size_, out_.data());
   return out_.data();
@@ -64,7 +61,8 @@ void ExpertBank::reserve(size_t num_rows, size_t num_experts) {
     inputs_.resize(num_experts);
     ffns_.resize(num_experts);
   }
-  if (y_.size() >= num_rows * hidden_size_) return;
+  if (places_.size() >= num_rows) return;
+  places_.resize(num_rows);
   x_.resize(num_rows * hidden_size_);
   y_.resize(num_rows * hidden_size_);
   gate_up_.resize(2 * num_rows * intermediate_size_);
@@ -72,24 +70,27 @@ void ExpertBank::reserve(size_t num_rows, size_t num_experts) {
   if (has_int8_rows_) out_.resize(num_rows * int8_wire_bytes(hidden_size_));
 }
 
-/// INT8 rows go to INT8 weights as they are; other weights take their numbers.
-ProductInput ExpertBank::gather(const GatedFfn& ffn, std::span<const std::byte* const> rows, float* x,
-                                InputStorage* storage) const {
-  const int n = static_cast<int>(rows.size());
-  const size_t hidden = hidden_size_;
-  if (has_int8_rows_ && ffn.takes_int8()) {
-    storage->int8.resize(hidden_size_, n);
-    for (int i = 0; i < n; ++i) storage->int8.set_row(i, rows[i]);
-    return {nullptr, 0, n, &storage->int8};
+/// Room for the rows of an expert. INT8 rows go to INT8 weights as they are; other weights take their numbers.
+ProductInput ExpertBank::reserve_rows(const GatedFfn& ffn, int num_rows, const float* x, InputStorage* storage) const {
+  if (!has_int8_rows_ || !ffn.takes_int8()) return ffn.reserve(x, num_rows, storage);
+  storage->int8.resize(hidden_size_, num_rows);
+  return {nullptr, 0, num_rows, &storage->int8};
+}
+
+/// x: its place in x_, which numbers go through only if nothing narrow can be made of them where they lie.
+void ExpertBank::fill_row(const std::byte* row, const RowPlace& place, float* x) {
+  const auto& [ffn, input] = ffns_[place.ffn_idx];
+  InputStorage* storage = &inputs_[place.ffn_idx];
+  if (has_int8_rows_ && ffn->takes_int8()) return storage->int8.set_row(place.row, row);
+  const float* numbers = x;
+  if (has_int8_rows_) {
+    widen_int8_row(row, hidden_size_, x);
+  } else if (input.is_narrow()) {
+    numbers = reinterpret_cast<const float*>(row);
+  } else {
+    std::memcpy(x, row, hidden_size_ * sizeof(float));
   }
-  for (int i = 0; i < n; ++i) {
-    if (has_int8_rows_) {
-      widen_int8_row(rows[i], hidden, x + i * hidden);
-    } else {
-      std::memcpy(x + i * hidden, rows[i], hidden * sizeof(float));
-    }
-  }
-  return ffn.prepare(x, n, storage);
+  ffn->fill_row(numbers, place.row, input, storage);
 }
 
 }  // namespace switchyard::executor

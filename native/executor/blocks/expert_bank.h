@@ -42,18 +42,24 @@ class ExpertBank {
                        std::span<const std::byte* const> rows);
 
  private:
+  /// Which FFN of a call a row goes to, and its number among that one's rows.
+  struct RowPlace {
+    size_t ffn_idx;
+    int row;
+  };
+
   void reserve(size_t num_rows, size_t num_experts);
-  ProductInput gather(const GatedFfn& ffn, std::span<const std::byte* const> rows, float* x,
-                      InputStorage* storage) const;
+  ProductInput reserve_rows(const GatedFfn& ffn, int num_rows, const float* x, InputStorage* storage) const;
+  void fill_row(const std::byte* row, const RowPlace& place, float* x);
 
   int hidden_size_ = 0;
   int intermediate_size_ = 0;
   bool has_int8_rows_ = false;
   std::vector<std::vector<GatedFfn>> layers_;  // [layer][expert]; empty where there are none
-  std::vector<size_t> first_rows_;             // [experts of a call]
   std::vector<FfnRows> ffns_;                  // [experts of a call]
   std::vector<InputStorage> inputs_;           // [experts of a call]: their narrow form
-  std::vector<float> x_;                       // [rows][hidden], but for rows and weights in INT8
+  std::vector<RowPlace> places_;               // [rows]
+  std::vector<float> x_;                       // [rows][hidden], of rows that are not made narrow where they lie
   std::vector<float> y_;                       // [rows][hidden]
   std::vector<std::byte> out_;                 // [rows][row bytes]: y_ in INT8
   std::vector<float> gate_up_;

@@ -23,8 +23,13 @@ ProductInput GatedFfn::prepare(ThreadPool* pool, const float* x, int num_rows) c
   return shared_input(pool, gate_up_, x, gate_up_.num_columns(), num_rows);
 }
 
-ProductInput GatedFfn::prepare(const float* x, int num_rows, InputStorage* storage) const {
-  return prepare_input(gate_up_, x, gate_up_.num_columns(), num_rows, storage);
+ProductInput GatedFfn::reserve(const float* x, int num_rows, InputStorage* storage) const {
+  return reserve_input(gate_up_, x, gate_up_.num_columns(), num_rows, storage);
+}
+
+void GatedFfn::fill_row(const float* x, int row, const ProductInput& input, InputStorage* storage) const {
+  // A stride of 0 makes it x of every row, of which one is filled.
+  fill_input(gate_up_, {x, 0, input.num_tokens}, row, row + 1, storage);
 }
 
 void GatedFfn::forward(ThreadPool* pool, const ProductInput& x, float* y, float* gate_up, float* activated) const {
@@ -46,7 +51,6 @@ void GatedFfn::forward_all(ThreadPool* pool, std::span<const FfnRows> ffns, floa
   }
   shared_products(pool, products);
   add_biases(ffns, &GatedFfn::gate_up_bias_, gate_up, static_cast<int>(2 * intermediate));
-  shared_silu_mul(pool, gate_up, activated, static_cast<int>(num_rows), static_cast<int>(intermediate));
   if (inputs.size() < ffns.size()) inputs.resize(ffns.size());
   size_t row = 0;
   for (size_t i = 0; i < ffns.size(); ++i) {
@@ -55,7 +59,7 @@ void GatedFfn::forward_all(ThreadPool* pool, std::span<const FfnRows> ffns, floa
     products[i] = {&ffn->down_, input, y + row * hidden, hidden, ffn->num_slices_};
     row += x.num_tokens;
   }
-  shared_inputs(pool, products, inputs.data());
+  shared_activations(pool, gate_up, activated, products, inputs.data());
   shared_products(pool, products);
   add_biases(ffns, &GatedFfn::down_bias_, y, static_cast<int>(hidden));
 }

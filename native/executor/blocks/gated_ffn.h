@@ -30,9 +30,11 @@ class GatedFfn {
 
   /// Whether the input is made INT8, or may come so.
   bool takes_int8() const { return gate_up_.type() == PackedType::kInt8; }
-  /// x: [num_rows][hidden], without gaps. Last as long as shared_input's and prepare_input's.
+  /// x: [num_rows][hidden], without gaps. Lasts as long as shared_input's.
   ProductInput prepare(ThreadPool* pool, const float* x, int num_rows) const;
-  ProductInput prepare(const float* x, int num_rows, InputStorage* storage) const;
+  /// The same row by row: room for all of them, and one of them from wherever it lies.
+  ProductInput reserve(const float* x, int num_rows, InputStorage* storage) const;
+  void fill_row(const float* x, int row, const ProductInput& input, InputStorage* storage) const;
 
   /// y: [num_rows][hidden], without gaps. gate_up: 2 * num_rows * intermediate floats, activated: half of that.
   void forward(ThreadPool* pool, const ProductInput& x, float* y, float* gate_up, float* activated) const;

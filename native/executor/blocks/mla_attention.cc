@@ -1,7 +1,7 @@
 #include "executor/blocks/mla_attention.h"
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "executor/blocks/paged_heads.h"
 #include "executor/blocks/shared_work.h"
@@ -13,13 +13,22 @@ namespace {
 /// Of a number of a query or key that is turned or normalised, in multiply-adds.
 constexpr size_t kTurnWork = 8;
 
-/// body(head) for all heads: a product of kv_lora_rank by `width` each, for n rows.
-template <class Body>
-void share_heads(const ModelSpec& s, int width, int n, Workspace* ws, const Body& body) {
-  const size_t head_work = static_cast<size_t>(s.kv_lora_rank) * width * n;
-  ws->pool->run_ranges(s.num_heads, items_a_piece(head_work), [&](int first, int end, int) {
-    for (int h = first; h < end; ++h) body(h);
-  });
+/// Parts that belong to heads, in rows: that of head h in row i is at first + h * head_stride + i * row_stride.
+template <class T>
+struct HeadParts {
+  T* first;
+  size_t head_stride;
+  size_t row_stride;
+};
+
+/// ws->head_products: matrix h by the part of head h, for n rows; with room for their inputs.
+void set_head_products(const std::vector<PackedMatrix>& matrices, const HeadParts<const float>& x,
+                       const HeadParts<float>& y, int n, Workspace* ws) {
+  for (size_t h = 0; h < matrices.size(); ++h) {
+    ws->head_products[h] = {
+        &matrices[h], {x.first + h * x.head_stride, x.row_stride, n}, y.first + h * y.head_stride, y.row_stride};
+  }
+  reserve_inputs(ws->head_products, ws->head_inputs.data());
 }
 
 }  // namespace
@@ -102,32 +111,42 @@ void MlaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, c
 }
 
 void MlaAttention::absorb_queries(const ModelSpec& s, int n, Workspace* ws) const {
-  const size_t q_stride = static_cast<size_t>(s.num_heads) * s.head_dim;
-  const size_t absorbed_stride = static_cast<size_t>(s.num_heads) * s.cache_width();
-  share_heads(s, s.qk_nope_head_dim, n, ws, [&](int h) {
-    const float* q = &ws->q[h * s.head_dim];
-    float* absorbed = &ws->q_absorbed[h * s.cache_width()];
-    product(key_up_[h], q, q_stride, absorbed, absorbed_stride, n);
-    for (int i = 0; i < n; ++i) {
-      std::memcpy(absorbed + i * absorbed_stride + s.kv_lora_rank, q + i * q_stride + s.qk_nope_head_dim,
-                  s.qk_rope_head_dim * sizeof(float));
+  const size_t heads = s.num_heads;
+  const size_t head_dim = s.head_dim;
+  const size_t width = s.cache_width();
+  set_head_products(key_up_, {ws->q.data(), head_dim, heads * head_dim}, {ws->q_absorbed.data(), width, heads * width},
+                    n, ws);
+  ws->pool->run_ranges(n, items_a_piece(kNarrowWork * heads * head_dim), [&](int first, int end, int) {
+    for (size_t h = 0; h < heads; ++h) {
+      const SharedProduct& product = ws->head_products[h];
+      fill_input(*product.w, product.input, first, end, &ws->head_inputs[h]);
+      for (size_t i = first; i < static_cast<size_t>(end); ++i) {
+        const float* rope = &ws->q[(i * heads + h) * head_dim + s.qk_nope_head_dim];
+        std::copy_n(rope, s.qk_rope_head_dim, &ws->q_absorbed[(i * heads + h) * width + s.kv_lora_rank]);
+      }
     }
   });
+  shared_products(ws->pool, ws->head_products);
 }
 
 void MlaAttention::attend(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
                           Workspace* ws) const {
   const int n = static_cast<int>(rows.size());
+  const size_t heads = s.num_heads;
+  const size_t rank = s.kv_lora_rank;
+  const size_t value_dim = s.v_head_dim;
   absorb_queries(s, n, ws);
-  attend_paged(
-      {.q = ws->q_absorbed.data(), .out = ws->context.data(), .group_heads = s.num_heads, .window = 0, .scale = scale_},
-      layout_, rows, kv, ws);
-  const size_t context_stride = static_cast<size_t>(s.num_heads) * s.kv_lora_rank;
-  const size_t value_stride = static_cast<size_t>(s.num_heads) * s.v_head_dim;
-  share_heads(s, s.v_head_dim, n, ws, [&](int h) {
-    product(value_up_[h], &ws->context[h * s.kv_lora_rank], context_stride, &ws->value[h * s.v_head_dim], value_stride,
-            n);
-  });
+  set_head_products(value_up_, {ws->context.data(), rank, heads * rank},
+                    {ws->value.data(), value_dim, heads * value_dim}, n, ws);
+  attend_paged({.q = ws->q_absorbed.data(),
+                .out = ws->context.data(),
+                .group_heads = s.num_heads,
+                .window = 0,
+                .scale = scale_,
+                .readers = ws->head_products,
+                .reader_inputs = ws->head_inputs.data()},
+               layout_, rows, kv, ws);
+  shared_products(ws->pool, ws->head_products);
 }
 
 }  // namespace switchyard::executor

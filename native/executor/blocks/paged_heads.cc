@@ -68,6 +68,13 @@ void attend(const PagedHeads& heads, const CacheLayout& layout, std::span<const 
                              .scratch = scratch});
 }
 
+/// Makes rows [first_row, end_row) of some heads' output ready for what reads it.
+void fill_readers(const PagedHeads& heads, int first_row, int end_row, int first_head, int num_heads) {
+  if (heads.readers.empty()) return;
+  for (int h = first_head; h < first_head + num_heads; ++h)
+    fill_input(*heads.readers[h].w, heads.readers[h].input, first_row, end_row, &heads.reader_inputs[h]);
+}
+
 }  // namespace
 
 void attend_paged(const PagedHeads& heads, const CacheLayout& layout, std::span<const BatchRow> rows,
@@ -90,6 +97,7 @@ void attend_paged(const PagedHeads& heads, const CacheLayout& layout, std::span<
         attend(heads, layout, rows, row, run, group, first_head, num_heads, kv, ws->scratch_of(worker));
         row += run;
       }
+      fill_readers(heads, block * cut.rows, end_row, group * heads.group_heads + first_head, num_heads);
     }
   });
 }

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "executor/blocks/batch.h"
+#include "executor/blocks/shared_work.h"
 #include "executor/kv/cache_layout.h"
 #include "executor/kv/kv_pool.h"
 
@@ -16,6 +17,9 @@ struct PagedHeads {
   int group_heads;
   int window;  // keys that a query sees; 0: all
   float scale;
+  // What reads the heads' output, [heads], made ready for it while that is near: inputs as reserve_inputs leaves them. Or nothing.
+  std::span<const SharedProduct> readers = {};
+  InputStorage* reader_inputs = nullptr;
 };
 
 /// Scratch of the workspace: a thread's own.

@@ -34,26 +34,35 @@ void run_bands(const SharedProduct& product, int first, int end) {
   product_groups(*product.w, first_group, num_groups, product.input, product.y, product.y_stride, product.num_slices);
 }
 
+/// Tokens [first, end) of all that the products have.
+void fill_inputs(std::span<const SharedProduct> products, int first, int end, InputStorage* storage) {
+  run_items(
+      products, first, end, [](const SharedProduct& product) { return product.input.num_tokens; },
+      [&](const SharedProduct& product, int own_first, int own_end) {
+        fill_input(*product.w, product.input, own_first, own_end, &storage[&product - products.data()]);
+      });
+}
+
 }  // namespace
 
+void reserve_inputs(std::span<SharedProduct> products, InputStorage* storage) {
+  for (size_t i = 0; i < products.size(); ++i) {
+    ProductInput& input = products[i].input;
+    input = reserve_input(*products[i].w, input.x, input.x_stride, input.num_tokens, &storage[i]);
+  }
+}
+
 void shared_inputs(ThreadPool* pool, std::span<SharedProduct> products, InputStorage* storage) {
+  reserve_inputs(products, storage);
   int num_tokens = 0;
   size_t work = 0;
-  for (size_t i = 0; i < products.size(); ++i) {
-    const PackedMatrix& w = *products[i].w;
-    ProductInput& input = products[i].input;
-    input = reserve_input(w, input.x, input.x_stride, input.num_tokens, &storage[i]);
-    num_tokens += input.num_tokens;
-    if (input.is_narrow()) work += kNarrowWork * w.num_columns() * input.num_tokens;
+  for (const SharedProduct& product : products) {
+    num_tokens += product.input.num_tokens;
+    if (product.input.is_narrow()) work += kNarrowWork * product.w->num_columns() * product.input.num_tokens;
   }
   if (work == 0) return;
-  pool->run_ranges(num_tokens, items_a_piece(work / num_tokens), [&](int first, int end, int) {
-    run_items(
-        products, first, end, [](const SharedProduct& product) { return product.input.num_tokens; },
-        [&](const SharedProduct& product, int own_first, int own_end) {
-          fill_input(*product.w, product.input, own_first, own_end, &storage[&product - products.data()]);
-        });
-  });
+  pool->run_ranges(num_tokens, items_a_piece(work / num_tokens),
+                   [&](int first, int end, int) { fill_inputs(products, first, end, storage); });
 }
 
 ProductInput shared_input(ThreadPool* pool, const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens,
@@ -109,10 +118,16 @@ void shared_rmsnorm(ThreadPool* pool, const float* x, const float* weight, float
   });
 }
 
-void shared_silu_mul(ThreadPool* pool, const float* gate_up, float* y, int num_rows, int size) {
+void shared_activations(ThreadPool* pool, const float* gate_up, float* x, std::span<SharedProduct> products,
+                        InputStorage* storage) {
+  const int size = products.front().w->num_columns();
   const size_t stride = size;
-  pool->run_ranges(num_rows, items_a_piece(stride * kSiluWork), [&](int first, int end, int) {
-    kernels().silu_mul({gate_up + 2 * first * stride, y + first * stride, end - first, size});
+  reserve_inputs(products, storage);
+  int num_tokens = 0;
+  for (const SharedProduct& product : products) num_tokens += product.input.num_tokens;
+  pool->run_ranges(num_tokens, items_a_piece(stride * kSiluWork), [&](int first, int end, int) {
+    kernels().silu_mul({gate_up + 2 * first * stride, x + first * stride, end - first, size});
+    fill_inputs(products, first, end, storage);
   });
 }
 

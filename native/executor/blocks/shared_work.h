@@ -44,7 +44,10 @@ struct SharedProduct {
   int num_slices = 1;
 };
 
-/// Makes the inputs ready, each in its storage, [products]. They hold x as it is.
+/// Room for the inputs, each in its storage, [products]. They hold x as it is; fill_input makes them ready.
+void reserve_inputs(std::span<SharedProduct> products, InputStorage* storage);
+
+/// The same, and makes them ready.
 void shared_inputs(ThreadPool* pool, std::span<SharedProduct> products, InputStorage* storage);
 
 /// Products that need nothing of each other, in one region: small ones are many pieces together.
@@ -56,7 +59,9 @@ void shared_quantize(ThreadPool* pool, const float* x, int num_rows, int size, s
 /// RMSNorm of rows packed without gaps, x and y [num_rows][size].
 void shared_rmsnorm(ThreadPool* pool, const float* x, const float* weight, float* y, int num_rows, int size, float eps);
 
-/// y [num_rows][size] = silu(gate) * up; gate_up [num_rows][2 * size].
-void shared_silu_mul(ThreadPool* pool, const float* gate_up, float* y, int num_rows, int size);
+/// x = silu(gate) * up, and shared_inputs while its rows are near. gate_up: [tokens of all products][2 * columns]; x: [the same][columns],
+/// of which each product holds its part.
+void shared_activations(ThreadPool* pool, const float* gate_up, float* x, std::span<SharedProduct> products,
+                        InputStorage* storage);
 
 }  // namespace switchyard::executor

@@ -248,6 +248,47 @@ TEST(product_block_of_blocks_of_zeros_and_with_a_nan) {
   }
 }
 
+/// What a form of quantisation makes of x [num_tokens][num_blocks * 32].
+std::vector<ActivationBlock> quantize(const KernelTable& table, const BlockForm& form, const std::vector<float>& x,
+                                      int num_blocks, int num_tokens) {
+  std::vector<ActivationBlock> blocks(static_cast<size_t>(num_tokens) * num_blocks + 1);
+  std::memset(blocks.data(), 0x55, blocks.size() * sizeof(ActivationBlock));  // the last one shows a store too many
+  table.quantize_blocks({form, x.data(), static_cast<size_t>(num_blocks) * kBlockColumns, num_blocks, num_tokens, 0,
+                         num_tokens, blocks.data()});
+  return blocks;
+}
+
+TEST(quantize_blocks_has_the_bits_of_the_reference_whatever_its_numbers) {
+  Random random(test::seed());
+  std::normal_distribution<float> normal;
+  const float odd_ones[] = {0.0f,
+                            -0.0f,
+                            0x1p-120f,
+                            0x1p-100f,
+                            -0x1.fffffep-101f,
+                            127.0f,
+                            std::numeric_limits<float>::max(),
+                            std::numeric_limits<float>::infinity(),
+                            -std::numeric_limits<float>::quiet_NaN()};
+  for (const PackedType type : {PackedType::kQ8_0, PackedType::kQ4_1, PackedType::kQ6_K}) {
+    for (int num_blocks = 1; num_blocks <= 9; ++num_blocks) {
+      const int num_tokens = 1 + static_cast<int>(random() % 19);
+      std::vector<float> x(static_cast<size_t>(num_tokens) * num_blocks * kBlockColumns);
+      for (size_t block = 0; block < x.size(); block += kBlockColumns) {
+        // One block in four has nothing else, so that what is odd is also its largest.
+        const float scale = random() % 4 == 0 ? 0 : 1;
+        for (int k = 0; k < kBlockColumns; ++k) x[block + k] = scale * normal(random);
+        if (random() % 2 == 0) x[block + random() % kBlockColumns] = odd_ones[random() % std::size(odd_ones)];
+      }
+      const auto expected = quantize(kernels_of(Isa::kScalar), block_form(type), x, num_blocks, num_tokens);
+      for (const Isa isa : available_isas()) {
+        const auto blocks = quantize(kernels_of(isa), block_form(type), x, num_blocks, num_tokens);
+        CHECK(std::memcmp(blocks.data(), expected.data(), blocks.size() * sizeof(ActivationBlock)) == 0);
+      }
+    }
+  }
+}
+
 TEST(product_takes_blocks_and_gives_a_row_what_it_gets_in_a_batch) {
   Random random(test::seed());
   for (const PackedType type : kTypes) {

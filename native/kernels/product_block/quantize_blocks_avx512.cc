@@ -1,5 +1,3 @@
-#include <immintrin.h>
-
 #include "kernels/product_block/quantize_blocks_lanes.h"
 
 namespace switchyard {
@@ -10,19 +8,41 @@ struct Block {
 
   static Block load(const float* x) { return {{_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16)}}; }
 
-  uint32_t amax_bits() const {
-    const __m512i mask = _mm512_set1_epi32(static_cast<int>(kMagnitudeBits));
-    const __m512i low = _mm512_and_si512(_mm512_castps_si512(half[0]), mask);
-    const __m512i high = _mm512_and_si512(_mm512_castps_si512(half[1]), mask);
-    return _mm512_reduce_max_epu32(_mm512_max_epu32(low, high));
+  /// Lane i is that of blocks[i]. Each step compares the halves of two registers' blocks and puts the larger ones into one.
+  static __m128i amax_bits(const Block* blocks) {
+    const auto compare_halves = [](__m512i a, __m512i b) {
+      return _mm512_max_epu32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+    };
+    const __m512i four = compare_halves(compare_halves(blocks[0].largest_sixteen(), blocks[1].largest_sixteen()),
+                                        compare_halves(blocks[2].largest_sixteen(), blocks[3].largest_sixteen()));
+    const __m512i two = _mm512_max_epu32(four, _mm512_shuffle_epi32(four, _MM_PERM_BADC));
+    const __m512i all = _mm512_max_epu32(two, _mm512_shuffle_epi32(two, _MM_PERM_CDAB));
+    const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+    return _mm512_castsi512_si128(_mm512_permutexvar_epi32(firsts, all));
   }
 
-  void quantize(float inverse, int8_t* q, int32_t* sums) const {
-    for (int i = 0; i < 2; ++i) {
-      const __m512i numbers = _mm512_cvtps_epi32(_mm512_mul_ps(half[i], _mm512_set1_ps(inverse)));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(q) + i, _mm512_cvtepi32_epi8(numbers));
-      sums[i] = _mm512_reduce_add_epi32(numbers);
+  /// Two blocks fill a register with bytes. Packing works within 128-bit quarters: the permutation puts the groups in order again.
+  static void quantize(const Block* blocks, const float* inverse, __m256i* q) {
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    for (int i = 0; i < kBlocksTogether; i += 2) {
+      const __m512i packed = _mm512_packs_epi16(blocks[i].words(inverse[i]), blocks[i + 1].words(inverse[i + 1]));
+      const __m512i bytes = _mm512_permutexvar_epi32(order, packed);
+      q[i] = _mm512_castsi512_si256(bytes);
+      q[i + 1] = _mm512_extracti64x4_epi64(bytes, 1);
     }
+  }
+
+ private:
+  __m512i largest_sixteen() const {
+    const __m512i mask = _mm512_set1_epi32(static_cast<int>(kMagnitudeBits));
+    return _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(half[0]), mask),
+                            _mm512_and_si512(_mm512_castps_si512(half[1]), mask));
+  }
+
+  __m512i words(float inverse) const {
+    const __m512 factor = _mm512_set1_ps(inverse);
+    return _mm512_packs_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(half[0], factor)),
+                              _mm512_cvtps_epi32(_mm512_mul_ps(half[1], factor)));
   }
 };
 
