@@ -224,7 +224,7 @@ TEST(paged_attention_has_the_bits_of_its_reference) {
   Random random(test::seed());
   const AttentionShape shapes[] = {
       {4, 80, 64, 0, 0},     {1, 18, 16, 0, 0},   {7, 43, 37, 0, 0},  {3, 10, 10, 30, 0},
-      {2, 64, 64, 128, 300}, {1, 20, 150, 30, 5}, {40, 33, 17, 0, 0},
+      {2, 64, 64, 128, 300}, {1, 20, 150, 30, 5}, {40, 33, 17, 0, 0}, {3, 20, 75, 437, 0},
   };
   for (const AttentionShape& shape : shapes) {
     for (const int keys : {1, 5, 16, 255, 256, 257, 700, 1300}) {

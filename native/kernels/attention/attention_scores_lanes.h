@@ -2,6 +2,7 @@
 // while all queries pass over it. Include after a lanes_*.h.
 #pragma once
 
+#include <cstring>
 #include <span>
 
 #include "kernels/attention/query_block.h"
@@ -14,10 +15,8 @@ namespace {
 inline constexpr int kScoreQueries = 4;
 inline constexpr int kScoreKeys = Register::kRegisters >= 32 ? 4 : 3;
 
-/// Rows that are asked for while others are scored: how far ahead, and for at most how many queries. More find most of their keys in the caches
-/// and would only be held up.
+/// How far ahead rows are asked for while others are scored, for few queries: many find most of their keys in the caches.
 inline constexpr int kPrefetchAhead = 2 * kStripKeys;
-inline constexpr int kPrefetchQueries = 16;
 
 /// Numbers of up to kStripKeys keys.
 struct KeyStrip {
@@ -104,8 +103,8 @@ void score_tile(const PagedAttentionArgs& args, const float* q, size_t q_stride,
   }
 }
 
-/// Scores of NumQueries queries and the keys of a strip; to scores [query][kChunkKeys]. `later` are rows to ask for meanwhile, a tile's at a
-/// time: all at once they would hold up the loads of the tiles.
+/// Scores of NumQueries queries and the keys of a strip; to scores [query][kScoreStride], always kStripKeys of them, of which those behind the
+/// strip's keys mean nothing. `later` are rows to ask for meanwhile, a tile's at a time: all at once they would hold up the loads of the tiles.
 template <int NumQueries>
 void score_queries(const PagedAttentionArgs& args, const float* q, size_t q_stride, const KeyStrip& strip,
                    std::span<const std::byte* const> later, StripSums* sums, float* scores) {
@@ -118,8 +117,11 @@ void score_queries(const PagedAttentionArgs& args, const float* q, size_t q_stri
   float folded[kScoreQueries * kStripKeys];
   for (int i = 0; i < NumQueries * kStripKeys; i += 16)
     Lanes::mul(Lanes::fold_sixteen(sums->lanes + i), Lanes::broadcast(args.scale)).store(folded + i);
-  for (int i = 0; i < NumQueries; ++i)
-    Lanes::load_first(folded + i * kStripKeys, strip.count).store_first(scores + i * kChunkKeys, strip.count);
+  // By fours: a load of what two stores wrote would wait for them.
+  for (int i = 0; i < NumQueries; ++i) {
+    for (int k = 0; k < kStripKeys; k += 4)
+      std::memcpy(scores + i * kScoreStride + k, folded + i * kStripKeys + k, 4 * sizeof(float));
+  }
 }
 
 /// Where the numbers of `count` keys stand: INT8 ones are widened into `room` [kStripKeys][int8_key_dim].
@@ -145,7 +147,7 @@ inline void score_chunk(const PagedAttentionArgs& args, const QueryBlock& block,
     KeyStrip strip;
     read_strip(args, chunk.rows + start, std::min(kStripKeys, chunk.count - start), scratch.numbers, &strip);
     std::span<const std::byte* const> later;
-    if (block.num_queries <= kPrefetchQueries && start + kPrefetchAhead < chunk.count)
+    if (block.num_queries <= kFewQueries && start + kPrefetchAhead < chunk.count)
       later = {chunk.rows + start + kPrefetchAhead,
                chunk.rows + std::min(chunk.count, start + kPrefetchAhead + kStripKeys)};
     run_query_tiles<kScoreQueries>(0, block.num_queries, [&]<int NumQueries>(int query) {

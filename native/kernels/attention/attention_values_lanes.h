@@ -10,6 +10,9 @@
 namespace switchyard {
 namespace {
 
+/// Rows at a multiple of so many bytes share few sets of the nearest cache: values in them are copied if many queries pass.
+inline constexpr size_t kCrowdedStride = 2048;
+
 /// A tile: sums in most registers.
 inline constexpr int kWeighQueries = 4;
 inline constexpr int kWeighColumns = Register::kRegisters >= 32 ? 4 : 3;  // registers
@@ -36,7 +39,7 @@ void weigh_columns(const ValuePanel& panel, int first, int end, int c, const flo
     Register value[NumColumns];
     for (int k = 0; k < NumColumns; ++k) value[k] = load(from + k * Register::kWidth);
     for (int i = 0; i < NumQueries; ++i) {
-      const Register weight = Register::broadcast(p[i * kChunkKeys + j]);
+      const Register weight = Register::broadcast(p[i * kScoreStride + j]);
       for (int k = 0; k < NumColumns; ++k) sum[i][k] = Register::fma(weight, value[k], sum[i][k]);
     }
   }
@@ -84,26 +87,28 @@ void weigh_tile(const Chunk& chunk, const ValuePanel& panel, int start, int coun
   const int common = first[NumQueries - 1];
   const int common_end = std::max(common, end[0]);
   const auto weigh_alone = [&](int i, int from, int to) {
-    weigh_keys<1>(panel, from, to, p + i * kChunkKeys, out + i * out_stride, out_stride);
+    weigh_keys<1>(panel, from, to, p + i * kScoreStride, out + i * out_stride, out_stride);
   };
   for (int i = 0; i < NumQueries; ++i) weigh_alone(i, first[i], std::min(common, end[i]));
   weigh_keys<NumQueries>(panel, common, common_end, p, out, out_stride);
   for (int i = 0; i < NumQueries; ++i) weigh_alone(i, common_end, end[i]);
 }
 
-/// Where columns [c, c + panel->width) of the values of `count` keys stand: INT8 ones are widened into `room` [kPanelKeys][kPanelColumns].
-inline void read_panel(const PagedAttentionArgs& args, const std::byte* const* rows, int count, int c, float* room,
-                       ValuePanel* panel) {
+/// Where columns [c, c + panel->width) of the values of `count` keys stand: in `room` [kPanelKeys][kPanelColumns] where they are INT8, which it
+/// widens, or `is_copied`.
+inline void read_panel(const PagedAttentionArgs& args, const std::byte* const* rows, int count, int c, bool is_copied,
+                       float* room, ValuePanel* panel) {
   panel->width = std::min(kPanelColumns, args.value_dim - c);
   for (int j = 0; j < count; ++j) {
     const std::byte* value = rows[j] + args.value_offset;
+    const float* numbers = reinterpret_cast<const float*>(value) + c;
+    float* own = room + j * kPanelColumns;
     if (args.has_int8_values) {
-      float* widened = room + j * kPanelColumns;
-      widen_lanes(reinterpret_cast<const int8_t*>(value) + c, panel->width, widened);
-      panel->values[j] = widened;
-    } else {
-      panel->values[j] = reinterpret_cast<const float*>(value) + c;
+      widen_lanes(reinterpret_cast<const int8_t*>(value) + c, panel->width, own);
+    } else if (is_copied) {
+      widen_lanes(numbers, panel->width, own);
     }
+    panel->values[j] = args.has_int8_values || is_copied ? own : numbers;
   }
 }
 
@@ -111,12 +116,13 @@ inline void read_panel(const PagedAttentionArgs& args, const std::byte* const* r
 inline void weigh_chunk(const PagedAttentionArgs& args, const QueryBlock& block, const Chunk& chunk,
                         const BlockScratch& scratch, int level) {
   const size_t out_stride = scratch.out_stride;
+  const bool is_copied = block.num_queries > kFewQueries && args.row_stride % kCrowdedStride == 0;
   std::memset(scratch.out(level, 0), 0, block.num_queries * out_stride * sizeof(float));
   for (int c = 0; c < args.value_dim; c += kPanelColumns) {
     for (int start = 0; start < chunk.count; start += kPanelKeys) {
       const int count = std::min(kPanelKeys, chunk.count - start);
       ValuePanel panel;
-      read_panel(args, chunk.rows + start, count, c, scratch.numbers, &panel);
+      read_panel(args, chunk.rows + start, count, c, is_copied, scratch.numbers, &panel);
       run_query_tiles<kWeighQueries>(0, block.num_queries, [&]<int NumQueries>(int query) {
         weigh_tile<NumQueries>(chunk, panel, start, count, query, scratch.scores_of(query) + start,
                                scratch.out(level, query) + c, out_stride);

@@ -17,11 +17,11 @@ inline constexpr int kChunkKeys = 256;
 inline constexpr int kMaxMergeLevels = 24;
 
 /// Queries (a head of a token each) that vector forms take through the keys together.
-inline constexpr int kBlockQueries = 32;
+inline constexpr int kBlockQueries = 64;
 
 /// Keys whose scores, and keys and columns of values that are taken at once: both stay in the nearest cache while all queries of a block pass.
 inline constexpr int kStripKeys = 12;
-inline constexpr int kPanelKeys = 64;
+inline constexpr int kPanelKeys = 96;
 inline constexpr int kPanelColumns = 64;
 
 struct PagedAttentionArgs {
@@ -55,10 +55,13 @@ struct PagedAttentionArgs {
 /// Floats of so many that begin and end on a boundary of 64 bytes.
 constexpr size_t whole_lines(int count) { return (static_cast<size_t>(count) + 15) / 16 * 16; }
 
+/// Floats from the scores of a chunk of one query to those of the next: the last strip may be stored as a whole.
+inline constexpr size_t kScoreStride = whole_lines(kChunkKeys + kStripKeys);
+
 /// Size of PagedAttentionArgs::scratch in floats: for a block of queries their numbers, the scores of a chunk and a partial result (max, sum,
 /// out) a merge level; for some keys their numbers.
 constexpr size_t paged_attention_scratch_floats(int key_dim, int value_dim) {
-  const size_t a_query = whole_lines(key_dim) + kChunkKeys + kMaxMergeLevels * (whole_lines(value_dim) + 2);
+  const size_t a_query = whole_lines(key_dim) + kScoreStride + kMaxMergeLevels * (whole_lines(value_dim) + 2);
   return whole_lines(1) + kBlockQueries * a_query + std::max(kStripKeys * key_dim, kPanelKeys * kPanelColumns);
 }
 

@@ -9,6 +9,9 @@
 namespace switchyard {
 namespace {
 
+/// A block of so few queries, or fewer, waits for its keys more than for its products.
+inline constexpr int kFewQueries = 16;
+
 /// Queries whose keys lie in the same chunks, in ascending order of rows: of an earlier one the visible keys neither begin nor end later.
 struct QueryBlock {
   int num_queries;
@@ -26,13 +29,13 @@ struct BlockScratch {
         out_stride(whole_lines(args.value_dim)),
         q(reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(args.scratch) + 63) / 64 * 64)),
         scores(q + kBlockQueries * q_stride),
-        outs(scores + kBlockQueries * kChunkKeys),
+        outs(scores + kBlockQueries * kScoreStride),
         maxima(outs + kMaxMergeLevels * kBlockQueries * out_stride),
         sums(maxima + kMaxMergeLevels * kBlockQueries),
         numbers(sums + kMaxMergeLevels * kBlockQueries) {}
 
   float* q_of(int query) const { return q + query * q_stride; }
-  float* scores_of(int query) const { return scores + query * kChunkKeys; }
+  float* scores_of(int query) const { return scores + query * kScoreStride; }
   float* out(int level, int query) const { return outs + slot(level, query) * out_stride; }
   float* max(int level, int query) const { return maxima + slot(level, query); }
   float* sum(int level, int query) const { return sums + slot(level, query); }
@@ -41,7 +44,7 @@ struct BlockScratch {
   size_t q_stride;
   size_t out_stride;
   float* q;        // [kBlockQueries][q_stride]
-  float* scores;   // [kBlockQueries][kChunkKeys]: p in the end
+  float* scores;   // [kBlockQueries][kScoreStride]: p in the end
   float* outs;     // [kMaxMergeLevels][kBlockQueries][out_stride]: a stack of partial results, as the next two
   float* maxima;   // [kMaxMergeLevels][kBlockQueries]
   float* sums;     // [kMaxMergeLevels][kBlockQueries]

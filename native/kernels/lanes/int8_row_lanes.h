@@ -16,7 +16,8 @@ inline float load_int8_scale(const std::byte* row, int size) {
 }
 
 /// to[i] = from[i], which is exact.
-inline void widen_lanes(const int8_t* from, int count, float* to) {
+template <class Number>
+inline void widen_lanes(const Number* from, int count, float* to) {
   int i = 0;
   for (; i + 16 <= count; i += 16) Lanes::load(from + i).store(to + i);
   if (i < count) Lanes::load_first(from + i, count - i).store_first(to + i, count - i);

@@ -106,7 +106,7 @@ struct Lanes {
     return {_mm256_blendv_ps(y.low, x.low, _mm256_cmp_ps(x.low, x.low, _CMP_UNORD_Q)),
             _mm256_blendv_ps(y.high, x.high, _mm256_cmp_ps(x.high, x.high, _CMP_UNORD_Q))};
   }
-  /// Of lanes without NaN.
+  /// Of lanes without NaN, or of which all are the same one.
   float largest() const {
     const __m256 eight = _mm256_max_ps(low, high);
     const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
