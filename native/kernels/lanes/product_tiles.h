@@ -24,7 +24,7 @@ constexpr int tile_groups(int num_tokens, int sums_max, int groups_max = kTileGr
 }
 
 /// Lanes of group `group` into y [num_rows].
-inline void store_group(Lanes lanes, int group, int num_rows, float* y) {
+inline void store_group(const Lanes& lanes, int group, int num_rows, float* y) {
   const int row = group * kGroupRows;
   if (row + kGroupRows <= num_rows) {
     lanes.store(y + row);
@@ -44,10 +44,17 @@ class WeightsAhead {
                               int first_group, int first_token, size_t num_steps) {
     const int first_next = std::min(first_group + kBandGroups, num_groups);
     const int num_next = NumTokens < num_tokens ? std::min(NumGroups, num_groups - first_next) : 0;
-    const size_t num_lines = num_next * group_bytes / kLineBytes;
+    return of_share(weights + first_next * group_bytes, num_next * group_bytes, first_token, first_token + NumTokens,
+                    num_tokens, num_steps);
+  }
+
+  /// The share of num_bytes that tokens [first_token, end_token) are of num_tokens.
+  static WeightsAhead of_share(const uint8_t* bytes, size_t num_bytes, int first_token, int end_token, int num_tokens,
+                               size_t num_steps) {
+    const size_t num_lines = num_bytes / kLineBytes;
     const size_t first_line = num_lines * first_token / num_tokens;
-    const size_t end_line = num_lines * (first_token + NumTokens) / num_tokens;
-    return {weights + first_next * group_bytes + first_line * kLineBytes, end_line - first_line, num_steps};
+    const size_t end_line = num_lines * end_token / num_tokens;
+    return {bytes + first_line * kLineBytes, end_line - first_line, num_steps};
   }
 
   /// In each of the tile's steps.

@@ -67,7 +67,7 @@ void run_tile(const typename Form::Args& args, int first_group, int first_token)
     sum_slice<Form, NumTokens, NumGroups>(in, s * slice_steps, (s + 1) * slice_steps, slices[s]);
   for (int t = 0; t < NumTokens; ++t) {
     for (int g = 0; g < NumGroups; ++g) {
-      const Lanes y = tree_sum(&slices[0][t][g], NumTokens * NumGroups, args.num_slices, Lanes::add);
+      const Lanes& y = tree_sum(&slices[0][t][g], NumTokens * NumGroups, args.num_slices, Lanes::add);
       store_group(y, first_group + g, args.num_rows, args.y + (first_token + t) * args.y_stride);
     }
   }

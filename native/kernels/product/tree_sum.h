@@ -5,13 +5,16 @@
 
 namespace switchyard {
 
-/// values[0], values[stride], .. by `add`; the left subtree has the largest power of two below count.
+/// values[0], values[stride], .. by `add`; the left subtree has the largest power of two below count. Sums of subtrees overwrite values, and
+/// what is returned is values[0]: lanes that have to be copied are slow.
 template <class Value, class Add>
-Value tree_sum(const Value* values, size_t stride, int count, Add add) {
-  if (count == 1) return values[0];
-  int left = 1;
-  while (left * 2 < count) left *= 2;
-  return add(tree_sum(values, stride, left, add), tree_sum(values + left * stride, stride, count - left, add));
+const Value& tree_sum(Value* values, size_t stride, int count, Add add) {
+  if (count < 1) __builtin_unreachable();  // as gcc would have it that no slice was set
+  for (int step = 1; step < count; step *= 2) {
+    for (int i = 0; i + step < count; i += 2 * step)
+      values[i * stride] = add(values[i * stride], values[(i + step) * stride]);
+  }
+  return values[0];
 }
 
 }  // namespace switchyard

@@ -1,8 +1,16 @@
 #include "kernels/product_block/block_lanes_avx2.h"
-#include "kernels/product_block/product_block_lanes.h"
+#include "kernels/product_block/product_unpacked_avx2.h"
 
 namespace switchyard {
 
-void product_block_avx2(const BlockProductArgs& args) { run_product_block(args); }
+void product_block_avx2(const BlockProductArgs& args) {
+  with_block_type(args.type, [&]<PackedType kType>() {
+    if (args.num_tokens < kUnpackedTokensMin) {
+      run_product_block_of<kType>(args);
+    } else {
+      run_unpacked_of<kType>(args);
+    }
+  });
+}
 
 }  // namespace switchyard

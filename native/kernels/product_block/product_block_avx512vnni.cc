@@ -3,6 +3,8 @@
 
 namespace switchyard {
 
-void product_block_avx512vnni(const BlockProductArgs& args) { run_product_block(args); }
+void product_block_avx512vnni(const BlockProductArgs& args) {
+  with_block_type(args.type, [&]<PackedType kType>() { run_product_block_of<kType>(args); });
+}
 
 }  // namespace switchyard

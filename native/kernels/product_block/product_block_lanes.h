@@ -39,36 +39,47 @@ inline int32_t load_quad(const int8_t* q) {
   return quad;
 }
 
-/// One block of some groups: of the first one, and how far the next one's lies.
-struct BlockWeights {
+/// One block of some groups as it is stored: of the first one, and how far the next one's lies.
+template <BlockForm kForm>
+struct StoredBlock {
+  using Sums = BlockSums<kForm.num_bits>;
+
   const uint8_t* codes;
   size_t codes_stride;
   const uint8_t* unit;  // the scales of the block's unit
   size_t unit_stride;
   int block;  // of the unit
+
+  Sums begin(int, int32_t start) const { return Sums::begin(start); }
+  typename Sums::Codes load_codes(int group, int quad) const {
+    return Sums::load_codes(codes + group * codes_stride, quad);
+  }
+  Lanes scale(int group, int sum) const { return load_scale<kForm>(unit + group * unit_stride, block, sum); }
+  Lanes minimum(int group) const { return load_minimum<kForm>(unit + group * unit_stride, block); }
 };
 
 /// acc [NumTokens][NumGroups] and sum kSum of one block; x: the block of each token, side by side.
-template <BlockForm kForm, int kSum, int NumTokens, int NumGroups>
-inline void add_sum(const BlockWeights& w, const ActivationBlock* x, Lanes* acc, int acc_stride) {
+template <BlockForm kForm, int kSum, int NumTokens, int NumGroups, class Block>
+inline void add_sum(const Block& w, const ActivationBlock* x, Lanes* acc, int acc_stride) {
   constexpr int kSumQuads = kBlockQuads / kForm.block_sums();
-  using Sums = BlockSums<kForm.num_bits>;
+  using Sums = typename Block::Sums;
   Sums sums[NumTokens][NumGroups];
   for (int t = 0; t < NumTokens; ++t) {
-    for (int g = 0; g < NumGroups; ++g) sums[t][g] = Sums::begin(x[t].start[kSum]);
+    for (int g = 0; g < NumGroups; ++g) sums[t][g] = w.begin(g, x[t].start[kSum]);
   }
 #pragma GCC unroll 8
   for (int quad = 0; quad < kSumQuads; ++quad) {
     constexpr int kFirst = kSum * kSumQuads;
     typename Sums::Codes codes[NumGroups];
-    for (int g = 0; g < NumGroups; ++g) codes[g] = Sums::load_codes(w.codes + g * w.codes_stride, kFirst + quad);
+    for (int g = 0; g < NumGroups; ++g) codes[g] = w.load_codes(g, kFirst + quad);
+#pragma GCC unroll 8
     for (int t = 0; t < NumTokens; ++t) {
       const int32_t quad_of_x = load_quad(x[t].q + (kFirst + quad) * 4);
       for (int g = 0; g < NumGroups; ++g) sums[t][g].add_products(quad, codes[g], quad_of_x);
     }
   }
   for (int g = 0; g < NumGroups; ++g) {
-    const Lanes scale = load_scale<kForm>(w.unit + g * w.unit_stride, w.block, kSum);
+    const Lanes scale = w.scale(g, kSum);
     for (int t = 0; t < NumTokens; ++t) {
       const Lanes scale_of_both = Lanes::mul(scale, Lanes::broadcast(x[t].scale));
       Lanes& to = acc[t * acc_stride + g];
@@ -78,13 +89,13 @@ inline void add_sum(const BlockWeights& w, const ActivationBlock* x, Lanes* acc,
 }
 
 /// acc [NumTokens][NumGroups] and one more block.
-template <BlockForm kForm, int NumTokens, int NumGroups>
-inline void add_block(const BlockWeights& w, const ActivationBlock* x, Lanes* acc, int acc_stride) {
+template <BlockForm kForm, int NumTokens, int NumGroups, class Block>
+inline void add_block(const Block& w, const ActivationBlock* x, Lanes* acc, int acc_stride) {
   add_sum<kForm, 0, NumTokens, NumGroups>(w, x, acc, acc_stride);
   if constexpr (kForm.block_sums() == 2) add_sum<kForm, 1, NumTokens, NumGroups>(w, x, acc, acc_stride);
   if constexpr (kForm.has_minimum) {
     for (int g = 0; g < NumGroups; ++g) {
-      const Lanes minimum = load_minimum<kForm>(w.unit + g * w.unit_stride, w.block);
+      const Lanes minimum = w.minimum(g);
       for (int t = 0; t < NumTokens; ++t) {
         Lanes& to = acc[t * acc_stride + g];
         to = Lanes::fma(minimum, Lanes::broadcast(x[t].scaled_sum), to);
@@ -117,8 +128,8 @@ void run_block_tile(const BlockProductArgs& args, int first_group, int first_tok
       ahead.fetch();
       const uint8_t* unit = scales + b / kForm.unit_blocks() * kForm.scale_bytes();
       for (int g = 0; g < NumGroups; g += kTogether) {
-        const BlockWeights w{codes + g * group_codes + b * kForm.code_bytes(), group_codes, unit + g * group_scales,
-                             group_scales, b % kForm.unit_blocks()};
+        const StoredBlock<kForm> w{codes + g * group_codes + b * kForm.code_bytes(), group_codes,
+                                   unit + g * group_scales, group_scales, b % kForm.unit_blocks()};
         add_block<kForm, NumTokens, kTogether>(w, x + b * x_stride, &acc[0][g], NumGroups);
       }
     }
@@ -126,7 +137,7 @@ void run_block_tile(const BlockProductArgs& args, int first_group, int first_tok
   }
   for (int t = 0; t < NumTokens; ++t) {
     for (int g = 0; g < NumGroups; ++g) {
-      const Lanes y = tree_sum(&slices[0][t][g], NumTokens * NumGroups, args.num_slices, Lanes::add);
+      const Lanes& y = tree_sum(&slices[0][t][g], NumTokens * NumGroups, args.num_slices, Lanes::add);
       store_group(y, first_group + g, args.num_rows, args.y + (first_token + t) * args.y_stride);
     }
   }
@@ -141,24 +152,26 @@ void run_product_block_of(const BlockProductArgs& args) {
                   });
 }
 
-void run_product_block(const BlockProductArgs& args) {
-  switch (args.type) {
+/// run<type>() for the one that `type` is.
+template <class Run>
+void with_block_type(PackedType type, const Run& run) {
+  switch (type) {
     case PackedType::kQ4_0:
-      return run_product_block_of<PackedType::kQ4_0>(args);
+      return run.template operator()<PackedType::kQ4_0>();
     case PackedType::kQ4_1:
-      return run_product_block_of<PackedType::kQ4_1>(args);
+      return run.template operator()<PackedType::kQ4_1>();
     case PackedType::kQ5_0:
-      return run_product_block_of<PackedType::kQ5_0>(args);
+      return run.template operator()<PackedType::kQ5_0>();
     case PackedType::kQ5_1:
-      return run_product_block_of<PackedType::kQ5_1>(args);
+      return run.template operator()<PackedType::kQ5_1>();
     case PackedType::kQ4_K:
-      return run_product_block_of<PackedType::kQ4_K>(args);
+      return run.template operator()<PackedType::kQ4_K>();
     case PackedType::kQ5_K:
-      return run_product_block_of<PackedType::kQ5_K>(args);
+      return run.template operator()<PackedType::kQ5_K>();
     case PackedType::kQ6_K:
-      return run_product_block_of<PackedType::kQ6_K>(args);
+      return run.template operator()<PackedType::kQ6_K>();
     default:
-      return run_product_block_of<PackedType::kQ8_0>(args);
+      return run.template operator()<PackedType::kQ8_0>();
   }
 }
 

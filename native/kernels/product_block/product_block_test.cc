@@ -191,17 +191,28 @@ TEST(product_block_in_slices_is_the_tree_of_their_chains) {
   }
 }
 
+/// Forms may take many tokens, and long chains, in parts. 22 blocks, or 16 where units have 8.
+TEST(product_block_of_many_tokens_and_blocks_has_the_bits_of_its_definition) {
+  Random random(test::seed());
+  for (const PackedType type : kTypes) {
+    const Case c(type, 17, 704 / block_form(type).unit_columns, 131, random);
+    for (const int slices : {1, 2}) check_every_form(c, slices);
+  }
+}
+
 TEST(product_block_is_exact_where_sums_are_largest) {
   Random random(test::seed());
   for (const PackedType type : kTypes) {
-    for (const int code : {0, 255}) {
-      for (const float sign : {1.0f, -1.0f}) {
-        Case c(type, 17, 2, 9, random);
-        for (BlockUnit& unit : c.units)
-          std::fill(std::begin(unit.codes), std::end(unit.codes),
-                    static_cast<uint8_t>(code & ((1 << c.form.num_bits) - 1)));
-        std::fill(c.x.begin(), c.x.end(), sign * 127.0f);
-        check_every_form(c);
+    for (const int tokens : {9, 21}) {
+      for (const int code : {0, 255}) {
+        for (const float sign : {1.0f, -1.0f}) {
+          Case c(type, 17, 2, tokens, random);
+          for (BlockUnit& unit : c.units)
+            std::fill(std::begin(unit.codes), std::end(unit.codes),
+                      static_cast<uint8_t>(code & ((1 << c.form.num_bits) - 1)));
+          std::fill(c.x.begin(), c.x.end(), sign * 127.0f);
+          check_every_form(c);
+        }
       }
     }
   }

@@ -1,0 +1,48 @@
+// One block of 16 rows as products with many tokens take it, made once for all of them: codes in bytes, scales in fp32.
+// NOTE: include only from *_avx2.cc.
+#pragma once
+
+#include "kernels/lanes/signed_quads_avx2.h"
+#include "kernels/product_block/block_lanes_avx2.h"
+
+namespace switchyard {
+namespace {
+
+/// Codes of 4, 5 or 6 bits.
+template <int kNumBits>
+struct UnpackedCodes {
+  using Sums = BlockSums<kNumBits>;
+
+  typename Sums::Codes quads[kBlockQuads];
+
+  void unpack(const uint8_t* block) {
+    for (int quad = 0; quad < kBlockQuads; ++quad) quads[quad] = Sums::load_codes(block, quad);
+  }
+
+  Sums begin(int32_t start) const { return Sums::begin(start); }
+};
+
+template <>
+struct UnpackedCodes<8> {
+  struct Sums {
+    using Codes = SignedQuad;
+
+    __m256i half[2];
+
+    void add_products(int, const Codes& codes, int32_t quad_of_x) { codes.add_products(quad_of_x, half); }
+    Lanes to_float() const { return {_mm256_cvtepi32_ps(half[0]), _mm256_cvtepi32_ps(half[1])}; }
+  };
+
+  SignedQuad quads[kBlockQuads];
+  __m256i missing[2];
+
+  void unpack(const uint8_t* block) {
+    missing[0] = missing[1] = _mm256_setzero_si256();
+    for (int quad = 0; quad < kBlockQuads; ++quad) quads[quad] = SignedQuad::prepare(block + 64 * quad, missing);
+  }
+
+  Sums begin(int32_t) const { return {{missing[0], missing[1]}}; }
+};
+
+}  // namespace
+}  // namespace switchyard
