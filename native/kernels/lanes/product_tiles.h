@@ -35,7 +35,7 @@ inline void store_group(const Lanes& lanes, int group, int num_rows, float* y) {
 
 /// Fetches weights of the next band into the second cache while a tile of this one runs: of the groups that lie a band further on, the
 /// share that the tile's tokens are of all. Otherwise the first tile of a band waits for memory and the others leave it idle. Where one
-/// tile takes all tokens there are no others, and its own reading keeps memory busy: then it fetches nothing.
+/// tile takes all tokens there are no others: then it fetches nothing.
 class WeightsAhead {
  public:
   /// Of a tile with groups from first_group and tokens from first_token on; weights: [num_groups][group_bytes].

@@ -104,6 +104,16 @@ inline void add_block(const Block& w, const ActivationBlock* x, Lanes* acc, int 
   }
 }
 
+/// Fetches a block of each group into the first cache while the block before it is multiplied. By itself a processor begins to read only
+/// what its window of instructions reaches: with few tokens, whose time is that of memory, hardly a block ahead.
+template <BlockForm kForm, int NumGroups>
+inline void fetch_codes(const uint8_t* codes, size_t codes_stride) {
+  constexpr size_t kLineBytes = 64;
+  for (int g = 0; g < NumGroups; ++g) {
+    for (size_t i = 0; i < kForm.code_bytes(); i += kLineBytes) __builtin_prefetch(codes + g * codes_stride + i, 0, 3);
+  }
+}
+
 template <PackedType kType, int NumTokens, int NumGroups>
 void run_block_tile(const BlockProductArgs& args, int first_group, int first_token) {
   constexpr BlockForm kForm = block_form(kType);
@@ -117,6 +127,7 @@ void run_block_tile(const BlockProductArgs& args, int first_group, int first_tok
   const size_t x_stride = activation_stride(first_token, args.num_tokens);
   auto ahead = WeightsAhead::of_tile<NumTokens, NumGroups>(args.codes, group_codes, groups_of(args.num_rows),
                                                            args.num_tokens, first_group, first_token, args.num_blocks);
+  const bool is_alone = NumTokens == args.num_tokens;  // WeightsAhead then fetches nothing
   const int slice_blocks = args.num_blocks / args.num_slices;
   Lanes slices[kMaxSlices][NumTokens][NumGroups];
   for (int s = 0; s < args.num_slices; ++s) {
@@ -126,10 +137,13 @@ void run_block_tile(const BlockProductArgs& args, int first_group, int first_tok
     }
     for (int b = s * slice_blocks; b < (s + 1) * slice_blocks; ++b) {
       ahead.fetch();
+      const uint8_t* block_codes = codes + b * kForm.code_bytes();
+      // Behind the last block it is another group's.
+      if (is_alone) fetch_codes<kForm, NumGroups>(block_codes + kForm.code_bytes(), group_codes);
       const uint8_t* unit = scales + b / kForm.unit_blocks() * kForm.scale_bytes();
       for (int g = 0; g < NumGroups; g += kTogether) {
-        const StoredBlock<kForm> w{codes + g * group_codes + b * kForm.code_bytes(), group_codes,
-                                   unit + g * group_scales, group_scales, b % kForm.unit_blocks()};
+        const StoredBlock<kForm> w{block_codes + g * group_codes, group_codes, unit + g * group_scales, group_scales,
+                                   b % kForm.unit_blocks()};
         add_block<kForm, NumTokens, kTogether>(w, x + b * x_stride, &acc[0][g], NumGroups);
       }
     }
