@@ -94,22 +94,24 @@ void weigh_tile(const Chunk& chunk, const ValuePanel& panel, int start, int coun
   for (int i = 0; i < NumQueries; ++i) weigh_alone(i, common_end, end[i]);
 }
 
-/// Where columns [c, c + panel->width) of the values of `count` keys stand: in `room` [kPanelKeys][kPanelColumns] where they are INT8, which it
-/// widens, or `is_copied`.
+/// Makes a panel of columns [c, c + panel->width) of the values of `count` keys, widened to `room` [kPanelKeys][kPanelColumns].
+template <class Number>
+void widen_panel(const PagedAttentionArgs& args, const std::byte* const* rows, int count, int c, float* room,
+                 ValuePanel* panel) {
+  for (int j = 0; j < count; ++j) {
+    float* widened = room + j * kPanelColumns;
+    widen_lanes(reinterpret_cast<const Number*>(rows[j] + args.value_offset) + c, panel->width, widened);
+    panel->values[j] = widened;
+  }
+}
+
+/// Where columns [c, c + panel->width) of the values of `count` keys stand: in `room` where they are INT8 or to be copied.
 inline void read_panel(const PagedAttentionArgs& args, const std::byte* const* rows, int count, int c, bool is_copied,
                        float* room, ValuePanel* panel) {
   panel->width = std::min(kPanelColumns, args.value_dim - c);
-  for (int j = 0; j < count; ++j) {
-    const std::byte* value = rows[j] + args.value_offset;
-    const float* numbers = reinterpret_cast<const float*>(value) + c;
-    float* own = room + j * kPanelColumns;
-    if (args.has_int8_values) {
-      widen_lanes(reinterpret_cast<const int8_t*>(value) + c, panel->width, own);
-    } else if (is_copied) {
-      widen_lanes(numbers, panel->width, own);
-    }
-    panel->values[j] = args.has_int8_values || is_copied ? own : numbers;
-  }
+  if (args.has_int8_values) return widen_panel<int8_t>(args, rows, count, c, room, panel);
+  if (is_copied) return widen_panel<float>(args, rows, count, c, room, panel);
+  for (int j = 0; j < count; ++j) panel->values[j] = reinterpret_cast<const float*>(rows[j] + args.value_offset) + c;
 }
 
 /// The partial out of each query at a level, from its p.
