@@ -3,6 +3,7 @@
 #include "xccl/coll/attention.h"
 #include "xccl/coll/expert.h"
 #include "xccl/exchange_support.h"
+#include "xccl/own_rank_support.h"
 
 namespace {
 
@@ -307,12 +308,8 @@ struct OpenRank {
 
   OpenRank() {
     CommunicatorConfig config;
-    config.name = "garbage";
-    config.epoch = 1;
-    config.socket_path = "unused";
     config.exchange = kShape;
-    CHECK(LocalRank::create(config, &local).ok());
-    local->explain_unlinked = [](uint32_t) { return Status(Code::kPeerDead, "unlinked"); };
+    local = make_own_rank(config);
     local->report_corrupt = [this](uint32_t, uint64_t, const std::string&) { num_corrupt_reports += 1; };
     attention = std::make_unique<Attention>(*local);
     expert = std::make_unique<Expert>(*local);

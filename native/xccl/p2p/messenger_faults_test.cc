@@ -1,6 +1,7 @@
 // Point to point when a peer is killed, closes or comes back, and when a ring holds garbage: typed errors in under a second.
 #include <thread>
 
+#include "xccl/own_rank_support.h"
 #include "xccl/p2p/ends_support.h"
 #include "xccl/p2p/messenger_impl.h"
 
@@ -144,14 +145,10 @@ TEST(xccl_p2p_faults_peer_without_rings_is_unsupported) {
 struct OpenRank {
   OpenRank() {
     CommunicatorConfig config;
-    config.name = "garbage";
-    config.epoch = 1;
-    config.socket_path = "unused";
     config.ring = kRing;
     config.app_bytes = 5000;
     config.zc_bytes = 3000;
-    CHECK(LocalRank::create(config, &local).ok());
-    local->explain_unlinked = [](uint32_t) { return Status(Code::kPeerDead, "unlinked"); };
+    local = make_own_rank(config);
     local->report_corrupt = [this](uint32_t, uint64_t, const std::string&) { num_corrupt_reports += 1; };
     messenger = std::make_unique<MessengerImpl>(*local);
   }

@@ -1,6 +1,6 @@
 // PullTable: from which size on a message reaches its receiver quicker when that reads it out of the sender's memory than through the
-// ring, and a region when a helping thread copies too. Measured once a process, when the first message is sent that could gain: what a cache line costs that changes its owner
-// decides it, and that differs between processors more than a program could guess.
+// ring, and a region when a helping thread copies too. Measured once a process, when the first message is sent that could gain: what a
+// cache line costs that changes its owner decides it, and that differs between processors more than a program could guess.
 #pragma once
 
 #include <string_view>

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "xccl/own_rank_support.h"
 #include "xccl/p2p/ends_support.h"
 #include "xccl/p2p/messenger_impl.h"
 #include "xccl/p2p/pull_table.h"
@@ -218,13 +219,9 @@ TEST(xccl_p2p_pull_faults_sender_unmaps_what_it_offers) {
 struct Offered {
   explicit Offered(PullMode mode = PullMode::kAlways) {
     CommunicatorConfig config;
-    config.name = "offered";
-    config.epoch = 1;
-    config.socket_path = "unused";
     config.ring = kRing;
     config.pull_mode = mode;
-    CHECK(LocalRank::create(config, &local).ok());
-    local->explain_unlinked = [](uint32_t) { return Status(Code::kPeerDead, "unlinked"); };
+    local = make_own_rank(config);
     local->report_corrupt = [this](uint32_t, uint64_t, const std::string&) { num_corrupt_reports += 1; };
     messenger = std::make_unique<MessengerImpl>(*local);
     CHECK(messenger->send_async(0, 1, sent, 0, &id, SendMode::kBuffered).ok());

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "xccl/own_rank_support.h"
 #include "xccl/p2p/ends_support.h"
 #include "xccl/p2p/messenger_impl.h"
 
@@ -65,14 +66,10 @@ TEST(xccl_p2p_part_claims_of_two_threads_are_each_made_once) {
 struct OwnRank {
   explicit OwnRank(uint64_t app_bytes) {
     CommunicatorConfig config;
-    config.name = "own";
-    config.epoch = 1;
-    config.socket_path = "unused";
     config.ring = kRing;
     config.app_bytes = app_bytes;
     pull_always(config);
-    CHECK(LocalRank::create(config, &local).ok());
-    local->explain_unlinked = [](uint32_t) { return Status(Code::kPeerDead, "unlinked"); };
+    local = make_own_rank(config);
   }
   LinkRef link() const { return local->peers().acquire(0); }
   MappedSource source() const { return {local->app().data(), CopyPath::kCached}; }
