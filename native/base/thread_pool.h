@@ -42,22 +42,17 @@ class ThreadPool {
     run_job({call, &body, static_cast<uint32_t>(std::max(num_tasks, 0))});
   }
 
-  /// body(first, end, worker) over pieces of [0, count). grain: as many items as are worth a piece; fewer than two pieces stay in the
-  /// calling thread.
+  /// body(first, end, worker) over num_pieces pieces of [0, count), as equal as whole items allow; no more than count, and at least one
+  /// where there is an item.
   template <class Body>
-  void run_ranges(int count, int grain, const Body& body) {
-    const int num_pieces =
-        std::min(count / std::max(grain, 1), num_threads() > 1 ? kPiecesPerThread * num_threads() : 1);
-    if (num_pieces < 2) return run(std::min(count, 1), [&](int, int worker) { body(0, count, worker); });
+  void run_ranges(int count, int num_pieces, const Body& body) {
+    num_pieces = std::clamp(num_pieces, std::min(count, 1), count);
     run(num_pieces, [&](int piece, int worker) {
       body(start_of(piece, count, num_pieces), start_of(piece + 1, count, num_pieces), worker);
     });
   }
 
  private:
-  /// A thread that lost its core for a while leaves the rest to the others.
-  static constexpr int kPiecesPerThread = 4;
-
   struct Job {
     void (*call)(const void* body, int task, int worker) noexcept = nullptr;
     const void* body = nullptr;

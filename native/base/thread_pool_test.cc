@@ -89,14 +89,18 @@ TEST(a_pool_cuts_ranges_without_gaps) {
     ThreadPool pool(num_threads);
     for (int i = 0; i < 200; ++i) {
       const int count = static_cast<int>(random() % 100);
-      const int grain = static_cast<int>(random() % 12);
+      const int wanted = static_cast<int>(random() % 12);
+      const int expected = std::min(std::max(wanted, 1), count);
       std::vector<int> visits(count, 0);
-      std::atomic<int> num_small{0};
-      pool.run_ranges(count, grain, [&](int first, int end, int) {
-        if (end - first < std::min(grain, count)) ++num_small;
+      std::atomic<int> num_pieces{0};
+      std::atomic<int> num_uneven{0};
+      pool.run_ranges(count, wanted, [&](int first, int end, int) {
+        ++num_pieces;
+        if (std::abs((end - first) * expected - count) >= expected) ++num_uneven;
         for (int item = first; item < end; ++item) ++visits[item];
       });
-      CHECK(num_small == 0);
+      CHECK(num_pieces == expected);
+      CHECK(num_uneven == 0);
       CHECK(std::ranges::all_of(visits, [](int visit) { return visit == 1; }));
     }
   }

@@ -60,7 +60,7 @@ void AttentionBlock::forward(const ModelSpec& s, std::span<const BatchRow> rows,
 void AttentionBlock::store_cache_rows(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
                                       Workspace* ws) const {
   const size_t width = s.cache_width();
-  ws->pool->run_ranges(static_cast<int>(rows.size()), items_a_piece(kStoreWork * width), [&](int first, int end, int) {
+  share_items(ws->pool, static_cast<int>(rows.size()), kStoreWork * width, [&](int first, int end, int) {
     for (int i = first; i < end; ++i) {
       const int position = rows[i].position;
       std::byte* entry = kv.row(rows[i].block_table[position / kv.block_tokens], position % kv.block_tokens);

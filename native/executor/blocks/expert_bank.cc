@@ -45,11 +45,9 @@ const std::byte* ExpertBank::run(ThreadPool* pool, int layer, std::span<const Ex
     ffns_[i] = {&ffn, reserve_rows(ffn, num_rows, &x_[row * hidden_size_], &inputs_[i])};
     for (int own = 0; own < num_rows; ++own) places_[row++] = {i, own};
   }
-  pool->run_ranges(static_cast<int>(rows.size()), items_a_piece(kNarrowWork * hidden_size_),
-                   [&](int first, int end, int) {
-                     for (size_t i = first; i < static_cast<size_t>(end); ++i)
-                       fill_row(rows[i], places_[i], &x_[i * hidden_size_]);
-                   });
+  share_items(pool, static_cast<int>(rows.size()), kNarrowWork * hidden_size_, [&](int first, int end, int) {
+    for (size_t i = first; i < static_cast<size_t>(end); ++i) fill_row(rows[i], places_[i], &x_[i * hidden_size_]);
+  });
   GatedFfn::forward_all(pool, std::span(ffns_).first(experts.size()), y_.data(), gate_up_.data(), activated_.data());
   if (!has_int8_rows_) return reinterpret_cast<const std::byte*>(y_.data());
   shared_quantize(pool, y_.data(), static_cast<int>(rows.size()), hidden_size_, out_.data());

@@ -88,7 +88,7 @@ void FfnBlock::combine(const ModelSpec& s, int n, Workspace* ws) const {
   const size_t top_k = s.num_experts_per_token;
   const size_t hidden = s.hidden_size;
   const size_t pair_bytes = s.expert_row_bytes();
-  ws->pool->run_ranges(n, items_a_piece(top_k * hidden), [&](int first, int end, int) {
+  share_items(ws->pool, n, top_k * hidden, [&](int first, int end, int) {
     kernels().combine({.pair_out = &ws->pair_out[first * top_k * pair_bytes],
                        .pair_bytes = pair_bytes,
                        .is_int8 = s.has_int8_expert_rows(),
@@ -136,7 +136,7 @@ void FfnBlock::route_rows(const ModelSpec& s, int n, Workspace* ws) const {
                           .group_score = s.group_score};
   const float* bias = gate_bias_.empty() ? nullptr : gate_bias_.data();
   shared_product(ws->pool, gate_, ws->normed.data(), s.hidden_size, ws->gate_logits.data(), s.num_experts, n);
-  ws->pool->run_ranges(n, items_a_piece(kRouteWork * s.num_experts), [&](int first, int end, int worker) {
+  share_items(ws->pool, n, kRouteWork * s.num_experts, [&](int first, int end, int worker) {
     for (size_t row = first; row < static_cast<size_t>(end); ++row) {
       const size_t choice = row * s.num_experts_per_token;
       kernels().router({.shape = shape,

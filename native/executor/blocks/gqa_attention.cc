@@ -42,7 +42,7 @@ void GqaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, c
                                     {&k_, ws->cache_rows.data(), row_stride},
                                     {&v_, &ws->cache_rows[key_floats], row_stride}};
   project_all(ws->pool, projections, ws->normed.data(), n);
-  ws->pool->run_ranges(n, items_a_piece(kTurnWork * (q_stride + key_floats)), [&](int first, int end, int) {
+  share_items(ws->pool, n, kTurnWork * (q_stride + key_floats), [&](int first, int end, int) {
     for (int i = first; i < end; ++i) {
       float* q = &ws->q[i * q_stride];
       float* k = &ws->cache_rows[i * row_stride];

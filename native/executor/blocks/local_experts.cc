@@ -36,7 +36,7 @@ void LocalExperts::run_together(const ExpertBatch& batch, std::span<const int32_
   group_rows_.clear();
   for (const int32_t pair : pairs) group_rows_.push_back(batch.rows + pair / spec_.ffn_units_per_token() * row_bytes);
   const std::byte* out = bank_.run(pool_, batch.layer, together_, group_rows_);
-  pool_->run_ranges(static_cast<int>(pairs.size()), items_a_piece(row_bytes), [&](int first, int end, int) {
+  share_items(pool_, static_cast<int>(pairs.size()), row_bytes, [&](int first, int end, int) {
     for (int i = first; i < end; ++i) std::memcpy(pair_out + pairs[i] * row_bytes, out + i * row_bytes, row_bytes);
   });
 }

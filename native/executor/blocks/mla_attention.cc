@@ -99,7 +99,7 @@ void MlaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, c
     project_all(ws->pool, {&query, 1}, ws->q_latent.data(), n);
   }
   const size_t row_work = kTurnWork * ((s.num_heads + 1) * s.qk_rope_head_dim + s.kv_lora_rank);
-  ws->pool->run_ranges(n, items_a_piece(row_work), [&](int first, int end, int) {
+  share_items(ws->pool, n, row_work, [&](int first, int end, int) {
     float* latents = &ws->cache_rows[first * row_stride];
     kernels().rmsnorm(
         {latents, row_stride, kv_a_norm_.data(), latents, row_stride, end - first, s.kv_lora_rank, s.latent_norm_eps});
@@ -116,7 +116,7 @@ void MlaAttention::absorb_queries(const ModelSpec& s, int n, Workspace* ws) cons
   const size_t width = s.cache_width();
   set_head_products(key_up_, {ws->q.data(), head_dim, heads * head_dim}, {ws->q_absorbed.data(), width, heads * width},
                     n, ws);
-  ws->pool->run_ranges(n, items_a_piece(kNarrowWork * heads * head_dim), [&](int first, int end, int) {
+  share_items(ws->pool, n, kNarrowWork * heads * head_dim, [&](int first, int end, int) {
     for (size_t h = 0; h < heads; ++h) {
       const SharedProduct& product = ws->head_products[h];
       fill_input(*product.w, product.input, first, end, &ws->head_inputs[h]);

@@ -84,9 +84,11 @@ void attend_paged(const PagedHeads& heads, const CacheLayout& layout, std::span<
   const auto longest = std::ranges::max_element(rows, {}, &BatchRow::position);
   const int num_keys = heads.window > 0 ? std::min(heads.window, longest->position + 1) : longest->position + 1;
   const size_t piece_work = static_cast<size_t>(cut.rows) * cut.heads * num_keys * (layout.key_dim + layout.value_dim);
-  ws->pool->run_ranges(cut.num_pieces(), items_a_piece(piece_work), [&](int first, int end, int worker) {
-    for (int piece = first; piece < end; ++piece) {
-      // Groups outermost: the next rows read their keys again.
+  share_items(ws->pool, cut.num_pieces(), piece_work, [&](int first, int end, int worker) {
+    for (int i = first; i < end; ++i) {
+      // Groups outermost: the next rows read their keys again. A prompt's last rows first: they see the most keys, and what is left at the
+      // end, while other threads wait, had better be short.
+      const int piece = cut.num_pieces() - 1 - i;
       const int group = piece / (cut.row_blocks() * cut.head_blocks());
       const int block = piece / cut.head_blocks() % cut.row_blocks();
       const int first_head = piece % cut.head_blocks() * cut.heads;

@@ -6,6 +6,16 @@
 namespace switchyard::executor {
 namespace {
 
+/// Multiply-adds that are worth a piece of their own: some microseconds, where handing one over takes well under one.
+constexpr size_t kPieceWork = size_t{1} << 15;
+
+/// The same where there is much to do: what a piece sets up anew no longer counts, and the smaller the last one is, the shorter the others
+/// wait for it.
+constexpr size_t kLargePieceWork = size_t{1} << 23;
+
+constexpr size_t kPiecesPerThread = 4;
+constexpr size_t kLargePiecesPerThread = 16;
+
 /// Groups that a product's kernel takes together; pieces are whole bands.
 constexpr int kBandGroups = 4;
 
@@ -45,6 +55,13 @@ void fill_inputs(std::span<const SharedProduct> products, int first, int end, In
 
 }  // namespace
 
+int pieces_for(const ThreadPool& pool, size_t work) {
+  const size_t num_threads = pool.num_threads();
+  if (num_threads == 1) return 1;
+  return static_cast<int>(std::max(std::min(work / kPieceWork, kPiecesPerThread * num_threads),
+                                   std::min(work / kLargePieceWork, kLargePiecesPerThread * num_threads)));
+}
+
 void reserve_inputs(std::span<SharedProduct> products, InputStorage* storage) {
   for (size_t i = 0; i < products.size(); ++i) {
     ProductInput& input = products[i].input;
@@ -61,8 +78,8 @@ void shared_inputs(ThreadPool* pool, std::span<SharedProduct> products, InputSto
     if (product.input.is_narrow()) work += kNarrowWork * product.w->num_columns() * product.input.num_tokens;
   }
   if (work == 0) return;
-  pool->run_ranges(num_tokens, items_a_piece(work / num_tokens),
-                   [&](int first, int end, int) { fill_inputs(products, first, end, storage); });
+  share_items(pool, num_tokens, work / num_tokens,
+              [&](int first, int end, int) { fill_inputs(products, first, end, storage); });
 }
 
 ProductInput shared_input(ThreadPool* pool, const PackedMatrix& w, const float* x, size_t x_stride, int num_tokens,
@@ -96,7 +113,7 @@ void shared_products(ThreadPool* pool, std::span<const SharedProduct> products) 
     work += static_cast<size_t>(product.w->num_rows()) * product.w->num_columns() * product.input.num_tokens;
   }
   if (num_bands == 0) return;
-  pool->run_ranges(num_bands, items_a_piece(work / num_bands), [&](int first, int end, int) {
+  share_items(pool, num_bands, work / num_bands, [&](int first, int end, int) {
     run_items(
         products, first, end, [](const SharedProduct& product) { return bands_of(*product.w); }, run_bands);
   });
@@ -104,7 +121,7 @@ void shared_products(ThreadPool* pool, std::span<const SharedProduct> products) 
 
 void shared_quantize(ThreadPool* pool, const float* x, int num_rows, int size, std::byte* rows) {
   const QuantizeKernels& quantize = quantize_kernels_of(kernels().isa);
-  pool->run_ranges(num_rows, items_a_piece(size * kNarrowWork), [&](int first, int end, int) {
+  share_items(pool, num_rows, size * kNarrowWork, [&](int first, int end, int) {
     for (size_t i = first; i < static_cast<size_t>(end); ++i)
       store_int8_row(quantize, x + i * size, size, rows + i * int8_wire_bytes(size));
   });
@@ -113,7 +130,7 @@ void shared_quantize(ThreadPool* pool, const float* x, int num_rows, int size, s
 void shared_rmsnorm(ThreadPool* pool, const float* x, const float* weight, float* y, int num_rows, int size,
                     float eps) {
   const size_t stride = size;
-  pool->run_ranges(num_rows, items_a_piece(stride * kNormWork), [&](int first, int end, int) {
+  share_items(pool, num_rows, stride * kNormWork, [&](int first, int end, int) {
     kernels().rmsnorm({x + first * stride, stride, weight, y + first * stride, stride, end - first, size, eps});
   });
 }
@@ -125,7 +142,7 @@ void shared_activations(ThreadPool* pool, const float* gate_up, float* x, std::s
   reserve_inputs(products, storage);
   int num_tokens = 0;
   for (const SharedProduct& product : products) num_tokens += product.input.num_tokens;
-  pool->run_ranges(num_tokens, items_a_piece(stride * kSiluWork), [&](int first, int end, int) {
+  share_items(pool, num_tokens, stride * kSiluWork, [&](int first, int end, int) {
     kernels().silu_mul({gate_up + 2 * first * stride, x + first * stride, end - first, size});
     fill_inputs(products, first, end, storage);
   });

@@ -11,15 +11,16 @@
 
 namespace switchyard::executor {
 
-/// Multiply-adds that are worth a piece of their own: some microseconds, where handing one over takes well under one.
-inline constexpr size_t kPieceWork = size_t{1} << 15;
-
 /// Of a number that is copied or made narrow for a product, in multiply-adds.
 inline constexpr size_t kNarrowWork = 4;
 
-/// Items of a piece, of which one takes about `work_per_item` multiply-adds.
-inline int items_a_piece(size_t work_per_item) {
-  return static_cast<int>(kPieceWork / std::clamp<size_t>(work_per_item, 1, kPieceWork));
+/// Into how many pieces `work` multiply-adds are cut. A thread that lost its core for a while leaves the rest to the others.
+int pieces_for(const ThreadPool& pool, size_t work);
+
+/// body(first, end, worker) over pieces of [0, count), an item of which takes about item_work multiply-adds.
+template <class Body>
+void share_items(ThreadPool* pool, int count, size_t item_work, const Body& body) {
+  pool->run_ranges(count, pieces_for(*pool, count * item_work), body);
 }
 
 /// prepare_input of kernels/product, cut by tokens. Without storage it lasts until the calling thread's next.
