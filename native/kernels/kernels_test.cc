@@ -126,8 +126,9 @@ TEST(combine_has_the_bits_of_its_reference) {
       const auto start = random_floats(random, 3 * size);
       const auto narrow = int8_rows(pairs, size);
       for (const bool is_int8 : {false, true}) {
-        CombineArgs args{.pair_out = is_int8 ? narrow.data() : reinterpret_cast<const std::byte*>(pairs.data()),
-                         .pair_bytes = is_int8 ? int8_wire_bytes(size) : size * sizeof(float),
+        const auto outputs = is_int8 ? rows_behind_each_other(narrow.data(), int8_wire_bytes(size), 3 * top_k)
+                                     : rows_behind_each_other(pairs.data(), size * sizeof(float), 3 * top_k);
+        CombineArgs args{.outputs = outputs.data(),
                          .is_int8 = is_int8,
                          .weights = weights.data(),
                          .y = nullptr,

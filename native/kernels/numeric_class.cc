@@ -66,8 +66,8 @@ void hash_dense_operations(const KernelTable& table, Fnv* hash) {
   table.silu_mul({x.data(), gated.data(), kTokens, kColumns / 2});
   hash->add(gated);
   std::vector<float> combined = noise(7, kColumns);
-  CombineArgs sum = {.pair_out = reinterpret_cast<const std::byte*>(x.data()),
-                     .pair_bytes = kColumns * sizeof(float),
+  const auto outputs = rows_behind_each_other(x.data(), kColumns * sizeof(float), kTokens);
+  CombineArgs sum = {.outputs = outputs.data(),
                      .is_int8 = false,
                      .weights = weights.data(),
                      .y = combined.data(),
@@ -77,8 +77,8 @@ void hash_dense_operations(const KernelTable& table, Fnv* hash) {
   table.combine(sum);
   hash->add(combined);
   const auto rows = int8_rows(x, kColumns);
-  sum.pair_out = rows.data();
-  sum.pair_bytes = int8_wire_bytes(kColumns);
+  const auto int8_outputs = rows_behind_each_other(rows.data(), int8_wire_bytes(kColumns), kTokens);
+  sum.outputs = int8_outputs.data();
   sum.is_int8 = true;
   table.combine(sum);
   hash->add(combined);

@@ -42,7 +42,8 @@ Workspace::Workspace(const ModelSpec& s, int max, ThreadPool* who)
   expert_weights.resize(n * s.num_experts_per_token);
   if (s.has_shared_expert_gate) shared_gate.resize(n);
   if (s.has_int8_expert_rows()) expert_rows.resize(n * s.expert_row_bytes());
-  pair_out.resize(n * s.ffn_units_per_token() * s.expert_row_bytes());
+  expert_room.resize(n * s.ffn_units_per_token() * s.expert_row_bytes());
+  expert_outputs.resize(n * s.ffn_units_per_token());
   if (s.num_mtp_layers > 0) joined.resize(n * 2 * s.hidden_size);
 }
 

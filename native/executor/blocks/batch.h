@@ -48,8 +48,9 @@ struct Workspace {
   std::vector<float> shared_gate;      // [n]
   std::vector<std::byte> expert_rows;  // [n][expert_row_bytes], INT8; of fp32, `normed` is what experts are given
   Int8Activations shared_input;        // the same for the shared expert
-  std::vector<std::byte> pair_out;     // [n][ffn_units_per_token][expert_row_bytes]
-  std::vector<float> joined;           // [n][2 * hidden], of models with an MTP layer: what it begins with
+  std::vector<std::byte> expert_room;  // [n][ffn_units_per_token][expert_row_bytes]: what local experts give
+  std::vector<const std::byte*> expert_outputs;  // [n][ffn_units_per_token]: where an expert's output lies
+  std::vector<float> joined;                     // [n][2 * hidden], of models with an MTP layer: what it begins with
 
   // MLA: the heads' products with kv_b_proj that run, and their inputs, [heads].
   std::vector<SharedProduct> head_products;

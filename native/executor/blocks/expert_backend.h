@@ -39,8 +39,9 @@ class ExpertBackend {
   virtual void begin_pass(uint64_t pass, std::span<const TraceTag> traces) = 0;
   /// Starts a layer; the caller may do other work before finish.
   virtual Status begin(const ExpertBatch& batch) = 0;
-  /// Ends it: pair_out, rows [num_rows][top_k], unweighted expert outputs.
-  virtual Status finish(const ExpertBatch& batch, std::byte* pair_out) = 0;
+  /// Ends it: where the unweighted outputs lie, [num_rows][top_k], until the next begin: in `room`, which has place for as many rows, or
+  /// in the backend's own memory.
+  virtual Status finish(const ExpertBatch& batch, std::byte* room, const std::byte** outputs) = 0;
   /// The rank that the last failure blames, or -1.
   virtual int32_t failed_rank() const = 0;
   /// Times since the last call.

@@ -35,8 +35,8 @@ bool ExpertBank::holds(int layer, int expert) const {
   return expert >= 0 && expert < static_cast<int>(experts.size()) && experts[expert].is_loaded();
 }
 
-const std::byte* ExpertBank::run(ThreadPool* pool, int layer, std::span<const ExpertRows> experts,
-                                 std::span<const std::byte* const> rows) {
+void ExpertBank::run(ThreadPool* pool, int layer, std::span<const ExpertRows> experts,
+                     std::span<const std::byte* const> rows, std::byte* out) {
   reserve(rows.size(), experts.size());
   size_t row = 0;
   for (size_t i = 0; i < experts.size(); ++i) {
@@ -48,10 +48,9 @@ const std::byte* ExpertBank::run(ThreadPool* pool, int layer, std::span<const Ex
   share_items(pool, static_cast<int>(rows.size()), kNarrowWork * hidden_size_, [&](int first, int end, int) {
     for (size_t i = first; i < static_cast<size_t>(end); ++i) fill_row(rows[i], places_[i], &x_[i * hidden_size_]);
   });
-  GatedFfn::forward_all(pool, std::span(ffns_).first(experts.size()), y_.data(), gate_up_.data(), activated_.data());
-  if (!has_int8_rows_) return reinterpret_cast<const std::byte*>(y_.data());
-  shared_quantize(pool, y_.data(), static_cast<int>(rows.size()), hidden_size_, out_.data());
-  return out_.data();
+  float* y = has_int8_rows_ ? y_.data() : reinterpret_cast<float*>(out);
+  GatedFfn::forward_all(pool, std::span(ffns_).first(experts.size()), y, gate_up_.data(), activated_.data());
+  if (has_int8_rows_) shared_quantize(pool, y, static_cast<int>(rows.size()), hidden_size_, out);
 }
 
 void ExpertBank::reserve(size_t num_rows, size_t num_experts) {
@@ -62,10 +61,9 @@ void ExpertBank::reserve(size_t num_rows, size_t num_experts) {
   if (places_.size() >= num_rows) return;
   places_.resize(num_rows);
   x_.resize(num_rows * hidden_size_);
-  y_.resize(num_rows * hidden_size_);
   gate_up_.resize(2 * num_rows * intermediate_size_);
   activated_.resize(num_rows * intermediate_size_);
-  if (has_int8_rows_) out_.resize(num_rows * int8_wire_bytes(hidden_size_));
+  if (has_int8_rows_) y_.resize(num_rows * hidden_size_);
 }
 
 /// Room for the rows of an expert. INT8 rows go to INT8 weights as they are; other weights take their numbers.

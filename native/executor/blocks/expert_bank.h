@@ -36,10 +36,9 @@ class ExpertBank {
   bool holds(int layer, int expert) const;
 
   /// Rows as they go to experts ([hidden] fp32, or INT8 with a scale: ModelSpec::expert_row_bytes), wherever they lie, those of the first
-  /// expert first -> as many of that form, one behind the other, which last until the next call. Grows its scratch to the most rows
-  /// seen; one caller at a time.
-  const std::byte* run(ThreadPool* pool, int layer, std::span<const ExpertRows> experts,
-                       std::span<const std::byte* const> rows);
+  /// expert first -> out: as many of that form, one behind the other. Grows its scratch to the most rows seen; one caller at a time.
+  void run(ThreadPool* pool, int layer, std::span<const ExpertRows> experts, std::span<const std::byte* const> rows,
+           std::byte* out);
 
  private:
   /// Which FFN of a call a row goes to, and its number among that one's rows.
@@ -60,8 +59,7 @@ class ExpertBank {
   std::vector<InputStorage> inputs_;           // [experts of a call]: their narrow form
   std::vector<RowPlace> places_;               // [rows]
   std::vector<float> x_;                       // [rows][hidden], of rows that are not made narrow where they lie
-  std::vector<float> y_;                       // [rows][hidden]
-  std::vector<std::byte> out_;                 // [rows][row bytes]: y_ in INT8
+  std::vector<float> y_;                       // [rows][hidden], of outputs that become INT8
   std::vector<float> gate_up_;
   std::vector<float> activated_;
 };

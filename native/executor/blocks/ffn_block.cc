@@ -1,6 +1,7 @@
 #include "executor/blocks/ffn_block.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/math.h"
 #include "base/quantize_row.h"
@@ -12,6 +13,12 @@ namespace {
 
 /// Of an expert's score in the choice, in multiply-adds: an exponential, and comparisons.
 constexpr size_t kRouteWork = 64;
+
+/// An expert's output, as it came, as numbers.
+void read_output(const ModelSpec& s, const std::byte* output, float* y) {
+  if (s.has_int8_expert_rows()) return widen_int8_row(output, s.hidden_size, y);
+  std::memcpy(y, output, s.hidden_size * sizeof(float));
+}
 
 }  // namespace
 
@@ -64,11 +71,12 @@ Status FfnBlock::forward_unit(const ModelSpec& s, int n, ExpertBackend* experts,
   std::fill_n(ws->expert_ids.begin(), n, layer_);
   const ExpertBatch batch{layer_, prepare_rows(s, n, ws), n, ws->expert_ids.data()};
   SWITCHYARD_RETURN_IF_ERROR(experts->begin(batch));
+  SWITCHYARD_RETURN_IF_ERROR(experts->finish(batch, ws->expert_room.data(), ws->expert_outputs.data()));
   const size_t hidden = s.hidden_size;
-  if (!s.has_int8_expert_rows()) return experts->finish(batch, reinterpret_cast<std::byte*>(ws->block_out.data()));
-  SWITCHYARD_RETURN_IF_ERROR(experts->finish(batch, ws->pair_out.data()));
-  for (int i = 0; i < n; ++i)
-    widen_int8_row(&ws->pair_out[i * s.expert_row_bytes()], hidden, &ws->block_out[i * hidden]);
+  share_items(ws->pool, n, kNarrowWork * hidden, [&](int first, int end, int) {
+    for (size_t i = first; i < static_cast<size_t>(end); ++i)
+      read_output(s, ws->expert_outputs[i], &ws->block_out[i * hidden]);
+  });
   return {};
 }
 
@@ -78,7 +86,7 @@ Status FfnBlock::forward_moe(const ModelSpec& s, int n, ExpertBackend* experts, 
   const ExpertBatch batch{layer_, prepare_rows(s, n, ws), n, ws->expert_ids.data()};
   SWITCHYARD_RETURN_IF_ERROR(experts->begin(batch));
   forward_shared(s, n, ws);
-  SWITCHYARD_RETURN_IF_ERROR(experts->finish(batch, ws->pair_out.data()));
+  SWITCHYARD_RETURN_IF_ERROR(experts->finish(batch, ws->expert_room.data(), ws->expert_outputs.data()));
   combine(s, n, ws);
   return {};
 }
@@ -87,10 +95,8 @@ Status FfnBlock::forward_moe(const ModelSpec& s, int n, ExpertBackend* experts, 
 void FfnBlock::combine(const ModelSpec& s, int n, Workspace* ws) const {
   const size_t top_k = s.num_experts_per_token;
   const size_t hidden = s.hidden_size;
-  const size_t pair_bytes = s.expert_row_bytes();
   share_items(ws->pool, n, top_k * hidden, [&](int first, int end, int) {
-    kernels().combine({.pair_out = &ws->pair_out[first * top_k * pair_bytes],
-                       .pair_bytes = pair_bytes,
+    kernels().combine({.outputs = &ws->expert_outputs[first * top_k],
                        .is_int8 = s.has_int8_expert_rows(),
                        .weights = &ws->expert_weights[first * top_k],
                        .y = &ws->block_out[first * hidden],

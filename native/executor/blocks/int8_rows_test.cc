@@ -17,10 +17,11 @@ class LosingExperts : public ExpertBackend {
   LosingExperts(std::unique_ptr<ExpertBackend> inner, const ModelSpec& spec) : inner_(std::move(inner)), spec_(spec) {}
   void begin_pass(uint64_t pass, std::span<const TraceTag> traces) override { inner_->begin_pass(pass, traces); }
   Status begin(const ExpertBatch& batch) override { return inner_->begin(batch); }
-  Status finish(const ExpertBatch& batch, std::byte* pair_out) override {
-    SWITCHYARD_RETURN_IF_ERROR(inner_->finish(batch, pair_out));
+  Status finish(const ExpertBatch& batch, std::byte* room, const std::byte** outputs) override {
+    SWITCHYARD_RETURN_IF_ERROR(inner_->finish(batch, room, outputs));
     const float lost = std::numeric_limits<float>::quiet_NaN();
-    if (batch.layer == 1) std::memcpy(pair_out + int8_scale_offset(spec_.hidden_size), &lost, sizeof(lost));
+    std::byte* first = room + (outputs[0] - room);
+    if (batch.layer == 1) std::memcpy(first + int8_scale_offset(spec_.hidden_size), &lost, sizeof(lost));
     return {};
   }
   int32_t failed_rank() const override { return -1; }
@@ -97,11 +98,13 @@ TEST(int8_rows_for_float_weights_are_widened) {
   const std::byte* rows[] = {narrow.data()};
   const std::byte* plain_rows[] = {reinterpret_cast<const std::byte*>(x.data())};
   const ExpertRows fourth[] = {{4, 1}};
-  const auto* exact = reinterpret_cast<const float*>(plain_bank.run(&pool, 1, fourth, plain_rows));
+  std::vector<float> exact(spec.hidden_size);
+  plain_bank.run(&pool, 1, fourth, plain_rows, reinterpret_cast<std::byte*>(exact.data()));
   std::vector<std::byte> expected(spec.expert_row_bytes());
-  store_int8_row(quantize_kernels(), exact, x.size(), expected.data());
-  const std::byte* out = bank.run(&pool, 1, fourth, rows);
-  CHECK(std::memcmp(out, expected.data(), int8_row_bytes(x.size())) == 0);
+  store_int8_row(quantize_kernels(), exact.data(), x.size(), expected.data());
+  std::vector<std::byte> out(spec.expert_row_bytes());
+  bank.run(&pool, 1, fourth, rows, out.data());
+  CHECK(std::memcmp(out.data(), expected.data(), int8_row_bytes(x.size())) == 0);
 }
 
 TEST(a_lost_row_of_an_expert_fails_its_sequence_and_no_other) {

@@ -1,12 +1,8 @@
 #include "executor/blocks/local_experts.h"
 
-#include <cstring>
-
-#include "executor/blocks/shared_work.h"
-
 namespace switchyard::executor {
 
-Status LocalExperts::finish(const ExpertBatch& batch, std::byte* pair_out) {
+Status LocalExperts::finish(const ExpertBatch& batch, std::byte* room, const std::byte** outputs) {
   const int top_k = spec_.ffn_units_per_token();
   const int num_pairs = batch.num_rows * top_k;
   const int num_experts = spec_.num_ffn_units();
@@ -23,7 +19,8 @@ Status LocalExperts::finish(const ExpertBatch& batch, std::byte* pair_out) {
     const int begin = e == 0 ? 0 : group_end_[e - 1];
     if (end > begin) together_.push_back({e, end - begin});
     if (end == first || (end - first < ExpertBank::kRowsTogether && e + 1 < num_experts)) continue;
-    run_together(batch, std::span(pairs_).subspan(first, end - first), pair_out);
+    run_together(batch, std::span(pairs_).subspan(first, end - first), room + first * spec_.expert_row_bytes(),
+                 outputs);
     together_.clear();
     first = end;
   }
@@ -31,14 +28,13 @@ Status LocalExperts::finish(const ExpertBatch& batch, std::byte* pair_out) {
 }
 
 /// together_, whose pairs these are.
-void LocalExperts::run_together(const ExpertBatch& batch, std::span<const int32_t> pairs, std::byte* pair_out) {
+void LocalExperts::run_together(const ExpertBatch& batch, std::span<const int32_t> pairs, std::byte* room,
+                                const std::byte** outputs) {
   const size_t row_bytes = spec_.expert_row_bytes();
   group_rows_.clear();
   for (const int32_t pair : pairs) group_rows_.push_back(batch.rows + pair / spec_.ffn_units_per_token() * row_bytes);
-  const std::byte* out = bank_.run(pool_, batch.layer, together_, group_rows_);
-  share_items(pool_, static_cast<int>(pairs.size()), row_bytes, [&](int first, int end, int) {
-    for (int i = first; i < end; ++i) std::memcpy(pair_out + pairs[i] * row_bytes, out + i * row_bytes, row_bytes);
-  });
+  bank_.run(pool_, batch.layer, together_, group_rows_, room);
+  for (size_t i = 0; i < pairs.size(); ++i) outputs[pairs[i]] = room + i * row_bytes;
 }
 
 }  // namespace switchyard::executor

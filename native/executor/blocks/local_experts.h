@@ -1,4 +1,4 @@
-// Routed experts computed in this process: rows grouped by expert, several groups at once, results put back a (row, expert) pair.
+// Routed experts computed in this process: rows grouped by expert, several groups at once.
 #pragma once
 
 #include <span>
@@ -17,12 +17,13 @@ class LocalExperts : public ExpertBackend {
 
   void begin_pass(uint64_t, std::span<const TraceTag>) override {}
   Status begin(const ExpertBatch&) override { return {}; }
-  Status finish(const ExpertBatch& batch, std::byte* pair_out) override;
+  Status finish(const ExpertBatch& batch, std::byte* room, const std::byte** outputs) override;
   int32_t failed_rank() const override { return -1; }
   ExchangeTimes take_times() override { return {}; }
 
  private:
-  void run_together(const ExpertBatch& batch, std::span<const int32_t> pairs, std::byte* pair_out);
+  void run_together(const ExpertBatch& batch, std::span<const int32_t> pairs, std::byte* room,
+                    const std::byte** outputs);
 
   ModelSpec spec_;
   ExpertBank bank_;

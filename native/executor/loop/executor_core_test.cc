@@ -79,7 +79,9 @@ class FailingExperts : public ExpertBackend {
   Status begin(const ExpertBatch& batch) override {
     return *left_ == 0 && batch.layer == 2 ? Status{Code::kPeerDead, "rank 4 is dead"} : inner_->begin(batch);
   }
-  Status finish(const ExpertBatch& batch, std::byte* out) override { return inner_->finish(batch, out); }
+  Status finish(const ExpertBatch& batch, std::byte* room, const std::byte** outputs) override {
+    return inner_->finish(batch, room, outputs);
+  }
   int32_t failed_rank() const override { return 4; }
   ExchangeTimes take_times() override { return {}; }
 

@@ -114,11 +114,13 @@ void ExpertServer::collect_pairs(std::span<const xccl::A2eView> views, size_t lo
 }
 
 void ExpertServer::run_together(std::span<const xccl::A2eView> views) {
-  const std::byte* out = config_.bank.run(&pool_, views.front().event.layer, together_, rows_);
+  const size_t row_bytes = config_.spec.expert_row_bytes();
+  if (out_.size() < rows_.size() * row_bytes) out_.resize(rows_.size() * row_bytes);
+  config_.bank.run(&pool_, views.front().event.layer, together_, rows_, out_.data());
   for (size_t i = 0; i < pairs_.size(); ++i) {
     // PEER_DEAD is final for that message alone; finish() ends it.
     (void)config_.communicator->expert()->reply_row(views[pairs_[i].view_idx], pairs_[i].pair_idx,
-                                                    out + i * config_.spec.expert_row_bytes());
+                                                    &out_[i * row_bytes]);
   }
   together_.clear();
   pairs_.clear();

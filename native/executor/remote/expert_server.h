@@ -64,6 +64,7 @@ class ExpertServer {
   std::vector<ExpertRows> together_;    // experts that are run at once
   std::vector<PairRef> pairs_;          // theirs
   std::vector<const std::byte*> rows_;  // [pairs_]
+  std::vector<std::byte> out_;          // [pairs_][expert_row_bytes]
   std::atomic<uint64_t> num_messages_{0};
   std::atomic<uint64_t> num_pairs_{0};
   std::atomic<uint64_t> compute_ns_{0};

@@ -1,7 +1,6 @@
 #include "executor/remote/remote_experts.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace switchyard::executor {
 namespace {
@@ -95,7 +94,8 @@ Status RemoteExperts::send(const ExpertBatch& batch) {
   return status;
 }
 
-Status RemoteExperts::finish(const ExpertBatch&, std::byte* pair_out) {
+/// The outputs stay where the experts wrote them: in this rank's own segment, until its next message to them.
+Status RemoteExperts::finish(const ExpertBatch&, std::byte*, const std::byte** outputs) {
   xccl::WaitReport report;
   const Status status = communicator_->attention()->wait_all(event_, deadline_, &report);
   times_.wait_ns += static_cast<int64_t>(report.timing.duration_ns);
@@ -112,9 +112,7 @@ Status RemoteExperts::finish(const ExpertBatch&, std::byte* pair_out) {
       return {Code::kCorrupt,
               "rank " + std::to_string(dest.rank) + " answered with " + std::to_string(view.num_pairs) + " rows"};
     }
-    for (size_t i = 0; i < dest.pairs.size(); ++i) {
-      std::memcpy(pair_out + dest.pairs[i] * row_bytes, view.rows + i * row_bytes, row_bytes);
-    }
+    for (size_t i = 0; i < dest.pairs.size(); ++i) outputs[dest.pairs[i]] = view.rows + i * row_bytes;
   }
   return {};
 }

@@ -18,7 +18,7 @@ class RemoteExperts : public ExpertBackend {
 
   void begin_pass(uint64_t pass, std::span<const TraceTag> traces) override;
   Status begin(const ExpertBatch& batch) override;
-  Status finish(const ExpertBatch& batch, std::byte* pair_out) override;
+  Status finish(const ExpertBatch& batch, std::byte* room, const std::byte** outputs) override;
   int32_t failed_rank() const override { return failed_rank_; }
   ExchangeTimes take_times() override { return std::exchange(times_, {}); }
 

@@ -3,13 +3,13 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 namespace switchyard {
 
 struct CombineArgs {
-  const std::byte*
-      pair_out;  // [num_rows][top_k], pair_bytes apart: [size] fp32, or INT8 with a scale (base/quantize_row.h); unweighted
-  size_t pair_bytes;
+  /// [num_rows][top_k]: where the outputs lie, unweighted: [size] fp32, or INT8 with a scale (base/quantize_row.h).
+  const std::byte* const* outputs;
   bool is_int8;
   const float* weights;  // [num_rows][top_k]
   float* y;              // [num_rows][size]: the shared expert's output, added to
@@ -17,6 +17,13 @@ struct CombineArgs {
   int top_k;
   int size;
 };
+
+/// CombineArgs::outputs of rows that lie behind each other.
+inline std::vector<const std::byte*> rows_behind_each_other(const void* first, size_t row_bytes, size_t num_rows) {
+  std::vector<const std::byte*> rows(num_rows);
+  for (size_t i = 0; i < num_rows; ++i) rows[i] = static_cast<const std::byte*>(first) + i * row_bytes;
+  return rows;
+}
 
 void combine_ref(const CombineArgs& args);
 void combine_avx2(const CombineArgs& args);

@@ -12,12 +12,13 @@ constexpr int kTopK = 8;
 KernelBench describe(Kernel kernel, const RowShape& shape) {
   // y is read and written.
   return {"combine-" + text_of(shape), RateUnit::kGbytes, row_work(shape, 2 * kTopK, kTopK + 2), [=] {
-            const auto pair_out = ordinary_floats(size_t(shape.num_tokens) * kTopK * shape.size);
+            const auto rows = ordinary_floats(size_t(shape.num_tokens) * kTopK * shape.size);
+            const auto outputs =
+                rows_behind_each_other(rows.data(), shape.size * sizeof(float), shape.num_tokens * kTopK);
             const auto weights = ordinary_floats(size_t(shape.num_tokens) * kTopK);
             std::vector<float> y(size_t(shape.num_tokens) * shape.size);
             return looped([=](uint64_t) mutable {
-              kernel({reinterpret_cast<const std::byte*>(pair_out.data()), shape.size * sizeof(float), false,
-                      weights.data(), y.data(), shape.num_tokens, kTopK, shape.size});
+              kernel({outputs.data(), false, weights.data(), y.data(), shape.num_tokens, kTopK, shape.size});
             });
           }};
 }

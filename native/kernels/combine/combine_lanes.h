@@ -17,13 +17,13 @@ inline Lanes load_output(const CombineArgs& args, const std::byte* out, int k, i
 inline void run_combine(const CombineArgs& args) {
   for (int row = 0; row < args.num_rows; ++row) {
     const float* weights = args.weights + static_cast<size_t>(row) * args.top_k;
-    const std::byte* pairs = args.pair_out + static_cast<size_t>(row) * args.top_k * args.pair_bytes;
+    const std::byte* const* outputs = args.outputs + static_cast<size_t>(row) * args.top_k;
     float* y = args.y + static_cast<size_t>(row) * args.size;
     for (int k = 0; k < args.size; k += 16) {
       const int width = args.size - k < 16 ? args.size - k : 16;
       Lanes sum = Lanes::load_first(y + k, width);
       for (int i = 0; i < args.top_k; ++i)
-        sum = Lanes::fma(Lanes::broadcast(weights[i]), load_output(args, pairs + i * args.pair_bytes, k, width), sum);
+        sum = Lanes::fma(Lanes::broadcast(weights[i]), load_output(args, outputs[i], k, width), sum);
       sum.store_first(y + k, width);
     }
   }

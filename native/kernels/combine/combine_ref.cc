@@ -19,8 +19,8 @@ void combine_ref(const CombineArgs& args) {
     float* y = args.y + static_cast<size_t>(row) * args.size;
     for (int i = 0; i < args.top_k; ++i) {
       const size_t pair = static_cast<size_t>(row) * args.top_k + i;
-      const std::byte* out = args.pair_out + pair * args.pair_bytes;
-      for (int k = 0; k < args.size; ++k) y[k] = std::fma(args.weights[pair], number_at(args, out, k), y[k]);
+      for (int k = 0; k < args.size; ++k)
+        y[k] = std::fma(args.weights[pair], number_at(args, args.outputs[pair], k), y[k]);
     }
   }
 }
