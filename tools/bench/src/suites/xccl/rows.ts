@@ -81,6 +81,16 @@ const telemetry: RowSpec[] = [
   latency('telemetry-on-8B', { peer: native('p2p-8B'), bars: [] }),
 ];
 
+/** CPU time of a rank that waits, beside that of a core that is busy. */
+const idle: RowSpec = {
+  case: 'idle-4r',
+  unit: 'us/s',
+  better: 'lower',
+  ours: native('idle-4r'),
+  limit: { source: { from: 'given', name: 'a whole core', value: 1e6 }, figure: VALUE },
+  bars: [atMost(0.005, 'limit')],
+};
+
 const PAIR_SIZES: readonly (readonly [name: string, numBytes: number])[] = [
   ['8B', 8],
   ['7KiB', 7 * KIB],
@@ -201,6 +211,7 @@ const modelledMessages: RowSpec[] = MODELLED.flatMap(([numAttention, numExperts]
 export const ROWS: readonly RowSpec[] = [
   ...pointToPoint,
   ...telemetry,
+  idle,
   ...allToAll,
   ...collectives,
   ...dispatchCombine,

@@ -29,7 +29,14 @@ export interface ModelSource {
   form: 'direct' | 'trampoline';
 }
 
-export type Source = NativeSource | UcxSource | MpiSource | ModelSource;
+/** A figure that needs no measuring. */
+export interface GivenSource {
+  from: 'given';
+  name: string;
+  value: number;
+}
+
+export type Source = NativeSource | UcxSource | MpiSource | ModelSource | GivenSource;
 
 /** What one measurement gave: `value` is the figure that counts, in the unit of its row. */
 export interface Figures {

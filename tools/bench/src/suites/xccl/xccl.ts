@@ -8,7 +8,7 @@ import { MessageMeter } from './message-meter.js';
 import { MpiMeter } from './mpi-meter.js';
 import { NativeMeter } from './native-meter.js';
 import { ROWS, type RowSpec } from './rows.js';
-import type { Meter, Source } from './source.js';
+import type { GivenSource, Meter, Source } from './source.js';
 import { UcxMeter } from './ucx-meter.js';
 
 export const xccl: Suite = {
@@ -26,7 +26,7 @@ async function run(context: BenchContext): Promise<Measurement[]> {
   const mpi = new MpiMeter(context.repoRoot);
   try {
     const collection = new Collection(
-      meterOfAll({ native, ucx: new UcxMeter(twoCores()), mpi, model: new MessageMeter() }),
+      meterOfAll({ native, ucx: new UcxMeter(twoCores()), mpi, model: new MessageMeter(), given: GIVEN }),
     );
     for (let runIdx = 0; runIdx < context.numRuns; runIdx++) {
       await collection.run(rows, (name) => context.progress(`run ${runIdx + 1} of ${context.numRuns}: ${name}`));
@@ -41,6 +41,11 @@ function nativeCasesOf(rows: readonly RowSpec[]): string[] {
   const sources = rows.flatMap(refsOf).map((ref) => ref.source);
   return [...new Set(sources.flatMap((source) => (source.from === 'native' ? [source.case] : [])))];
 }
+
+const GIVEN: Meter<GivenSource> = {
+  measure: async ({ value }) => ({ value, others: {} }),
+  nameOf: ({ name }) => name,
+};
 
 type MeterByOrigin = { [From in Source['from']]: Meter<Extract<Source, { from: From }>> };
 
