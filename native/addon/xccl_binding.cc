@@ -112,15 +112,18 @@ Seat read_seat(const Fields& fields) {
   return seat;
 }
 
-/// As many cores for this rank as it has threads, of those that all ranks share. Ranks of one thread may share a core in pairs; those of
-/// more never do, since threads that wait for each other inside a layer would wait for the other rank too.
+/// As many cores for this rank as it has threads, of those that all ranks share. Ranks of one thread may share a core in pairs, and so may
+/// the threads of the only attention and the only expert rank, which take turns. Where there are more, threads that wait for each other
+/// inside a layer would wait for the other rank too.
 std::vector<uint32_t> pin_cores_of(Napi::Env env, const Seat& seat, std::span<const uint32_t> cores) {
   if (seat.num_threads > 1) {
-    const size_t needed = size_t{seat.num_threads} * (seat.num_attention + seat.num_expert);
+    const bool take_turns = seat.num_attention == 1 && seat.num_expert == 1;
+    const size_t all = size_t{seat.num_threads} * (seat.num_attention + seat.num_expert);
+    const size_t needed = take_turns ? seat.num_threads : all;
     const std::string counts = "SWITCHYARD_XCCL_PIN lists " + std::to_string(cores.size()) + " cores; ranks of " +
                                std::to_string(seat.num_threads) + " threads need one each: " + std::to_string(needed);
     if (cores.size() < needed) throw_if_error(env, {Code::kInvalidArgument, counts});
-    const size_t rank = seat.is_attention ? seat.idx : seat.num_attention + seat.idx;
+    const size_t rank = seat.is_attention || cores.size() < all ? seat.idx : seat.num_attention + seat.idx;
     const auto own = cores.subspan(rank * seat.num_threads, seat.num_threads);
     return {own.begin(), own.end()};
   }

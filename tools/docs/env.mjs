@@ -15,7 +15,7 @@ const extraVariables = {
     'Instruction set that native code uses (scalar, avx2, avx512, avx512vnni, avx512bf16); the best one by default',
   SWITCHYARD_XCCL_COPY: 'How XCCL copies large payloads (auto, cached, stream); auto by default',
   SWITCHYARD_XCCL_PIN:
-    'Cores, such as 0,2-3, that attention and expert ranks compute on, one a thread, or one for two ranks of one thread; a thread leaves a core that other processes hold for another one of the list; anywhere by default',
+    'Cores, such as 0,2-3, that attention and expert ranks compute on, one a thread, or one for two: an attention and an expert rank of one thread each, or the threads of the only two ranks; a thread leaves a core that other processes hold for another one of the list; anywhere by default',
   SWITCHYARD_XCCL_PULL:
     "Whether XCCL reads large messages out of their sender's memory instead of a ring (auto, always, off); auto by default",
   SWITCHYARD_XCCL_WAIT: 'How XCCL waits (auto, spin, yield, futex); auto by default',

@@ -253,6 +253,25 @@ test('the threads that compute are bound to the cores of SWITCHYARD_XCCL_PIN, an
   }
 });
 
+test('the threads of one attention and one expert rank share the cores of SWITCHYARD_XCCL_PIN one by one', async () => {
+  const cores = allowedCores().slice(0, 2);
+  process.env.SWITCHYARD_XCCL_PIN = cores.join();
+  try {
+    const counts = { numAttention: 1, numExpert: 1, numThreads: cores.length };
+    const expert = makeRank(1, 1n, { role: 'expert', idx: 0, ...counts });
+    const attention = makeRank(0, 1n, { role: 'attention', idx: 0, ...counts });
+    const placement = placementOn(expert, expert);
+    serve(expert, placement);
+    makeDriver({ communicator: attention.communicator, experts: placement });
+    await vi.waitFor(() => {
+      expect(coresOfThreads('sy-expert')).toEqual([`${cores[0]}`]);
+      expect(coresOfThreads('sy-executor')).toEqual([`${cores[0]}`]);
+    });
+  } finally {
+    delete process.env.SWITCHYARD_XCCL_PIN;
+  }
+});
+
 test('another placement version is refused', async () => {
   const [attention, even, odd] = [makeRank(0), makeRank(1), makeRank(2)];
   await link(attention, even);

@@ -186,6 +186,8 @@ test('a seat is checked, and so are the cores that ranks may be bound to', () =>
     expect(() => create(0, { seat: { ...seat, numThreads: 2 } })).toThrow(
       'SWITCHYARD_XCCL_PIN lists 1 cores; ranks of 2 threads need one each: 10',
     );
+    const pair = { role: 'expert', idx: 0, numAttention: 1, numExpert: 1 } as const;
+    expect(() => create(0, { seat: { ...pair, numThreads: 2 } })).toThrow('ranks of 2 threads need one each: 2');
   } finally {
     delete process.env.SWITCHYARD_XCCL_PIN;
   }

@@ -1,5 +1,6 @@
 // The suite xccl without its programs: parsers on recorded output, what is measured how often, which rows there are.
 import { expect, test } from 'vitest';
+import { parseCoreList } from '../src/machine.js';
 import { parseNativeLine } from '../src/native-bench.js';
 import { MissingProgram } from '../src/run-program.js';
 import { Collection } from '../src/suites/xccl/collect.js';
@@ -9,7 +10,6 @@ import { figuresOf } from '../src/suites/xccl/native-meter.js';
 import { ROWS, type RowSpec } from '../src/suites/xccl/rows.js';
 import type { FigureRef, Meter, Source } from '../src/suites/xccl/source.js';
 import { parseUcx, parseUcxVersion } from '../src/suites/xccl/ucx-meter.js';
-import { parseCoreList } from '../src/suites/xccl/xccl.js';
 
 test('ucx_perftest: the median counts, the mean is kept, whatever the order of the columns', () => {
   const recorded = `iterations,50.0_percentile_lat,avg_lat,overall_lat,avg_bw,overall_bw,avg_mr,overall_mr

@@ -10,9 +10,11 @@ import { fileURLToPath } from 'node:url';
 import { numFfnUnits } from '@switchyard/flowserve';
 import type { ModelSpec, NumericPolicy } from '@switchyard/model';
 import { type ExchangeShape, type ExpertPlacement, loadNative, type NativeCommunicator } from '@switchyard/native';
+import { allowedCores } from '../../machine.js';
 
 /** Of each side: all cores, since the sides take turns. */
 export const SPLIT_THREADS = availableParallelism();
+const PIN = 'SWITCHYARD_XCCL_PIN';
 
 const EXPERT_PROCESS = fileURLToPath(new URL('./expert-process.js', import.meta.url));
 const ATTENTION_RANK = 0;
@@ -97,6 +99,8 @@ export class ExpertSide {
     const { modelPath, cacheDir, spec, ...shape } = options;
     const runDir = mkdtempSync(join(tmpdir(), 'switchyard-bench-split-'));
     const start: ExpertStart = { modelPath, cacheDir, runDir };
+    // Both processes read it; each thread of a side then shares its core with one of the other side.
+    process.env[PIN] ??= allowedCores().join();
     const child = fork(EXPERT_PROCESS, [JSON.stringify(start)]);
     const ready = new Promise<void>((resolve, reject) => {
       child.once('message', () => resolve());

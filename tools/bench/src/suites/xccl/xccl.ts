@@ -1,6 +1,6 @@
 // Suite `xccl`: the communication library on shared memory against UCX, Open MPI and the machine's own limits, in one run and
 // alternating. What is measured stands in rows.ts; our side is native_bench (native/xccl/bench).
-import { readFileSync } from 'node:fs';
+import { allowedCores } from '../../machine.js';
 import type { Measurement } from '../../row.js';
 import type { BenchContext, Suite } from '../../suite.js';
 import { Collection, refsOf } from './collect.js';
@@ -60,15 +60,6 @@ function meterOfAll(meters: MeterByOrigin): Meter<Source> {
 
 /** The first two cores that this process may use (the same one twice where there is just one), as native_bench takes them. */
 function twoCores(): [number, number] {
-  const [first = 0, second = first] = parseCoreList(readFileSync('/proc/self/status', 'utf8'));
+  const [first = 0, second = first] = allowedCores();
   return [first, second];
-}
-
-/** The cores in a line such as "Cpus_allowed_list: 0-3,8". */
-export function parseCoreList(status: string): number[] {
-  const ranges = status.match(/^Cpus_allowed_list:\s*(\S+)/m)?.[1]?.split(',') ?? [];
-  return ranges.flatMap((range) => {
-    const [first = 0, last = first] = range.split('-').map(Number);
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  });
 }
