@@ -9,16 +9,8 @@
 
 namespace switchyard {
 
-struct RemotePart {
-  uint64_t address = 0;  // in the other process
-  std::span<std::byte> into;
-};
-
-inline constexpr size_t kNumRemotePartsMax = 2;
-
-/// Reads the parts one after the other, in one call: what the second one holds was read after all of the first. At most
-/// kNumRemotePartsMax parts, 1 GiB together. False when not all of them could be read (no such process, not allowed, no such memory);
-/// `into` may then hold anything.
-bool process_read(int32_t pid, std::span<const RemotePart> parts);
+/// Reads what lies at `address` in the other process, at most 1 GiB. False when not all of it could be read (no such process, not
+/// allowed, no such memory); `into` may then hold anything.
+bool process_read(int32_t pid, uint64_t address, std::span<std::byte> into);
 
 }  // namespace switchyard

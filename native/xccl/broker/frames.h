@@ -38,11 +38,11 @@ struct Frame {
   uint64_t zc_bytes;
   Shapes shapes;
   uint32_t max_ranks;
-  uint32_t code;        // kRefuse, kFarewell
-  uint32_t may_retry;   // kRefuse
-  uint32_t num_unread;  // kPong
-  uint64_t pledges;     // kHello, kWelcome: PledgeHello
-  uint64_t pledge_nonce;
+  uint32_t code;           // kRefuse, kFarewell
+  uint32_t may_retry;      // kRefuse
+  uint32_t num_unread;     // kPong
+  uint64_t proof_address;  // kHello, kWelcome: ProofHello
+  uint64_t proof_nonce;
   uint64_t can_pull;   // kSegments: the sender can read the other's memory
   uint64_t ping_id;    // kPing, kPong
   uint64_t num_taken;  // kPong

@@ -162,7 +162,7 @@ HandshakeState Handshake::on_welcome(const Frame& frame) {
 HandshakeState Handshake::on_segments(const Frame& frame, std::vector<FileDescriptor>& fds) {
   const Status adopted = adopt_peer_memory(hello_, fds, &memory_);
   if (!adopted.ok()) return refuse(HandshakeState::kRefused, adopted.code(), adopted.message());
-  may_offer_ = own_pledges_.nonce != 0 && frame.can_pull != 0;
+  may_offer_ = own_proof_.nonce != 0 && frame.can_pull != 0;
   if (is_dialer_) return HandshakeState::kLinked;
   const Status sent = send(FrameKind::kSegments);
   return sent.ok() ? HandshakeState::kLinked : end(HandshakeState::kRetry, Code::kPeerDead, sent.message());
@@ -178,18 +178,18 @@ HandshakeState Handshake::after_sending(Status sent, Stage next) {
 void Handshake::accept(const Frame& frame) {
   hello_ = frame;
   if (local_->config().pull_mode == PullMode::kOff) return;
-  pledges_ = reader_of(process_of(connection_), {frame.pledges, frame.pledge_nonce});
+  reader_ = reader_of(process_of(connection_), {frame.proof_address, frame.proof_nonce});
 }
 
-PullTerms Handshake::pull_terms() const { return {pledges_, may_offer_, own_pledges_.nonce, 0}; }
+PullTerms Handshake::pull_terms() const { return {reader_, may_offer_, own_proof_.nonce, 0}; }
 
 Status Handshake::send(FrameKind kind) {
   Frame frame = frame_from(*local_, kind, rank_, epoch_);
   // The first frame of either side.
-  if (kind != FrameKind::kSegments) own_pledges_ = local_->begin_pledges(rank_);
-  frame.pledges = own_pledges_.address;
-  frame.pledge_nonce = own_pledges_.nonce;
-  frame.can_pull = pledges_.pid != 0;
+  if (kind != FrameKind::kSegments) own_proof_ = local_->begin_proof(rank_);
+  frame.proof_address = own_proof_.address;
+  frame.proof_nonce = own_proof_.nonce;
+  frame.can_pull = reader_.pid != 0;
   if (kind != FrameKind::kSegments) return send_frame(connection_, frame);
   return send_frame(connection_, frame, {local_->ctrl().fd(), local_->app().fd(), local_->zc().fd()});
 }

@@ -85,8 +85,8 @@ class Handshake {
   uint32_t rank_ = kNumRanksMax;
   uint64_t epoch_ = 0;
   Frame hello_{};
-  PledgeHello own_pledges_;
-  PledgeReader pledges_;
+  ProofHello own_proof_;
+  MemoryReader reader_;
   bool may_offer_ = false;
   PeerMemory memory_;
   HandshakeState state_ = HandshakeState::kGoingOn;

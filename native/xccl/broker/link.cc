@@ -21,12 +21,18 @@ Link::Link(LocalRank& local, Handshake& handshake, std::function<void()> on_verd
       memory_(handshake.take_memory()),
       fabric_(shm_fabric_create({memory_.ctrl.span(), memory_.app.span(), memory_.zc.span()})),
       monitor_(local.config().liveness_timeout, now) {
-  watcher_ = std::make_unique<DeathWatcher>(memory_.fixed().alive[local.config().rank].word, std::move(on_verdict));
+  AliveLine& alive = memory_.fixed().alive[local.config().rank];
+  const CtrlLayout layout{handshake.hello().shapes, handshake.hello().max_ranks};
+  watcher_ = std::make_unique<DeathWatcher>(alive.word, std::move(on_verdict));
   PullTerms pull = handshake.pull_terms();
   pull.cores = cores();
-  local_.peers().publish(
-      rank_,
-      {fabric_.get(), epoch_, memory_.app.size(), {handshake.hello().shapes, handshake.hello().max_ranks}, pull});
+  if (layout.has_rings()) {
+    pull.reader.alive = &alive;
+    pull.reader.retractions = retraction_words(memory_.ctrl.data(), layout, local.config().rank);
+  } else {
+    pull.reader = {};
+  }
+  local_.peers().publish(rank_, {fabric_.get(), epoch_, memory_.app.size(), layout, pull});
   serial_ = local_.peers().entry(rank_).live_serial.load();
   local_.wake_all();
 }

@@ -21,7 +21,7 @@ enum class Step : uint8_t {
   kPoll,
   kCancel,
   kOffer,
-  kPledge,
+  kRetraction,
   kNumSteps
 };
 
@@ -60,8 +60,8 @@ class Run {
         return poll();
       case Step::kOffer:
         return offer();
-      case Step::kPledge:
-        return pair_[1].pledges(0)[input_.take<uint8_t>() % 4].store(input_.take<uint64_t>());
+      case Step::kRetraction:
+        return pair_[1].retractions(0)[input_.take<uint8_t>() % 4].store(input_.take<uint64_t>());
       default:
         if (!later_.empty()) (void)receiver_.cancel(later_[input_.take<uint8_t>() % later_.size()]);
     }

@@ -45,7 +45,7 @@ class Pair {
         ranks_[rank]->peers().retract(peer);
       };
     }
-    for (uint32_t rank = 0; rank < ranks_.size(); ++rank) pledges_[rank] = ranks_[rank]->begin_pledges(1 - rank);
+    for (uint32_t rank = 0; rank < ranks_.size(); ++rank) proofs_[rank] = ranks_[rank]->begin_proof(1 - rank);
     link(0, 1);
     link(1, 0);
   }
@@ -58,14 +58,15 @@ class Pair {
     LocalRank& to = *ranks_[peer];
     fabrics_[rank] = shm_fabric_create({to.ctrl().span(), to.app().span(), to.zc().span()});
     PullTerms pull;
-    pull.reader = reader_of(getpid(), pledges_[peer]);
-    pull.may_offer = pledges_[rank].nonce != 0;
-    pull.own_nonce = pledges_[rank].nonce;
+    pull.reader = reader_of(getpid(), proofs_[peer]);
+    if (pull.reader.pid != 0) pull.reader.retractions = to.retractions(rank);
+    pull.may_offer = proofs_[rank].nonce != 0;
+    pull.own_nonce = proofs_[rank].nonce;
     ranks_[rank]->peers().publish(peer, {fabrics_[rank].get(), to.config().epoch, to.app().size(), to.layout(), pull});
   }
 
   std::array<std::unique_ptr<LocalRank>, 2> ranks_;
-  std::array<PledgeHello, 2> pledges_;  // of each to the other
+  std::array<ProofHello, 2> proofs_;  // of each to the other
   std::array<std::unique_ptr<Fabric>, 2> fabrics_;
 };
 

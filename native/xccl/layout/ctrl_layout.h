@@ -8,9 +8,11 @@
 //   4096     AliveLine[64]       owner's broker; entry r also by rank r's watcher (one bit) and by the kernel at the owner's death
 //   8192     PairFields[64]      entry r is written by rank r alone (the owner zeroes it between two epochs of r)
 //   16384    A2E and E2A slots   [rank r][micro-batch]: exchange_layout.h, page-aligned; written by rank r alone
-//   then     rings               [rank r]: ring_layout.h; written by rank r alone
+//   then     rings               [rank r]: ring_layout.h; written by rank r alone, but for the owner's retractions
 //   then     groups              [group]: group_layout.h; fields by rank r alone, the managed area by the owner alone
 #pragma once
+
+#include <linux/futex.h>
 
 #include <atomic>
 #include <cstddef>
@@ -27,7 +29,7 @@
 namespace switchyard::xccl {
 
 inline constexpr uint64_t kCtrlMagic = 0x4c43434858595753ull;  // "SWYXHCCL"
-inline constexpr uint32_t kLayoutVersion = 6;
+inline constexpr uint32_t kLayoutVersion = 7;
 
 struct CtrlHeader {
   uint64_t magic;
@@ -87,6 +89,11 @@ struct alignas(kLineBytes) CoreShares {
 /// The id of the owner's broker thread while it lives, with the bits of a robust futex (broker/alive_words.h).
 struct alignas(kLineBytes) AliveLine {
   std::atomic<uint32_t> word;
+
+  bool is_held() const {
+    const uint32_t value = word.load(std::memory_order_acquire);
+    return (value & FUTEX_OWNER_DIED) == 0 && (value & FUTEX_TID_MASK) != 0;
+  }
 };
 
 enum class Direction : uint8_t { kA2e = 1, kE2a = 2 };
@@ -161,6 +168,8 @@ struct CtrlLayout {
   /// The ring that `rank` writes and the segment's owner reads.
   uint64_t ring(uint32_t rank) const { return rings_offset() + rank * ring_layout().total_bytes(); }
   RingLayout ring_layout() const { return {shapes.ring}; }
+  /// What the segment's owner has retracted of its messages to `rank`: one word a slot.
+  uint64_t retractions(uint32_t rank) const { return ring(rank) + ring_layout().retraction(0); }
 
   uint64_t group(uint32_t group_id) const { return groups_offset() + group_id * group_layout().total_bytes(); }
   GroupLayout group_layout() const { return {shapes.group, max_ranks}; }

@@ -1,8 +1,9 @@
-// One ring: the messages of one rank to another, in the receiver's control segment. Written by the sender alone; the sender
-// learns how far it was read from the acknowledgement that the receiver writes into the sender's own segment.
+// One ring: the messages of one rank to another, in the receiver's control segment. Written by the sender alone, but for retractions;
+// the sender learns how far it was read from the acknowledgement that the receiver writes into the sender's own segment.
 //
 //   0       ack      line   what the writer of this ring has read of the opposite ring (seq of the last message)
 //   64      fields   32 bytes a slot
+//   then    retractions  8 bytes a slot of the opposite ring, lines of their own: which offers there the segment's owner has retracted
 //   then    slots    slot_bytes each, page-aligned start
 #pragma once
 
@@ -24,7 +25,7 @@ enum class RingKind : uint32_t {
   kChunk = 2,    // the next part of a message, in the slot
   kRegion = 3,   // a whole message that the receiver is to pull from the sender's app (detail) or zc area
   kGivenUp = 4,  // the message begun before ends here: its sender gave up
-  kOffer = 5     // a whole message that the receiver is to read out of the sender's own memory (link/pledges.h)
+  kOffer = 5     // a whole message that the receiver is to read out of the sender's own memory (link/memory_reader.h)
 };
 
 /// Everything of a field but its sequence number.
@@ -82,8 +83,11 @@ struct RingLayout {
 
   static constexpr uint64_t ack_offset() { return 0; }
   static constexpr uint64_t field(uint32_t slot) { return kLineBytes + uint64_t{slot} * sizeof(RingField); }
+  uint64_t retraction(uint32_t slot) const {
+    return round_up(field(shape.num_slots), kLineBytes) + uint64_t{slot} * sizeof(uint64_t);
+  }
   uint64_t slot(uint32_t slot) const {
-    return round_up(field(shape.num_slots), kPageBytes) + uint64_t{slot} * shape.slot_bytes;
+    return round_up(retraction(shape.num_slots), kPageBytes) + uint64_t{slot} * shape.slot_bytes;
   }
   uint64_t total_bytes() const { return round_up(slot(shape.num_slots), kPageBytes); }
 };

@@ -38,7 +38,7 @@ Status check_config(const CommunicatorConfig& config) {
 LocalRank::LocalRank(CommunicatorConfig config)
     : config_(std::move(config)),
       layout_{{config_.exchange, config_.ring, config_.group}, config_.max_ranks},
-      pledges_(config_.max_ranks, config_.ring.num_slots),
+      proofs_(config_.max_ranks),
       workers_(std::make_shared<PinnedWorkers>(config_.pin_cores)) {}
 
 Status LocalRank::create(CommunicatorConfig config, std::unique_ptr<LocalRank>* out) {
@@ -85,8 +85,9 @@ void LocalRank::init_ctrl() {
 
 Status LocalRank::link_to_self() {
   SWITCHYARD_RETURN_IF_ERROR(fabric_create("self", {ctrl_.span(), app_.span(), zc_.span()}, &self_fabric_));
-  const PledgeHello own = begin_pledges(config_.rank);
-  const PledgeReader reader = reader_of(getpid(), own);
+  const ProofHello own = begin_proof(config_.rank);
+  MemoryReader reader = reader_of(getpid(), own);
+  if (reader.pid != 0) reader.retractions = retractions(config_.rank);
   const PullTerms pull{reader, reader.pid != 0, own.nonce, cores()};
   peers_.publish(config_.rank, {self_fabric_.get(), config_.epoch, config_.app_bytes, layout_, pull});
   return {};

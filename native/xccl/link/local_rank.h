@@ -9,8 +9,8 @@
 #include <string>
 
 #include "xccl/layout/ctrl_layout.h"
+#include "xccl/link/memory_reader.h"
 #include "xccl/link/peer_table.h"
-#include "xccl/link/pledges.h"
 #include "xccl/link/progress.h"
 #include "xccl/segment/segment.h"
 #include "xccl/telemetry/recorder.h"
@@ -43,11 +43,11 @@ class LocalRank {
   Waiter& waiter(uint32_t bell_idx) { return waiters_[bell_idx]; }
   PeerTable& peers() { return peers_; }
   /// For the next handshake with a peer; none where messages are not to be pulled.
-  PledgeHello begin_pledges(uint32_t rank) const {
-    return config_.pull_mode == PullMode::kOff ? PledgeHello{} : pledges_.begin(rank);
+  ProofHello begin_proof(uint32_t rank) const {
+    return config_.pull_mode == PullMode::kOff || !layout_.has_rings() ? ProofHello{} : proofs_.begin(rank);
   }
-  /// The words of the slots of that peer's ring: [num_slots].
-  std::atomic<uint64_t>* pledges(uint32_t rank) const { return pledges_.slots(rank); }
+  /// What this rank has retracted of its messages to that one: a word for each slot of its ring, [num_slots].
+  std::atomic<uint64_t>* retractions(uint32_t rank) const { return retraction_words(ctrl_.data(), layout_, rank); }
 
   Recorder& recorder() { return recorder_; }
 
@@ -94,7 +94,7 @@ class LocalRank {
   Segment app_;
   Segment zc_;
   PeerTable peers_;
-  Pledges pledges_;
+  MemoryProofs proofs_;
   std::unique_ptr<Fabric> self_fabric_;
   Recorder recorder_;
   std::shared_ptr<PinnedWorkers> workers_;

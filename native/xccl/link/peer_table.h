@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "xccl/layout/ctrl_layout.h"
-#include "xccl/link/pledges.h"
+#include "xccl/link/memory_reader.h"
 #include "xccl/link/process_barrier.h"
 #include "xccl/transport/fabric.h"
 #include "xccl/types.h"
@@ -21,9 +21,9 @@ namespace switchyard::xccl {
 
 /// Messages that one side reads out of the other's memory. The default: none.
 struct PullTerms {
-  PledgeReader reader;     // of what the peer offers
+  MemoryReader reader;     // of what the peer offers
   bool may_offer = false;  // the peer has shown that it can read this rank's memory
-  uint64_t own_nonce = 0;  // of what this rank pledges to the peer
+  uint64_t own_nonce = 0;  // of what this rank offers to the peer, and may retract
   CoreMask cores = 0;      // where the peer runs, as it announces
 };
 

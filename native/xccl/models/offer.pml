@@ -1,12 +1,13 @@
-/* A message that is read out of its sender's own memory (link/pledges.h, p2p/offer_reader.h): the sender writes the two halves, pledges
- * the message, publishes the offer and waits for the acknowledgement, or gives up at any moment: it retracts, and the memory is its
- * caller's, who writes it again. It may also die: then another process has its pid and other bytes at these addresses. The
- * receiver reads the first half, and the second one unless the helping thread was quicker; then the pledge. One slot.
- * Asserted: what is taken are the halves of this message; the pledge is never seen older than the offer. A message that
+/* A message that is read out of its sender's own memory (link/memory_reader.h, p2p/offer_reader.h): the sender writes the two halves,
+ * publishes the offer and waits for the acknowledgement, or gives up at any moment: it retracts, and the memory is its caller's, who
+ * writes it again. It may also die: the kernel marks its alive word, and then another process has its pid and other bytes at these
+ * addresses; what it has retracted stands in its segment and stays. The receiver reads the first half, and the second one unless
+ * the helping thread was quicker; then the retraction and the alive word. One slot.
+ * Asserted: what is taken are the halves of this message, and what is not taken was retracted, or its sender is dead. A message that
  * the receiver never gets to, or whose sender never hears of it, shows as an invalid end state.
  *
- * Mutants: NO_RETRACT, REUSE_FIRST (before retracting), PUBLISH_FIRST (before pledging), PLEDGE_FIRST (read before the halves),
- * NO_WAIT (for the helping thread), NO_NONCE (any word but a retraction is taken for a pledge).
+ * Mutants: NO_RETRACT, REUSE_FIRST (before retracting), RETRACTION_FIRST (read before the halves), RETRACT_ANY (of whatever message),
+ * NO_WAIT (for the helping thread), NO_ALIVE (the alive word is not read), ALIVE_FIRST (read before the halves).
  */
 #ifndef NUM_MESSAGES
 #define NUM_MESSAGES 2
@@ -19,25 +20,26 @@
 /* In the sender's memory, where the receiver only reads. */
 #define FIRST 0
 #define SECOND 1
-#define PLEDGE 2
+/* In the sender's segment, which outlives it: the receiver only reads. */
+#define RETRACTED 2
+#define IS_ENDED 3
 /* Shared by the two. */
-#define SEQ 3
-#define ACK 4
+#define SEQ 4
+#define ACK 5
 /* In the receiver's memory, shared with its helping thread. */
-#define LEFT 5
-#define DONE 6
-#define INTO 7
-#define NUM_WORDS 8
+#define LEFT 6
+#define DONE 7
+#define INTO 8
+#define NUM_WORDS 9
 #include "tso.pml"
 
 #define REUSED 64
-#define retracted(n) ((n) + 128)
 
 bool is_dead = false;
 
 inline retract() {
 #ifndef NO_RETRACT
-  exchange(SENDER, PLEDGE, retracted(n))
+  exchange(SENDER, RETRACTED, n)
 #else
   skip
 #endif
@@ -56,13 +58,7 @@ active proctype sender() {
      mem[ACK] == n - 1;
      store(SENDER, FIRST, n);
      store(SENDER, SECOND, n);
-#ifdef PUBLISH_FIRST
      exchange(SENDER, SEQ, n);
-     store(SENDER, PLEDGE, n);
-#else
-     store(SENDER, PLEDGE, n);
-     exchange(SENDER, SEQ, n);
-#endif
      if
      :: mem[ACK] == n
      :: true ->
@@ -76,9 +72,11 @@ active proctype sender() {
      :: d_step {
           is_drained(SENDER) ->
           is_dead = true;
+          mem[IS_ENDED] = 1
+        };
+        d_step {
           mem[FIRST] = REUSED;
-          mem[SECOND] = REUSED;
-          mem[PLEDGE] = 0
+          mem[SECOND] = REUSED
         };
         break
      fi;
@@ -110,15 +108,18 @@ end:
 }
 
 active proctype receiver() {
-  byte n = 1, first = 0, second = 0, pledge = 0, part = 0, done = 0;
+  byte n = 1, first = 0, second = 0, retracted = 0, is_ended = 0, part = 0, done = 0;
   bool is_mine = false;
 end:
   do
   :: n <= NUM_MESSAGES ->
 end_awaits:
      mem[SEQ] == n;
-#ifdef PLEDGE_FIRST
-     load(RECEIVER, PLEDGE, pledge);
+#ifdef RETRACTION_FIRST
+     load(RECEIVER, RETRACTED, retracted);
+#endif
+#ifdef ALIVE_FIRST
+     load(RECEIVER, IS_ENDED, is_ended);
 #endif
      exchange(RECEIVER, DONE, 0);
      exchange(RECEIVER, LEFT, 1);
@@ -134,18 +135,23 @@ end_awaits:
      od;
 #endif
      load(RECEIVER, INTO, second);
-#ifndef PLEDGE_FIRST
-     load(RECEIVER, PLEDGE, pledge);
+#ifndef RETRACTION_FIRST
+     load(RECEIVER, RETRACTED, retracted);
+#endif
+#if !defined(NO_ALIVE) && !defined(ALIVE_FIRST)
+     load(RECEIVER, IS_ENDED, is_ended);
+#endif
+#ifdef RETRACT_ANY
+     if
+     :: retracted -> retracted = n
+     :: else
+     fi;
 #endif
      if
-#ifdef NO_NONCE
-     :: pledge != retracted(n) -> assert(first == n && second == n)
-#else
-     :: pledge == n -> assert(first == n && second == n)
-#endif
-     :: else -> assert(pledge == retracted(n) || is_dead)
+     :: retracted != n && !is_ended -> assert(first == n && second == n)
+     :: else -> assert(mem[RETRACTED] == n || is_dead)
      fi;
-     d_step { first = 0; second = 0; pledge = 0; done = 0 };
+     d_step { first = 0; second = 0; retracted = 0; is_ended = 0; done = 0 };
      exchange(RECEIVER, ACK, n);
      n++
   :: else -> break

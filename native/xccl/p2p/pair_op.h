@@ -21,13 +21,12 @@ struct SendOp {
   uint64_t size = 0;
   uint64_t region_offset = 0;
   RegionArea region_area = RegionArea::kApp;
-  bool may_offer = true;                    // whoever calls may be kept until the receiver has the message
-  bool is_awaited = false;                  // whoever calls does nothing but wait
-  bool is_begun = false;                    // at least one field is published
-  uint64_t num_sent = 0;                    // bytes in the ring or beyond
-  uint64_t last_chunk = 0;                  // number of the last field, once all are published
-  std::atomic<uint64_t>* pledge = nullptr;  // of an offered message: this rank's word that it lies unchanged at `from`,
-  uint64_t pledged = 0;                     // and what that says until it is retracted
+  bool may_offer = true;    // whoever calls may be kept until the receiver has the message
+  bool is_awaited = false;  // whoever calls does nothing but wait
+  bool is_begun = false;    // at least one field is published
+  uint64_t num_sent = 0;    // bytes in the ring or beyond
+  uint64_t last_chunk = 0;  // number of the last field, once all are published
+  uint64_t offered_on = 0;  // serial of the link on which chunk last_chunk offers it, 0: it is not offered
   CallScope* scope = nullptr;
 
   static SendOp of(uint32_t dest, uint32_t event, std::span<const std::byte> payload, SendMode mode) {

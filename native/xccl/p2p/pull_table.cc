@@ -131,8 +131,8 @@ void Lane::take(uint64_t num_bytes) {
 void Lane::read(uint64_t offset, uint64_t num_bytes) {
   if (round() == Round::kCopy || round() == Round::kCopyShared)
     return plain_copy(into_ + offset, from_ + offset, num_bytes);
-  const RemotePart part{reinterpret_cast<uint64_t>(from_ + offset), {into_ + offset, num_bytes}};
-  if (!process_read(getpid(), {&part, 1})) has_failed_.store(true, std::memory_order_relaxed);
+  const auto address = reinterpret_cast<uint64_t>(from_ + offset);
+  if (!process_read(getpid(), address, {into_ + offset, num_bytes})) has_failed_.store(true, std::memory_order_relaxed);
 }
 
 void Lane::read_parts(PartClaims::End end) {

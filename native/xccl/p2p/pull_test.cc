@@ -217,11 +217,17 @@ TEST(xccl_p2p_pull_faults_sender_unmaps_what_it_offers) {
 
 /// A rank that is linked to itself, with an offer in its ring, and its memory within reach.
 struct Offered {
-  explicit Offered(PullMode mode = PullMode::kAlways) {
+  explicit Offered(PullMode mode = PullMode::kAlways) : Offered(mode, [](MemoryReader&) {}) {}
+  /// `change` what the receiver knows of its peer.
+  template <class Change>
+  Offered(PullMode mode, Change&& change) {
     CommunicatorConfig config;
     config.ring = kRing;
     config.pull_mode = mode;
     local = make_own_rank(config);
+    LinkTarget target = local->peers().entry(0).target;
+    change(target.pull.reader);
+    local->peers().publish(0, target);
     local->report_corrupt = [this](uint32_t, uint64_t, const std::string&) { num_corrupt_reports += 1; };
     messenger = std::make_unique<MessengerImpl>(*local);
     CHECK(messenger->send_async(0, 1, sent, 0, &id, SendMode::kBuffered).ok());
@@ -230,7 +236,8 @@ struct Offered {
     std::byte* ring = local->ctrl().data() + local->layout().ring(0);
     return reinterpret_cast<RingField*>(ring + RingLayout::field(0))->body;
   }
-  std::atomic<uint64_t>& pledge() { return local->pledges(0)[0]; }
+  std::atomic<uint64_t>& retraction() { return local->retractions(0)[0]; }
+  uint64_t nonce() const { return local->peers().entry(0).target.pull.own_nonce; }
   Code received() {
     const Status status = messenger->recv(0, 1, std::span(into).first(200), nullptr, deadline_in(1s), nullptr);
     CHECK(into.back() == std::byte{0xee});
@@ -259,9 +266,26 @@ TEST(xccl_p2p_pull_faults_impossible_offers) {
   CHECK(code_of([](Offered& offered) { offered.body().offer.num_bytes = 201; }) == Code::kInvalidArgument);
   CHECK(code_of([](Offered& offered) { offered.body().offer.num_bytes = ~0ull; }) == Code::kInvalidArgument);
   CHECK(code_of([](Offered& offered) { offered.body().event = 9; }) == Code::kMismatch);
-  CHECK(code_of([](Offered& offered) { offered.pledge() = 12345; }) == Code::kPeerDead);
-  CHECK(code_of([](Offered& offered) { offered.pledge() = 0; }) == Code::kPeerDead);
-  CHECK(code_of([](Offered& offered) { offered.pledge() = ~offered.pledge(); }) == Code::kTimeout);
+  CHECK(code_of([](Offered& offered) { offered.retraction() = offered.nonce() ^ 1; }) == Code::kTimeout);
+  // Of another message in this slot, or on another link.
+  CHECK(code_of([](Offered& offered) { offered.retraction() = offered.nonce() ^ (1 + kRing.num_slots); }) == Code::kOk);
+  CHECK(code_of([](Offered& offered) { offered.retraction() = 1; }) == Code::kOk);
+}
+
+/// Whatever was read, it was not the peer's when that is gone: another process may have its pid.
+TEST(xccl_p2p_pull_faults_of_a_process_that_ends_meanwhile) {
+  const auto code_of = [](uint32_t word) {
+    AliveLine alive{};
+    alive.word = word;
+    return Offered(PullMode::kAlways, [&](MemoryReader& peer) { peer.alive = &alive; }).received();
+  };
+  CHECK(code_of(1234) == Code::kOk && code_of(1234 | FUTEX_WAITERS) == Code::kOk);
+  CHECK(code_of(1234 | FUTEX_OWNER_DIED) == Code::kPeerDead && code_of(FUTEX_OWNER_DIED) == Code::kPeerDead);
+  CHECK(code_of(0) == Code::kPeerDead && code_of(FUTEX_WAITERS) == Code::kPeerDead);
+  // Its memory goes first.
+  Offered dying(PullMode::kAlways, [](MemoryReader& peer) { peer.hello.address = 8; });
+  dying.body().offer.address = 8;
+  CHECK(dying.received() == Code::kPeerDead);
 }
 
 TEST(xccl_p2p_pull_faults_an_offer_to_who_cannot_read_is_corrupt) {
@@ -272,14 +296,14 @@ TEST(xccl_p2p_pull_faults_an_offer_to_who_cannot_read_is_corrupt) {
 }
 
 TEST(xccl_p2p_pull_proof_is_needed) {
-  const Pledges pledges(2, 4);
-  const PledgeHello hello = pledges.begin(1);
+  const MemoryProofs proofs(2);
+  const ProofHello hello = proofs.begin(1);
   CHECK(reader_of(getpid(), hello).pid == getpid());
   CHECK(reader_of(getpid(), {hello.address, hello.nonce + 1}).pid == 0);
   CHECK(reader_of(getpid(), {hello.address + 8, hello.nonce}).pid == 0);
   CHECK(reader_of(getpid(), {0, hello.nonce}).pid == 0);
   CHECK(reader_of(0, hello).pid == 0 && reader_of(getpid(), {}).pid == 0);
-  const PledgeHello next = pledges.begin(1);
+  const ProofHello next = proofs.begin(1);
   CHECK(next.address == hello.address && next.nonce != hello.nonce && reader_of(getpid(), hello).pid == 0);
 }
 

@@ -25,8 +25,7 @@ bool read_from(const MappedSource& source, uint64_t offset, std::span<std::byte>
 }
 
 bool read_from(const RemoteSource& source, uint64_t offset, std::span<std::byte> into) {
-  const RemotePart part{source.address + offset, into};
-  return process_read(source.pid, {&part, 1});
+  return process_read(source.pid, source.address + offset, into);
 }
 
 }  // namespace

@@ -230,7 +230,7 @@ Status Receiver::take_offer(ReceiveOp& op, const LinkRef& link, const RingBody& 
   if (!link.is_live()) return pair_gone(local_, op.src, op.event);
   if (end == OfferEnd::kUnreadable)
     return corrupt(op.src, link, "an offer of " + std::to_string(op.total) + " bytes that are not in its memory");
-  if (end == OfferEnd::kGone) return pair_error(Code::kPeerDead, op.src, op.event, "its process is gone");
+  if (end == OfferEnd::kGone) return pair_error(Code::kPeerDead, op.src, op.event, "it is gone");
   if (end == OfferEnd::kRetracted) return take_end(op, link);
   op.num_received = op.total;
   return ring.take(link.fabric(), 1);

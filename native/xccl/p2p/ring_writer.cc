@@ -21,7 +21,7 @@ void RingWriter::begin(const LocalRank& local, uint32_t dest, const LinkRef& lin
   mapped_helper_bell_ = map_bell(Bell::kPullHelp);
   std::byte* fields = link.fabric().map(Area::kCtrl, fields_, uint64_t{num_slots_} * sizeof(RingField));
   if (mapped_bell_) mapped_fields_ = reinterpret_cast<RingField*>(fields);
-  pledges_ = local.pledges(dest);
+  retractions_ = local.retractions(dest);
   own_nonce_ = link.target().pull.own_nonce;
   const std::byte* ack = local.ctrl().data() + local.layout().ring(dest) + RingLayout::ack_offset();
   ack_ = reinterpret_cast<const std::atomic<uint64_t>*>(ack);

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <span>
-#include <utility>
 
 #include "xccl/link/local_rank.h"
 #include "xccl/wait/doorbell.h"
@@ -44,12 +43,10 @@ class RingWriter {
     return {};
   }
 
-  /// Pledges the message that the next field offers: the word, and what it holds until the message is retracted.
-  std::pair<std::atomic<uint64_t>*, uint64_t> pledge() const {
-    std::atomic<uint64_t>* word = pledges_ + slot_idx();
-    const uint64_t standing = own_nonce_ ^ next_chunk();
-    word->store(standing, std::memory_order_release);
-    return {word, standing};
+  /// From now on whoever reads what this chunk offers finds that he must not use it. Once it is taken the slot may be another message's.
+  void retract(uint64_t chunk) {
+    if (!is_taken(chunk))
+      retractions_[slot_of(chunk)].exchange(retraction_of(own_nonce_, chunk), std::memory_order_seq_cst);
   }
   /// Wakes the receiver's helping thread; false when this rank cannot.
   bool wake_helper() const {
@@ -62,7 +59,8 @@ class RingWriter {
 
  private:
   Status put_field(Fabric& fabric, const RingBody& body);
-  uint32_t slot_idx() const { return static_cast<uint32_t>(num_published_) & (num_slots_ - 1); }
+  uint32_t slot_of(uint64_t chunk) const { return static_cast<uint32_t>(chunk - 1) & (num_slots_ - 1); }
+  uint32_t slot_idx() const { return slot_of(next_chunk()); }
 
   uint64_t serial_ = 0;
   uint64_t num_published_ = 0;
@@ -74,7 +72,7 @@ class RingWriter {
   RingField* mapped_fields_ = nullptr;  // the short way, where the fabric can map; live as long as the link
   Doorbell* mapped_bell_ = nullptr;
   Doorbell* mapped_helper_bell_ = nullptr;
-  std::atomic<uint64_t>* pledges_ = nullptr;  // [num_slots] in this rank's memory
+  std::atomic<uint64_t>* retractions_ = nullptr;  // [num_slots] in this rank's own segment
   uint64_t own_nonce_ = 0;
   const std::atomic<uint64_t>* ack_ = nullptr;  // in this rank's own segment; that peer writes
 };

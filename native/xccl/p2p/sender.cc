@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <tuple>
 
 #include "xccl/p2p/pair_text.h"
 #include "xccl/p2p/pull_table.h"
@@ -20,12 +19,6 @@ RingBody inline_body(uint32_t event, std::span<const std::byte> payload, bool wa
   body.head = RingHead::of(RingKind::kInline, static_cast<uint32_t>(payload.size()), wants_ack).bits;
   body.payload = small_load(payload.data(), payload.size());
   return body;
-}
-
-/// From now on whoever reads the offered bytes finds that he must not use them. The slot may have another message's word by now.
-void retract(const SendOp& op) {
-  if (op.pledge && op.pledge->load(std::memory_order_relaxed) == op.pledged)
-    op.pledge->exchange(~op.pledged, std::memory_order_seq_cst);
 }
 
 uint64_t num_chunks(uint64_t num_bytes, uint32_t slot_bytes) {
@@ -176,7 +169,7 @@ bool Sender::is_helped(const SendOp& op) const {
 /// The message stays where it is until the receiver has it.
 Status Sender::publish_offer(SendOp& op, RingWriter& ring, Fabric& fabric) {
   const bool is_core_free = is_helped(op);
-  std::tie(op.pledge, op.pledged) = ring.pledge();
+  op.offered_on = ring.serial();
   op.mode = SendMode::kAcknowledged;
   op.last_chunk = ring.next_chunk();
   op.num_sent = op.size;
@@ -232,6 +225,12 @@ bool Sender::check_live(const SendOp& op, const LinkRef& link, Status* fault) co
   if (link.is_live()) return true;
   *fault = pair_gone(local_, op.dest, op.event);
   return false;
+}
+
+/// What was offered is the caller's again. A link that this rank has replaced had ended on both sides: nobody reads for it any more.
+void Sender::retract(const SendOp& op) {
+  RingWriter& ring = rings_[op.dest];
+  if (op.offered_on != 0 && op.offered_on == ring.serial()) ring.retract(op.last_chunk);
 }
 
 /// The caller's memory is his again: a message that is partly through ends there.

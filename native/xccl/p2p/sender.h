@@ -50,6 +50,7 @@ class Sender {
   bool await_taken(const SendOp& op, const LinkRef& link, Status* fault);
   bool advance(SendOp& op, const LinkRef& link, Status* fault);
   Status refresh(uint32_t dest, uint32_t event, const LinkRef& link);
+  void retract(const SendOp& op);
   void give_up(const SendOp& op);
   void finish(uint8_t idx, Status status);
   bool check_live(const SendOp& op, const LinkRef& link, Status* fault) const;
