@@ -28,7 +28,7 @@ Link::Link(LocalRank& local, Handshake& handshake, std::function<void()> on_verd
   pull.cores = cores();
   if (layout.has_rings()) {
     pull.reader.alive = &alive;
-    pull.reader.retractions = retraction_words(memory_.ctrl.data(), layout, local.config().rank);
+    pull.reader.words = OfferWords::of(memory_.ctrl.data(), layout, local.config().rank);
   } else {
     pull.reader = {};
   }

@@ -61,7 +61,7 @@ class Run {
       case Step::kOffer:
         return offer();
       case Step::kRetraction:
-        return pair_[1].retractions(0)[input_.take<uint8_t>() % 4].store(input_.take<uint64_t>());
+        return pair_[1].offer_words(0).retraction(input_.take<uint8_t>() % 4).store(input_.take<uint64_t>());
       default:
         if (!later_.empty()) (void)receiver_.cancel(later_[input_.take<uint8_t>() % later_.size()]);
     }

@@ -59,7 +59,7 @@ class Pair {
     fabrics_[rank] = shm_fabric_create({to.ctrl().span(), to.app().span(), to.zc().span()});
     PullTerms pull;
     pull.reader = reader_of(getpid(), proofs_[peer]);
-    if (pull.reader.pid != 0) pull.reader.retractions = to.retractions(rank);
+    if (pull.reader.pid != 0) pull.reader.words = &to.offer_words(rank);
     pull.may_offer = proofs_[rank].nonce != 0;
     pull.own_nonce = proofs_[rank].nonce;
     ranks_[rank]->peers().publish(peer, {fabrics_[rank].get(), to.config().epoch, to.app().size(), to.layout(), pull});

@@ -8,7 +8,7 @@
 //   4096     AliveLine[64]       owner's broker; entry r also by rank r's watcher (one bit) and by the kernel at the owner's death
 //   8192     PairFields[64]      entry r is written by rank r alone (the owner zeroes it between two epochs of r)
 //   16384    A2E and E2A slots   [rank r][micro-batch]: exchange_layout.h, page-aligned; written by rank r alone
-//   then     rings               [rank r]: ring_layout.h; written by rank r alone, but for the owner's retractions
+//   then     rings               [rank r]: ring_layout.h; written by rank r alone, but for the owner's offer words
 //   then     groups              [group]: group_layout.h; fields by rank r alone, the managed area by the owner alone
 #pragma once
 
@@ -168,8 +168,8 @@ struct CtrlLayout {
   /// The ring that `rank` writes and the segment's owner reads.
   uint64_t ring(uint32_t rank) const { return rings_offset() + rank * ring_layout().total_bytes(); }
   RingLayout ring_layout() const { return {shapes.ring}; }
-  /// What the segment's owner has retracted of its messages to `rank`: one word a slot.
-  uint64_t retractions(uint32_t rank) const { return ring(rank) + ring_layout().retraction(0); }
+  /// What the segment's owner says of its offers to `rank` (link/memory_reader.h).
+  uint64_t offer_words(uint32_t rank) const { return ring(rank) + ring_layout().offer_words(); }
 
   uint64_t group(uint32_t group_id) const { return groups_offset() + group_id * group_layout().total_bytes(); }
   GroupLayout group_layout() const { return {shapes.group, max_ranks}; }

@@ -1,9 +1,10 @@
-// One ring: the messages of one rank to another, in the receiver's control segment. Written by the sender alone, but for retractions;
+// One ring: the messages of one rank to another, in the receiver's control segment. Written by the sender alone, but for the offer words;
 // the sender learns how far it was read from the acknowledgement that the receiver writes into the sender's own segment.
 //
 //   0       ack      line   what the writer of this ring has read of the opposite ring (seq of the last message)
 //   64      fields   32 bytes a slot
-//   then    retractions  8 bytes a slot of the opposite ring, lines of their own: which offers there the segment's owner has retracted
+//   then    offer words  lines of their own, of what the segment's owner offers in the opposite ring: the nonce of its link, and 8 bytes a
+//                        slot there, which offers it has retracted
 //   then    slots    slot_bytes each, page-aligned start
 #pragma once
 
@@ -83,11 +84,10 @@ struct RingLayout {
 
   static constexpr uint64_t ack_offset() { return 0; }
   static constexpr uint64_t field(uint32_t slot) { return kLineBytes + uint64_t{slot} * sizeof(RingField); }
-  uint64_t retraction(uint32_t slot) const {
-    return round_up(field(shape.num_slots), kLineBytes) + uint64_t{slot} * sizeof(uint64_t);
-  }
+  uint64_t offer_words() const { return round_up(field(shape.num_slots), kLineBytes); }
   uint64_t slot(uint32_t slot) const {
-    return round_up(retraction(shape.num_slots), kPageBytes) + uint64_t{slot} * shape.slot_bytes;
+    const uint64_t num_offer_words = uint64_t{1} + shape.num_slots;
+    return round_up(offer_words() + num_offer_words * sizeof(uint64_t), kPageBytes) + uint64_t{slot} * shape.slot_bytes;
   }
   uint64_t total_bytes() const { return round_up(slot(shape.num_slots), kPageBytes); }
 };

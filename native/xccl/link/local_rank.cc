@@ -87,7 +87,7 @@ Status LocalRank::link_to_self() {
   SWITCHYARD_RETURN_IF_ERROR(fabric_create("self", {ctrl_.span(), app_.span(), zc_.span()}, &self_fabric_));
   const ProofHello own = begin_proof(config_.rank);
   MemoryReader reader = reader_of(getpid(), own);
-  if (reader.pid != 0) reader.retractions = retractions(config_.rank);
+  if (reader.pid != 0) reader.words = &offer_words(config_.rank);
   const PullTerms pull{reader, reader.pid != 0, own.nonce, cores()};
   peers_.publish(config_.rank, {self_fabric_.get(), config_.epoch, config_.app_bytes, layout_, pull});
   return {};

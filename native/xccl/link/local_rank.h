@@ -47,7 +47,7 @@ class LocalRank {
     return config_.pull_mode == PullMode::kOff || !layout_.has_rings() ? ProofHello{} : proofs_.begin(rank);
   }
   /// What this rank has retracted of its messages to that one: a word for each slot of its ring, [num_slots].
-  std::atomic<uint64_t>* retractions(uint32_t rank) const { return retraction_words(ctrl_.data(), layout_, rank); }
+  OfferWords& offer_words(uint32_t rank) const { return *OfferWords::of(ctrl_.data(), layout_, rank); }
 
   Recorder& recorder() { return recorder_; }
 

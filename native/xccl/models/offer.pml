@@ -1,13 +1,14 @@
 /* A message that is read out of its sender's own memory (link/memory_reader.h, p2p/offer_reader.h): the sender writes the two halves,
  * publishes the offer and waits for the acknowledgement, or gives up at any moment: it retracts, and the memory is its caller's, who
  * writes it again. It may also die: the kernel marks its alive word, and then another process has its pid and other bytes at these
- * addresses; what it has retracted stands in its segment and stays. The receiver reads the first half, and the second one unless
- * the helping thread was quicker; then the retraction and the alive word. One slot.
- * Asserted: what is taken are the halves of this message, and what is not taken was retracted, or its sender is dead. A message that
- * the receiver never gets to, or whose sender never hears of it, shows as an invalid end state.
+ * addresses; what it has retracted stands in its segment and stays. Or it takes the receiver for dead and has another link: it stores that
+ * one's nonce, and the memory is its caller's. The receiver reads the first half, and the second one unless the helping thread was
+ * quicker; then the retraction, the nonce and the alive word. One slot.
+ * Asserted: what is taken are the halves of this message, and what is not taken was retracted, or its sender is dead or has another
+ * link. A message that the receiver never gets to, or whose sender never hears of it, shows as an invalid end state.
  *
  * Mutants: NO_RETRACT, REUSE_FIRST (before retracting), RETRACTION_FIRST (read before the halves), RETRACT_ANY (of whatever message),
- * NO_WAIT (for the helping thread), NO_ALIVE (the alive word is not read), ALIVE_FIRST (read before the halves).
+ * NO_WAIT (for the helping thread), NO_ALIVE (the alive word is not read), ALIVE_FIRST (read before the halves), NO_NONCE (the nonce is not read).
  */
 #ifndef NUM_MESSAGES
 #define NUM_MESSAGES 2
@@ -23,14 +24,15 @@
 /* In the sender's segment, which outlives it: the receiver only reads. */
 #define RETRACTED 2
 #define IS_ENDED 3
+#define IS_RELINKED 4
 /* Shared by the two. */
-#define SEQ 4
-#define ACK 5
+#define SEQ 5
+#define ACK 6
 /* In the receiver's memory, shared with its helping thread. */
-#define LEFT 6
-#define DONE 7
-#define INTO 8
-#define NUM_WORDS 9
+#define LEFT 7
+#define DONE 8
+#define INTO 9
+#define NUM_WORDS 10
 #include "tso.pml"
 
 #define REUSED 64
@@ -79,6 +81,7 @@ active proctype sender() {
           mem[SECOND] = REUSED
         };
         break
+     :: true -> exchange(SENDER, IS_RELINKED, 1); reuse(); break
      fi;
      n++
   :: else -> mem[ACK] == NUM_MESSAGES; break
@@ -108,7 +111,7 @@ end:
 }
 
 active proctype receiver() {
-  byte n = 1, first = 0, second = 0, retracted = 0, is_ended = 0, part = 0, done = 0;
+  byte n = 1, first = 0, second = 0, retracted = 0, is_ended = 0, is_relinked = 0, part = 0, done = 0;
   bool is_mine = false;
 end:
   do
@@ -138,6 +141,9 @@ end_awaits:
 #ifndef RETRACTION_FIRST
      load(RECEIVER, RETRACTED, retracted);
 #endif
+#ifndef NO_NONCE
+     load(RECEIVER, IS_RELINKED, is_relinked);
+#endif
 #if !defined(NO_ALIVE) && !defined(ALIVE_FIRST)
      load(RECEIVER, IS_ENDED, is_ended);
 #endif
@@ -148,10 +154,10 @@ end_awaits:
      fi;
 #endif
      if
-     :: retracted != n && !is_ended -> assert(first == n && second == n)
-     :: else -> assert(mem[RETRACTED] == n || is_dead)
+     :: retracted != n && !is_relinked && !is_ended -> assert(first == n && second == n)
+     :: else -> assert(mem[RETRACTED] == n || mem[IS_RELINKED] || is_dead)
      fi;
-     d_step { first = 0; second = 0; retracted = 0; is_ended = 0; done = 0 };
+     d_step { first = 0; second = 0; retracted = 0; is_ended = 0; is_relinked = 0; done = 0 };
      exchange(RECEIVER, ACK, n);
      n++
   :: else -> break

@@ -17,9 +17,11 @@ OfferEnd OfferReader::read(const LinkRef& link, const Offer& offer, std::span<st
   const bool is_shared = offer.is_core_free && into.size() >= kHelpedBytesMin;
   const bool is_whole = is_shared ? helper_.read(link, RemoteSource{peer.pid, offer.address}, into)
                                   : read_alone(peer, offer.address, into);
-  const uint64_t retracted = peer.retractions[offer.slot].load(std::memory_order_acquire);
-  if (retracted == retraction_of(peer.hello.nonce, offer.chunk)) return OfferEnd::kRetracted;
-  if (!peer.is_alive() || (!is_whole && !peer.is_readable())) return OfferEnd::kGone;
+  const uint64_t nonce = peer.hello.nonce;
+  const uint64_t retracted = peer.words->retraction(offer.slot).load(std::memory_order_acquire);
+  if (retracted == retraction_of(nonce, offer.chunk)) return OfferEnd::kRetracted;
+  const bool is_over = peer.words->nonce.load(std::memory_order_acquire) != nonce;
+  if (is_over || !peer.is_alive() || (!is_whole && !peer.is_readable())) return OfferEnd::kGone;
   return is_whole ? OfferEnd::kTaken : OfferEnd::kUnreadable;
 }
 

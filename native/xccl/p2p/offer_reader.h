@@ -9,7 +9,7 @@ namespace switchyard::xccl {
 enum class OfferEnd : uint8_t {
   kTaken,
   kRetracted,   // its sender gave it up; the bytes are to be thrown away, as in all that follow
-  kGone,        // the process that made it has ended, or let go
+  kGone,        // the process that made it has ended, let go, or has another link by now
   kUnreadable,  // it stands, but there is no such memory: an impossible offer
 };
 

@@ -236,7 +236,7 @@ struct Offered {
     std::byte* ring = local->ctrl().data() + local->layout().ring(0);
     return reinterpret_cast<RingField*>(ring + RingLayout::field(0))->body;
   }
-  std::atomic<uint64_t>& retraction() { return local->retractions(0)[0]; }
+  OfferWords& words() { return local->offer_words(0); }
   uint64_t nonce() const { return local->peers().entry(0).target.pull.own_nonce; }
   Code received() {
     const Status status = messenger->recv(0, 1, std::span(into).first(200), nullptr, deadline_in(1s), nullptr);
@@ -266,10 +266,13 @@ TEST(xccl_p2p_pull_faults_impossible_offers) {
   CHECK(code_of([](Offered& offered) { offered.body().offer.num_bytes = 201; }) == Code::kInvalidArgument);
   CHECK(code_of([](Offered& offered) { offered.body().offer.num_bytes = ~0ull; }) == Code::kInvalidArgument);
   CHECK(code_of([](Offered& offered) { offered.body().event = 9; }) == Code::kMismatch);
-  CHECK(code_of([](Offered& offered) { offered.retraction() = offered.nonce() ^ 1; }) == Code::kTimeout);
+  CHECK(code_of([](Offered& offered) { offered.words().retraction(0) = offered.nonce() ^ 1; }) == Code::kTimeout);
   // Of another message in this slot, or on another link.
-  CHECK(code_of([](Offered& offered) { offered.retraction() = offered.nonce() ^ (1 + kRing.num_slots); }) == Code::kOk);
-  CHECK(code_of([](Offered& offered) { offered.retraction() = 1; }) == Code::kOk);
+  CHECK(code_of([](Offered& offered) { offered.words().retraction(0) = offered.nonce() ^ (1 + kRing.num_slots); }) ==
+        Code::kOk);
+  CHECK(code_of([](Offered& offered) { offered.words().retraction(0) = 1; }) == Code::kOk);
+  // Its sender has a link after this one.
+  CHECK(code_of([](Offered& offered) { offered.words().nonce = offered.nonce() + 1; }) == Code::kPeerDead);
 }
 
 /// Whatever was read, it was not the peer's when that is gone: another process may have its pid.

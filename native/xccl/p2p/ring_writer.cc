@@ -21,8 +21,10 @@ void RingWriter::begin(const LocalRank& local, uint32_t dest, const LinkRef& lin
   mapped_helper_bell_ = map_bell(Bell::kPullHelp);
   std::byte* fields = link.fabric().map(Area::kCtrl, fields_, uint64_t{num_slots_} * sizeof(RingField));
   if (mapped_bell_) mapped_fields_ = reinterpret_cast<RingField*>(fields);
-  retractions_ = local.retractions(dest);
   own_nonce_ = link.target().pull.own_nonce;
+  // Ends whatever was offered on the link before: who was stopped while it read that may not know yet that its link has ended.
+  offer_words_ = &local.offer_words(dest);
+  offer_words_->nonce.exchange(own_nonce_, std::memory_order_seq_cst);
   const std::byte* ack = local.ctrl().data() + local.layout().ring(dest) + RingLayout::ack_offset();
   ack_ = reinterpret_cast<const std::atomic<uint64_t>*>(ack);
 }

@@ -46,7 +46,7 @@ class RingWriter {
   /// From now on whoever reads what this chunk offers finds that he must not use it. Once it is taken the slot may be another message's.
   void retract(uint64_t chunk) {
     if (!is_taken(chunk))
-      retractions_[slot_of(chunk)].exchange(retraction_of(own_nonce_, chunk), std::memory_order_seq_cst);
+      offer_words_->retraction(slot_of(chunk)).exchange(retraction_of(own_nonce_, chunk), std::memory_order_seq_cst);
   }
   /// Wakes the receiver's helping thread; false when this rank cannot.
   bool wake_helper() const {
@@ -72,7 +72,7 @@ class RingWriter {
   RingField* mapped_fields_ = nullptr;  // the short way, where the fabric can map; live as long as the link
   Doorbell* mapped_bell_ = nullptr;
   Doorbell* mapped_helper_bell_ = nullptr;
-  std::atomic<uint64_t>* retractions_ = nullptr;  // [num_slots] in this rank's own segment
+  OfferWords* offer_words_ = nullptr;  // in this rank's own segment
   uint64_t own_nonce_ = 0;
   const std::atomic<uint64_t>* ack_ = nullptr;  // in this rank's own segment; that peer writes
 };

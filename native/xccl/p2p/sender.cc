@@ -227,7 +227,7 @@ bool Sender::check_live(const SendOp& op, const LinkRef& link, Status* fault) co
   return false;
 }
 
-/// What was offered is the caller's again. A link that this rank has replaced had ended on both sides: nobody reads for it any more.
+/// What was offered is the caller's again. What was offered on a link before this one ended when this one was begun (RingWriter::begin).
 void Sender::retract(const SendOp& op) {
   RingWriter& ring = rings_[op.dest];
   if (op.offered_on != 0 && op.offered_on == ring.serial()) ring.retract(op.last_chunk);
