@@ -221,30 +221,44 @@ PagedAttentionArgs attention_args(const AttentionShape& shape, const PagedCache&
 
 }  // namespace
 
+namespace {
+
+/// So many keys, of which the last num_rows have their queries.
+struct AttentionSpan {
+  int num_keys;
+  int num_rows;
+};
+
+/// One key, a prompt, whole lanes; the ends of chunks; and rows of two blocks of queries and more, whose keys end, and in a window begin, in
+/// different chunks. The reference takes its time, so the most keys have the fewest queries.
+std::vector<AttentionSpan> spans_of(const AttentionShape& shape) {
+  const int many = 2 * kBlockQueries / shape.num_heads + 1;
+  return {{1, 1}, {5, 5}, {16, 1}, {255, many}, {256, 2}, {257, many}, {580, many}, {1300, 2}};
+}
+
+}  // namespace
+
 TEST(paged_attention_has_the_bits_of_its_reference) {
   Random random(test::seed());
   const AttentionShape shapes[] = {
-      {4, 80, 64, 0, 0},     {1, 18, 16, 0, 0},   {7, 43, 37, 0, 0},  {3, 10, 10, 30, 0},
+      {4, 80, 64, 0, 0},     {1, 18, 16, 0, 0},   {7, 43, 37, 0, 0},  {3, 10, 10, 30, 0},  {67, 6, 5, 6, 0},
       {2, 64, 64, 128, 300}, {1, 20, 150, 30, 5}, {40, 33, 17, 0, 0}, {3, 20, 75, 437, 0},
   };
   for (const AttentionShape& shape : shapes) {
-    for (const int keys : {1, 5, 16, 255, 256, 257, 700, 1300}) {
+    for (const auto [keys, rows] : spans_of(shape)) {
       const int block_tokens = keys % 2 ? 16 : 7;
       const PagedCache cache(random, keys, block_tokens, shape.width());
-      for (const int rows : {1, 2, 19, 70}) {
-        if (rows > keys) continue;
-        const auto q = random_floats(random, rows * shape.q_floats(), 2.0f);
-        std::vector<float> expected(rows * shape.out_floats()), out(expected.size());
-        std::vector<float> scratch(paged_attention_scratch_floats(shape.key_dim, shape.value_dim));
-        PagedAttentionArgs args =
-            attention_args(shape, cache, block_tokens, keys, rows, q.data(), expected.data(), scratch.data());
-        paged_attention_ref(args);
-        args.out = out.data();
-        for_each_vector_table([&](const KernelTable& table) {
-          table.paged_attention(args);
-          CHECK(same_bits(out, expected));
-        });
-      }
+      const auto q = random_floats(random, rows * shape.q_floats(), 2.0f);
+      std::vector<float> expected(rows * shape.out_floats()), out(expected.size());
+      std::vector<float> scratch(paged_attention_scratch_floats(shape.key_dim, shape.value_dim));
+      PagedAttentionArgs args =
+          attention_args(shape, cache, block_tokens, keys, rows, q.data(), expected.data(), scratch.data());
+      paged_attention_ref(args);
+      args.out = out.data();
+      for_each_vector_table([&](const KernelTable& table) {
+        table.paged_attention(args);
+        CHECK(same_bits(out, expected));
+      });
     }
   }
 }
