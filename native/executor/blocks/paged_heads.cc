@@ -21,15 +21,48 @@ struct Cut {
   int num_pieces() const { return num_groups * row_blocks() * head_blocks(); }
 };
 
-/// As many as the kernel takes together, or fewer, so that there are some pieces for each thread.
-Cut cut_for(int num_threads, int num_rows, int num_groups, int group_heads) {
+/// What the threads of a pool have to do together.
+struct Load {
+  int num_threads;
+  int64_t most_keys;  // that a row sees
+  int64_t num_keys;   // that all rows see, one row after the other
+};
+
+/// How long the threads take for a cut, in products of a key and a head: the longest piece, or as many rounds of mean ones as it takes. Each
+/// piece reads its keys, which takes as long as the products of some heads (measured: 1 to 3 with AVX2, 2 to 5 with AVX-512).
+int64_t time_of(const Cut& cut, const Load& load) {
+  constexpr int kHeadsOfReading = 3;
+  const int64_t a_key = cut.heads + kHeadsOfReading;
+  const int64_t all = load.num_keys * cut.num_groups * cut.head_blocks() * a_key;
+  const int64_t rounds = (cut.num_pieces() + load.num_threads - 1) / load.num_threads;
+  return std::max(load.most_keys * cut.rows * a_key, all / cut.num_pieces() * rounds);
+}
+
+/// As many rows and heads as the kernel takes together. Fewer rows, so that there are some pieces for each thread; fewer heads, which read the
+/// same keys once more, only where that lets the threads end sooner.
+Cut cut_for(const Load& load, int num_rows, int num_groups, int group_heads) {
   constexpr int kPiecesPerThread = 4;
   constexpr int kHeadsMin = 4;
   Cut cut{num_rows, num_groups, group_heads, std::max(1, kBlockQueries / group_heads), group_heads};
-  const int wanted = num_threads > 1 ? kPiecesPerThread * num_threads : 1;
+  const int wanted = load.num_threads > 1 ? kPiecesPerThread * load.num_threads : 1;
   while (cut.rows > 1 && cut.num_pieces() < wanted) cut.rows = (cut.rows + 1) / 2;
-  while (cut.heads > kHeadsMin && cut.num_pieces() < wanted) cut.heads = std::max(kHeadsMin, (cut.heads + 1) / 2);
+  while (cut.heads > kHeadsMin) {
+    Cut finer = cut;
+    finer.heads = std::max(kHeadsMin, (cut.heads + 1) / 2);
+    if (time_of(finer, load) >= time_of(cut, load)) break;
+    cut = finer;
+  }
   return cut;
+}
+
+Load load_of(int num_threads, std::span<const BatchRow> rows, int window) {
+  Load load{num_threads, 0, 0};
+  for (const BatchRow& row : rows) {
+    const int64_t num_keys = window > 0 ? std::min(window, row.position + 1) : row.position + 1;
+    load.most_keys = std::max(load.most_keys, num_keys);
+    load.num_keys += num_keys;
+  }
+  return load;
 }
 
 /// How many rows from `first` on, and before `end`, are of the same sequence.
@@ -80,10 +113,10 @@ void fill_readers(const PagedHeads& heads, int first_row, int end_row, int first
 void attend_paged(const PagedHeads& heads, const CacheLayout& layout, std::span<const BatchRow> rows,
                   const KvLayerView& kv, Workspace* ws) {
   const int num_rows = static_cast<int>(rows.size());
-  const Cut cut = cut_for(ws->pool->num_threads(), num_rows, layout.num_groups, heads.group_heads);
-  const auto longest = std::ranges::max_element(rows, {}, &BatchRow::position);
-  const int num_keys = heads.window > 0 ? std::min(heads.window, longest->position + 1) : longest->position + 1;
-  const size_t piece_work = static_cast<size_t>(cut.rows) * cut.heads * num_keys * (layout.key_dim + layout.value_dim);
+  const Load load = load_of(ws->pool->num_threads(), rows, heads.window);
+  const Cut cut = cut_for(load, num_rows, layout.num_groups, heads.group_heads);
+  const size_t piece_work =
+      static_cast<size_t>(cut.rows) * cut.heads * load.most_keys * (layout.key_dim + layout.value_dim);
   share_items(ws->pool, cut.num_pieces(), piece_work, [&](int first, int end, int worker) {
     for (int i = first; i < end; ++i) {
       // Groups outermost: the next rows read their keys again. A prompt's last rows first: they see the most keys, and what is left at the

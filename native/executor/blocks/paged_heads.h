@@ -22,7 +22,7 @@ struct PagedHeads {
   InputStorage* reader_inputs = nullptr;
 };
 
-/// Scratch of the workspace: a thread's own.
+/// rows: one or more. Scratch of the workspace: a thread's own.
 void attend_paged(const PagedHeads& heads, const CacheLayout& layout, std::span<const BatchRow> rows,
                   const KvLayerView& kv, Workspace* ws);
 
