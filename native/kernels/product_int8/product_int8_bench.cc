@@ -15,7 +15,8 @@ KernelBench describe(Kernel kernel, const ProductShape& shape) {
             const auto scales = ordinary_floats(shape.num_rows);
             const auto x = ordinary_floats(size_t(shape.num_tokens) * shape.num_columns);
             auto activations = std::make_shared<Int8Activations>();
-            activations->quantize(x.data(), shape.num_columns, shape.num_columns, shape.num_tokens);
+            activations->resize(shape.num_columns, shape.num_tokens);
+            activations->quantize(x.data(), shape.num_columns, 0, shape.num_tokens);
             std::vector<float> y(size_t(shape.num_tokens) * shape.num_rows);
             return looped([=](uint64_t turn) mutable {
               kernel({weights.at<uint8_t>(turn), scales.data(), shape.num_rows, int8_num_quads(shape.num_columns),
