@@ -14,6 +14,7 @@ namespace switchyard {
 
 inline constexpr int kInt8GroupRows = 16;
 inline constexpr int kInt8QuadColumns = 4;
+inline constexpr size_t kInt8QuadBytes = kInt8GroupRows * kInt8QuadColumns;
 inline constexpr uint8_t kInt8Zero = 128;  // the byte of q = 0
 
 /// Wider rows could leave int32: |q_w| <= 128, |q_x| <= 127.

@@ -1,4 +1,4 @@
-#include "kernels/product_int8/int8_lanes_avx2.h"
+#include "kernels/product_int8/int8_tile_avx2.h"
 #include "kernels/product_int8/product_int8_lanes.h"
 
 namespace switchyard {
