@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/lanes/lanes_avx512.h"
+#include "kernels/product_block/plain_tokens.h"
 
 namespace switchyard {
 namespace {
@@ -11,9 +12,15 @@ template <int kNumBits>
 struct BlockSums {
   static constexpr int kTileTokens = 8;
   static constexpr int kSumsMax = 16;  // of the 32 registers
+  static constexpr int kSumsTogether = kSumsMax;
   /// Codes of 8 bits come from memory so slowly that sums need not be in registers, but four groups keep more of it busy than two.
   static constexpr int kSumsAlone = kNumBits == 8 ? 32 : 16;
 
+  /// How far ahead a tile that takes all tokens fetches: what it works on while memory answers.
+  static constexpr int blocks_ahead(int) { return kNumBits == 8 ? 1 : 4; }
+
+  template <int>
+  using Tokens = PlainTokens;
   using Codes = __m512i;
 
   __m512i sums;

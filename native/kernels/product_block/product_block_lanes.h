@@ -33,12 +33,6 @@ Lanes load_minimum(const uint8_t* unit, int block) {
   return Lanes::mul(Lanes::sub(Lanes::zero(), whole), small_at<kForm>(unit, kForm.num_small_scales() + block));
 }
 
-inline int32_t load_quad(const int8_t* q) {
-  int32_t quad;
-  std::memcpy(&quad, q, sizeof(quad));
-  return quad;
-}
-
 /// One block of some groups as it is stored: of the first one, and how far the next one's lies.
 template <BlockForm kForm>
 struct StoredBlock {
@@ -50,7 +44,7 @@ struct StoredBlock {
   size_t unit_stride;
   int block;  // of the unit
 
-  Sums begin(int, int32_t start) const { return Sums::begin(start); }
+  Sums begin(int, const auto& start) const { return Sums::begin(start); }
   typename Sums::Codes load_codes(int group, int quad) const {
     return Sums::load_codes(codes + group * codes_stride, quad);
   }
@@ -59,13 +53,13 @@ struct StoredBlock {
 };
 
 /// acc [NumTokens][NumGroups] and sum kSum of one block; x: the block of each token, side by side.
-template <BlockForm kForm, int kSum, int NumTokens, int NumGroups, class Block>
-inline void add_sum(const Block& w, const ActivationBlock* x, Lanes* acc, int acc_stride) {
+template <BlockForm kForm, int kSum, int NumTokens, int NumGroups, class Block, class TokenBlock>
+inline void add_sum(const Block& w, const TokenBlock* x, Lanes* acc, int acc_stride) {
   constexpr int kSumQuads = kBlockQuads / kForm.block_sums();
   using Sums = typename Block::Sums;
   Sums sums[NumTokens][NumGroups];
   for (int t = 0; t < NumTokens; ++t) {
-    for (int g = 0; g < NumGroups; ++g) sums[t][g] = w.begin(g, x[t].start[kSum]);
+    for (int g = 0; g < NumGroups; ++g) sums[t][g] = w.begin(g, start_of(x[t], kSum));
   }
 #pragma GCC unroll 8
   for (int quad = 0; quad < kSumQuads; ++quad) {
@@ -74,7 +68,7 @@ inline void add_sum(const Block& w, const ActivationBlock* x, Lanes* acc, int ac
     for (int g = 0; g < NumGroups; ++g) codes[g] = w.load_codes(g, kFirst + quad);
 #pragma GCC unroll 8
     for (int t = 0; t < NumTokens; ++t) {
-      const int32_t quad_of_x = load_quad(x[t].q + (kFirst + quad) * 4);
+      const auto quad_of_x = quad_of(x[t], kFirst + quad);
       for (int g = 0; g < NumGroups; ++g) sums[t][g].add_products(quad, codes[g], quad_of_x);
     }
   }
@@ -89,8 +83,8 @@ inline void add_sum(const Block& w, const ActivationBlock* x, Lanes* acc, int ac
 }
 
 /// acc [NumTokens][NumGroups] and one more block.
-template <BlockForm kForm, int NumTokens, int NumGroups, class Block>
-inline void add_block(const Block& w, const ActivationBlock* x, Lanes* acc, int acc_stride) {
+template <BlockForm kForm, int NumTokens, int NumGroups, class Block, class TokenBlock>
+inline void add_block(const Block& w, const TokenBlock* x, Lanes* acc, int acc_stride) {
   add_sum<kForm, 0, NumTokens, NumGroups>(w, x, acc, acc_stride);
   if constexpr (kForm.block_sums() == 2) add_sum<kForm, 1, NumTokens, NumGroups>(w, x, acc, acc_stride);
   if constexpr (kForm.has_minimum) {
@@ -104,31 +98,38 @@ inline void add_block(const Block& w, const ActivationBlock* x, Lanes* acc, int 
   }
 }
 
-/// Fetches a block of each group into the first cache while the block before it is multiplied. By itself a processor begins to read only
-/// what its window of instructions reaches: with few tokens, whose time is that of memory, hardly a block ahead.
+/// Fetches block `block` of each group into the first cache while another one is multiplied. By itself a processor begins to read only what
+/// its window of instructions reaches: with few tokens, whose time is that of memory, hardly a block ahead.
 template <BlockForm kForm, int NumGroups>
-inline void fetch_codes(const uint8_t* codes, size_t codes_stride) {
+inline void fetch_block(const uint8_t* codes, size_t codes_stride, const uint8_t* scales, size_t scales_stride,
+                        size_t block) {
   constexpr size_t kLineBytes = 64;
+  codes += block * kForm.code_bytes();
+  scales += block * kForm.scale_bytes() / kForm.unit_blocks();
   for (int g = 0; g < NumGroups; ++g) {
     for (size_t i = 0; i < kForm.code_bytes(); i += kLineBytes) __builtin_prefetch(codes + g * codes_stride + i, 0, 3);
+    __builtin_prefetch(scales + g * scales_stride, 0, 3);
   }
 }
 
 template <PackedType kType, int NumTokens, int NumGroups>
 void run_block_tile(const BlockProductArgs& args, int first_group, int first_token) {
   constexpr BlockForm kForm = block_form(kType);
+  using Sums = BlockSums<kForm.num_bits>;
   // Whose sums are in registers at once.
-  constexpr int kTogether = tile_groups(NumTokens, BlockSums<kForm.num_bits>::kSumsMax, NumGroups);
+  constexpr int kTogether = tile_groups(NumTokens, Sums::kSumsTogether, NumGroups);
   const size_t group_codes = args.num_blocks * kForm.code_bytes();
   const size_t group_scales = args.num_blocks / kForm.unit_blocks() * kForm.scale_bytes();
   const uint8_t* codes = args.codes + first_group * group_codes;
   const uint8_t* scales = args.scales + first_group * group_scales;
   const ActivationBlock* x = args.blocks + activation_index(first_token, args.num_blocks);
   const size_t x_stride = activation_stride(first_token, args.num_tokens);
-  auto ahead = WeightsAhead::of_tile<NumTokens, NumGroups>(args.codes, group_codes, groups_of(args.num_rows),
-                                                           args.num_tokens, first_group, first_token, args.num_blocks);
+  auto ahead =
+      WeightsAhead::of_tile<NumTokens, NumGroups>(args.codes, group_codes, groups_of(args.num_rows), args.num_tokens,
+                                                  first_group, first_token, args.num_blocks * (NumGroups / kTogether));
   const bool is_alone = NumTokens == args.num_tokens;  // WeightsAhead then fetches nothing
   const int slice_blocks = args.num_blocks / args.num_slices;
+  typename Sums::template Tokens<NumTokens> tokens;
   Lanes slices[kMaxSlices][NumTokens][NumGroups];
   for (int s = 0; s < args.num_slices; ++s) {
     Lanes acc[NumTokens][NumGroups];
@@ -136,15 +137,17 @@ void run_block_tile(const BlockProductArgs& args, int first_group, int first_tok
       for (int g = 0; g < NumGroups; ++g) acc[t][g] = Lanes::zero();
     }
     for (int b = s * slice_blocks; b < (s + 1) * slice_blocks; ++b) {
-      ahead.fetch();
       const uint8_t* block_codes = codes + b * kForm.code_bytes();
-      // Behind the last block it is another group's.
-      if (is_alone) fetch_codes<kForm, NumGroups>(block_codes + kForm.code_bytes(), group_codes);
+      // Behind the last ones are another group's.
+      if (is_alone)
+        fetch_block<kForm, NumGroups>(codes, group_codes, scales, group_scales, b + Sums::blocks_ahead(NumTokens));
       const uint8_t* unit = scales + b / kForm.unit_blocks() * kForm.scale_bytes();
+      const auto* blocks = tokens.take(x + b * x_stride);
       for (int g = 0; g < NumGroups; g += kTogether) {
+        ahead.fetch();
         const StoredBlock<kForm> w{block_codes + g * group_codes, group_codes, unit + g * group_scales, group_scales,
                                    b % kForm.unit_blocks()};
-        add_block<kForm, NumTokens, kTogether>(w, x + b * x_stride, &acc[0][g], NumGroups);
+        add_block<kForm, NumTokens, kTogether>(w, blocks, &acc[0][g], NumGroups);
       }
     }
     std::memcpy(slices[s], acc, sizeof(acc));
