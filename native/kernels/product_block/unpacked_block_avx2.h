@@ -11,12 +11,21 @@ namespace {
 /// Codes of 4, 5 or 6 bits.
 template <int kNumBits>
 struct UnpackedCodes {
-  using Sums = BlockSums<kNumBits>;
+  using Stored = BlockSums<kNumBits>;
 
-  typename Sums::Codes quads[kBlockQuads];
+  struct Sums : Stored {
+    static Sums begin(int32_t start) { return {Stored::begin(start)}; }
+    void add_products(int quad, const typename Stored::Codes& codes, int32_t quad_of_x) {
+      Stored::add_products(quad, codes, quad_of_x);
+      // As SignedQuad does.
+      for (__m256i& sum : this->shorts) asm("" : "+x"(sum));
+    }
+  };
+
+  typename Stored::Codes quads[kBlockQuads];
 
   void unpack(const uint8_t* block) {
-    for (int quad = 0; quad < kBlockQuads; ++quad) quads[quad] = Sums::load_codes(block, quad);
+    for (int quad = 0; quad < kBlockQuads; ++quad) quads[quad] = Stored::load_codes(block, quad);
   }
 
   Sums begin(int32_t start) const { return Sums::begin(start); }
