@@ -5,7 +5,7 @@ namespace switchyard {
 
 void product_block_avx2(const BlockProductArgs& args) {
   with_block_type(args.type, [&]<PackedType kType>() {
-    if (args.num_tokens < kUnpackedTokensMin) {
+    if (args.num_tokens < unpacked_tokens_min(block_form(kType))) {
       run_product_block_of<kType>(args);
     } else {
       run_unpacked_of<kType>(args);

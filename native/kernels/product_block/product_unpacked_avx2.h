@@ -7,8 +7,9 @@
 namespace switchyard {
 namespace {
 
-/// From here on unpacking pays.
-inline constexpr int kUnpackedTokensMin = 16;
+/// From here on unpacking pays: later for codes of 8 bits, which fewer tokens multiply as they are stored.
+constexpr int unpacked_tokens_min(const BlockForm& form) { return form.num_bits == 8 ? 16 : 8; }
+
 /// Tokens for which a block is unpacked; the sums of their slices lie on the stack.
 inline constexpr int kRangeTokens = 128;
 /// Unpacked blocks of a group that stay in the first cache while the tokens pass.
