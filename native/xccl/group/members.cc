@@ -53,6 +53,7 @@ Status Members::open(LocalRank& local, GroupSpec spec, Members* out) {
   out->self_ = static_cast<uint32_t>(std::ranges::find(ranks, local.config().rank) - ranks.begin());
   for (uint32_t member = 0; member < ranks.size(); ++member) {
     out->ranks_ |= 1ull << ranks[member];
+    out->all_ |= 1ull << member;
     SWITCHYARD_RETURN_IF_ERROR(out->note_link(local, member));
   }
   return {};
@@ -70,6 +71,8 @@ Status Members::note_link(LocalRank& local, uint32_t member) {
   noted.base_ = layout.group(spec_.id);
   Fabric& fabric = link.fabric();
   noted.own_fields_at_ = noted.base_ + GroupLayout::fields(rank(self_));
+  noted.arrivals_ = reinterpret_cast<const GroupFields*>(local.ctrl().data() + local.layout().group(spec_.id) +
+                                                         GroupLayout::fields(rank(member)));
   noted.bell_at_ = CtrlLayout::bell(bell_of_group(spec_.id));
   // What lies in this rank's own segment needs no fabric: `self` maps nothing.
   const auto at = [&](uint64_t offset, uint64_t num_bytes) {
@@ -94,12 +97,22 @@ Status Members::note_cores(uint32_t member, const LinkRef& link, CoreMask own) {
 
 Status Members::hold(LocalRank& local) {
   local.peers().hold_for_group(spec_.id, ranks_);
+  const uint64_t num_retracted = local.peers().num_retracted();
+  if (num_retracted == num_retracted_) [[likely]] {
+    held_ = all_;
+    return {};
+  }
+  SWITCHYARD_RETURN_IF_ERROR(hold_each(local));
+  num_retracted_ = num_retracted;
+  return {};
+}
+
+Status Members::hold_each(LocalRank& local) {
   held_ = 0;
   for (uint32_t member = 0; member < size(); ++member) held_ |= uint64_t{links_[member].is_live()} << member;
   if (held_ == 0) local.peers().release_from_group(spec_.id);
+  if (held_ == all_) return {};
   const auto missing = static_cast<uint32_t>(std::countr_one(held_));
-  if (missing == size()) [[likely]]
-    return {};
   const bool is_replaced = links_[missing].entry_->live_serial.load(std::memory_order_seq_cst) != 0;
   return is_replaced ? replaced(rank(missing)) : unlinked(local, rank(missing));
 }

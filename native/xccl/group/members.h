@@ -10,8 +10,8 @@
 
 namespace switchyard::xccl {
 
-/// The link to one member. What it leads to may be used while it is held.
-class MemberLink {
+/// The link to one member: one line, for each call reads those of all. What it leads to may be used while it is held.
+class alignas(kLineBytes) MemberLink {
  public:
   uint64_t serial() const { return serial_; }
   Fabric& fabric() const { return *entry_->target.fabric; }
@@ -28,6 +28,10 @@ class MemberLink {
   /// Puts this rank's control word there, and rings.
   Status announce(uint64_t word) const;
 
+  /// What the member has put into this rank's own segment.
+  const GroupField& arrived(uint32_t half) const { return arrivals_->halves[half]; }
+  const GroupControl& control() const { return arrivals_->control; }
+
  private:
   friend class Members;
   PeerEntry* entry_ = nullptr;
@@ -38,7 +42,9 @@ class MemberLink {
   uint64_t bell_at_ = 0;
   GroupFields* own_fields_ = nullptr;
   Doorbell* bell_ = nullptr;
+  const GroupFields* arrivals_ = nullptr;
 };
+static_assert(sizeof(MemberLink) == kLineBytes);
 
 class Members {
  public:
@@ -64,6 +70,7 @@ class Members {
   uint64_t elsewhere() const { return elsewhere_; }
 
  private:
+  [[gnu::noinline]] Status hold_each(LocalRank& local);
   static Status check_spec(const LocalRank& local, const GroupSpec& spec);
   Status note_link(LocalRank& local, uint32_t member);
   Status note_cores(uint32_t member, const LinkRef& link, CoreMask own);
@@ -72,7 +79,10 @@ class Members {
   uint32_t self_ = 0;
   uint64_t ranks_ = 0;      // a bit a rank
   uint64_t elsewhere_ = 0;  // a bit a member
+  uint64_t all_ = 0;        // a bit a member
   uint64_t held_ = 0;       // a bit a member
+  // Links of this rank that had ended when all members' were last seen live; at first no such number.
+  uint64_t num_retracted_ = ~0ull;
   std::array<MemberLink, kNumRanksMax> links_;
 };
 

@@ -198,6 +198,18 @@ TEST(xccl_rounds_check_where_zero_copy_bytes_lie) {
   CHECK(is_code(status, Code::kCorrupt) && lone.num_corrupt_reports == 1);
 }
 
+/// The ends of all links are counted, and a call looks at that count before it looks at links.
+TEST(xccl_rounds_notice_the_end_of_a_member_and_of_nobody_else) {
+  LoneRank lone;
+  Rounds& rounds = *lone.rounds;
+  CHECK(is_code(exchange_stamps(rounds, 1, true), Code::kOk));
+  lone.local->peers().retract(2);
+  CHECK(is_code(exchange_stamps(rounds, 2, true), Code::kOk));
+  CHECK(is_code(exchange_stamps(rounds, 3, true), Code::kOk));
+  lone.local->peers().retract(3);
+  CHECK(is_code(exchange_stamps(rounds, 4, true), Code::kPeerDead));
+}
+
 /// Pulls rows until one fails. `after_publish` runs first; returns how many came.
 template <class AfterPublish>
 uint64_t num_rows_pulled(Deadline deadline, Code expected, AfterPublish&& after_publish) {

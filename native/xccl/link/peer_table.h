@@ -149,6 +149,9 @@ class PeerTable {
 
   /// Holds the links of a set of ranks (a bit each) for a call of a group; which of them there are their live_serial says.
   void hold_for_group(uint32_t group_id, uint64_t ranks) { announce_use(group_holds_[group_id].ranks, ranks); }
+  /// Links that have ended so far. Whoever has said that it uses links, and finds this as it was when it saw them live, may use them
+  /// all: to them it is what live_serial is to one.
+  uint64_t num_retracted() const { return num_retracted_.load(std::memory_order_seq_cst); }
   void release_from_group(uint32_t group_id) { group_holds_[group_id].ranks.store(0, std::memory_order_release); }
 
   // Broker only.
@@ -162,6 +165,7 @@ class PeerTable {
   }
   void retract(uint32_t rank) {
     entries_[rank].live_serial.store(0, std::memory_order_seq_cst);
+    num_retracted_.fetch_add(1, std::memory_order_seq_cst);
     process_barrier();
   }
   bool is_unused(uint32_t rank) const {
@@ -173,6 +177,7 @@ class PeerTable {
  private:
   std::array<PeerEntry, kNumRanksMax> entries_;
   std::array<GroupHold, kNumGroupsMax> group_holds_;
+  std::atomic<uint64_t> num_retracted_{0};
   uint64_t num_links_ = 0;
 };
 

@@ -7,9 +7,12 @@
  * SOLE_USERS: as the halves of the messenger and the calls of groups hold links. A user's word has no other writer and is stored
  * plainly; whoever retracts runs membarrier in the user's thread before it looks at the word (decision 0010).
  *
+ * COUNTED: of these, as the calls of groups do. Whoever retracts counts up before it runs membarrier, and the user looks at the count
+ * instead of the link as long as it stands where it stood when the link was seen live.
+ *
  * Mutants: RELAXED_ACQUIRE (num_users is raised without a locked add), LOOK_BEFORE_REF (live is read first), RELAXED_RETRACT
  * (live = 0 is a plain store), UNMAP_IN_USE, RESET_BEFORE_END_OF_FILE, LINK_BEFORE_RESET; of SOLE_USERS: NO_MEMBARRIER,
- * MEMBARRIER_FIRST (before live = 0).
+ * MEMBARRIER_FIRST (before live = 0); of COUNTED: COUNTED_LATE (after membarrier), NOTED_LATE (the count is read after the link).
  */
 #ifndef NUM_MESSAGES
 #define NUM_MESSAGES 2
@@ -32,7 +35,8 @@
 #define live_of(e) (3 * (e))       /* rank 1's table of links */
 #define users_of(e) (3 * (e) + 1)
 #define answer_of(e) (3 * (e) + 2) /* in rank 1's segment, written by rank 0's user */
-#define NUM_WORDS 9
+#define count_of(live) (9 + (live) / 3) /* of ends, in the table that `live` is in */
+#define NUM_WORDS 12
 #define STORE_DEPTH 1
 #include "tso.pml"
 
@@ -56,6 +60,25 @@ bool has_closed1[3] = false;
 #define is_end_of_file(e) \
   (has_closed1[e] || (is_killed[e] && is_drained(user_of(e)) && is_drained(broker_of(e))))
 
+/* `noted` and `noted_serial`: what stood there when the link was last seen live. */
+inline look_at_count(cpu, live, serial) {
+  load(cpu, count_of(live), count);
+  if
+  :: noted_serial != 0 && count == noted -> serial = noted_serial
+  :: else ->
+     load(cpu, live, serial);
+#ifdef NOTED_LATE
+     load(cpu, count_of(live), count);
+#endif
+     atomic {
+       if
+       :: serial != 0 -> noted = count; noted_serial = serial
+       :: else
+       fi
+     }
+  fi
+}
+
 inline acquire(cpu, users, live, serial) {
 #ifdef LOOK_BEFORE_REF
   load(cpu, live, serial);
@@ -66,8 +89,12 @@ inline acquire(cpu, users, live, serial) {
 #else
   fetch_add(cpu, users, 1, count);
 #endif
+#ifdef COUNTED
+  look_at_count(cpu, live, serial);
+#else
 #ifndef LOOK_BEFORE_REF
   load(cpu, live, serial);
+#endif
 #endif
   count = 0
 }
@@ -105,16 +132,22 @@ inline retract(cpu, live, user_cpu) {
 #else
   exchange(cpu, live, 0);
 #endif
-#ifndef MEMBARRIER_FIRST
-  membarrier(user_cpu)
-#else
-  skip
+#if defined(COUNTED) && !defined(COUNTED_LATE)
+  exchange(cpu, count_of(live), mem[count_of(live)] + 1);
 #endif
+#ifndef MEMBARRIER_FIRST
+  membarrier(user_cpu);
+#endif
+#ifdef COUNTED_LATE
+  exchange(cpu, count_of(live), mem[count_of(live)] + 1);
+#endif
+  skip
 }
 
 /* Takes what has arrived from the living epoch and answers it. It looks when there is news, and a few times without. */
 proctype user0() {
   byte serial, known_serial, num_taken, seen, count, num_idle_looks = NUM_IDLE_LOOKS;
+  byte noted, noted_serial;
 end:
   do
   :: atomic {
@@ -175,7 +208,7 @@ end_live:
 
 /* Sends message after message, each after the answer to the last; a wait holds the link and ends with it. */
 proctype user1(byte e) {
-  byte k = 1, serial, count;
+  byte k = 1, serial, count, noted, noted_serial;
   {
     do
     :: k <= NUM_MESSAGES ->
