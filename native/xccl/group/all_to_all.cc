@@ -4,6 +4,7 @@
 
 #include "base/plain_copy.h"
 
+#include "xccl/layout/small_bytes.h"
 #include "xccl/link/event_text.h"
 
 namespace switchyard::xccl {
@@ -11,6 +12,11 @@ namespace {
 
 /// What a member may ask for at most: a larger number was made up.
 constexpr uint64_t kNumRoundsMax = 1ull << 32;
+
+void copy_part(std::byte* to, std::span<const std::byte> part) {
+  if (part.size() > kSmallBytesMax) return plain_copy(to, part.data(), part.size());
+  small_store(to, small_load(part.data(), part.size()), part.size());
+}
 
 [[gnu::cold]] Status invalid(const std::string& text) { return {Code::kInvalidArgument, "all-to-all: " + text}; }
 
@@ -25,7 +31,6 @@ class AllToAll {
 
  private:
   uint64_t piece_bytes_max() const { return args_.is_zero_copy ? ~0ull : rounds_.partition_bytes(); }
-  uint64_t num_rounds_needed() const;
   Outgoing piece(uint32_t member, uint64_t round, std::byte* half) const;
   Status run_round(uint64_t round, uint64_t* num_rounds);
   Status take(const Arrival& arrival);
@@ -39,32 +44,27 @@ class AllToAll {
 };
 
 Status AllToAll::check() {
+  const uint32_t self = rounds_.self();
   if (args_.parts.size() != rounds_.size() || args_.received.size() != rounds_.size())
     return invalid("one part and one place to receive for each of " + std::to_string(rounds_.size()) + " members");
-  const uint32_t self = rounds_.self();
   if (args_.parts[self].size() > args_.received[self].into.size()) {
     return invalid("the part for this rank itself has " + std::to_string(args_.parts[self].size()) +
                    " bytes, the place for it " + std::to_string(args_.received[self].into.size()));
   }
-  for (uint32_t member = 0; member < rounds_.size() && args_.is_zero_copy; ++member) {
+  uint64_t num_bytes_max = 0;
+  for (uint32_t member = 0; member < rounds_.size(); ++member) {
+    const std::span<const std::byte> part = args_.parts[member];
+    args_.received[member].num_bytes = 0;
+    if (member != self) num_bytes_max = std::max<uint64_t>(num_bytes_max, part.size());
     Outgoing unused;
-    if (args_.parts[member].empty() || rounds_.zero_copy(args_.parts[member], 0, &unused)) continue;
+    if (!args_.is_zero_copy || part.empty() || rounds_.zero_copy(part, 0, &unused)) continue;
     return invalid("the part for " + rank_text(rounds_.rank(member)) + " is neither in app() nor in zc()");
   }
-  num_needed_ = num_rounds_needed();
+  if (num_bytes_max > piece_bytes_max()) num_needed_ = (num_bytes_max - 1) / piece_bytes_max() + 1;
   return num_needed_ <= kNumRoundsMax ? Status() : invalid("over 2^32 rounds of partition_bytes");
 }
 
-uint64_t AllToAll::num_rounds_needed() const {
-  uint64_t num_bytes_max = 1;
-  for (uint32_t member = 0; member < rounds_.size(); ++member) {
-    if (member != rounds_.self()) num_bytes_max = std::max<uint64_t>(num_bytes_max, args_.parts[member].size());
-  }
-  return (num_bytes_max - 1) / piece_bytes_max() + 1;
-}
-
 Status AllToAll::run() {
-  for (RecvPart& part : args_.received) part.num_bytes = 0;
   uint64_t num_rounds = 1;
   for (uint64_t round = 0; round < num_rounds; ++round) SWITCHYARD_RETURN_IF_ERROR(run_round(round, &num_rounds));
   return {};
@@ -72,9 +72,7 @@ Status AllToAll::run() {
 
 Status AllToAll::run_round(uint64_t round, uint64_t* num_rounds) {
   std::byte* half = rounds_.half().data();
-  const std::span<Outgoing> outgoing = rounds_.outgoing();
-  for (uint32_t member = 0; member < rounds_.size(); ++member) outgoing[member] = piece(member, round, half);
-  SWITCHYARD_RETURN_IF_ERROR(rounds_.publish(outgoing));
+  SWITCHYARD_RETURN_IF_ERROR(rounds_.publish_each([&](uint32_t member) { return piece(member, round, half); }));
   copy_to_self();
   return rounds_.take_each([&](const Arrival& arrival) -> Status {
     if (arrival.detail == 0 || arrival.detail > kNumRoundsMax) return impossible_rounds(arrival);
@@ -86,6 +84,8 @@ Status AllToAll::run_round(uint64_t round, uint64_t* num_rounds) {
 /// What of a part travels in this round, put where it is pulled from.
 Outgoing AllToAll::piece(uint32_t member, uint64_t round, std::byte* half) const {
   const auto part = member == rounds_.self() ? std::span<const std::byte>() : args_.parts[member];
+  // A part that the field has room for is whole in the first round.
+  if (round == 0 && part.size() <= kGroupInlineBytesMax) return Outgoing::inline_bytes(part, num_needed_);
   const uint64_t num_sent =
       round < num_needed_ ? std::min<uint64_t>(part.size(), round * piece_bytes_max()) : part.size();
   const auto bytes = part.subspan(num_sent, std::min<uint64_t>(part.size() - num_sent, piece_bytes_max()));
@@ -103,7 +103,7 @@ void AllToAll::copy_to_self() {
   const std::span<const std::byte> part = args_.parts[rounds_.self()];
   RecvPart& received = args_.received[rounds_.self()];
   if (received.num_bytes == part.size()) return;
-  plain_copy(received.into.data(), part.data(), part.size());
+  copy_part(received.into.data(), part);
   received.num_bytes = part.size();
 }
 

@@ -91,7 +91,7 @@ Status reduce_scatter(Rounds& rounds, const ReduceArgs& args, const Source& sour
     SWITCHYARD_RETURN_IF_ERROR(take_all(rounds, &arrivals));
     // All zero-copy: everything is there in the first round. Members see each other's mode, so they agree.
     is_whole = std::all_of(arrivals.begin(), arrivals.begin() + rounds.size(),
-                           [](const Arrival* arrival) { return arrival->detail != 0; });
+                           [](const Arrival& arrival) { return arrival.detail != 0; });
     const uint64_t at = std::min<uint64_t>(done, args.out.size());
     const uint64_t left = args.out.size() - at;
     const uint64_t num_bytes = is_whole ? left : std::min(left, rounds.partition_bytes());
@@ -144,7 +144,7 @@ Status gather_sums(Rounds& rounds, std::span<std::byte> out) {
   SWITCHYARD_RETURN_IF_ERROR(take_all(rounds, &arrivals));
   for (uint32_t member = 0; member < rounds.size(); ++member) {
     const Part part = gather_part(out.size(), rounds.size(), member);
-    SWITCHYARD_RETURN_IF_ERROR(rounds.pull(*arrivals[member], 0, out.subspan(part.first, part.num_bytes)));
+    SWITCHYARD_RETURN_IF_ERROR(rounds.pull(arrivals[member], 0, out.subspan(part.first, part.num_bytes)));
   }
   return {};
 }

@@ -32,14 +32,12 @@ Outgoing Source::part(std::span<std::byte> half, uint64_t half_offset, uint64_t 
 }
 
 Status publish_to_all(Rounds& rounds, const Outgoing& outgoing) {
-  std::array<Outgoing, kNumRanksMax> same;
-  std::fill_n(same.begin(), rounds.size(), outgoing);
-  return rounds.publish({same.data(), rounds.size()});
+  return rounds.publish_each([&](uint32_t) -> const Outgoing& { return outgoing; });
 }
 
 Status take_all(Rounds& rounds, Arrivals* out) {
   return rounds.take_each([out](const Arrival& arrival) -> Status {
-    (*out)[arrival.member] = &arrival;
+    (*out)[arrival.member] = arrival;
     return {};
   });
 }

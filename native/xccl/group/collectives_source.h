@@ -33,7 +33,7 @@ class Source {
 Status publish_to_all(Rounds& rounds, const Outgoing& outgoing);
 
 /// A round's contributions by member.
-using Arrivals = std::array<const Arrival*, kNumRanksMax>;
+using Arrivals = std::array<Arrival, kNumRanksMax>;
 
 /// Waits for all of them and leaves them where they are.
 Status take_all(Rounds& rounds, Arrivals* out);

@@ -58,9 +58,7 @@ Status Combine::publish(const CombineArgs& args) {
                   half + row * row_bytes);
     }
   }
-  const std::span<Outgoing> outgoing = rounds_.outgoing();
-  std::ranges::fill(outgoing, all);
-  return rounds_.publish(outgoing);
+  return rounds_.publish_each([&](uint32_t) -> const Outgoing& { return all; });
 }
 
 Status Combine::take(const Arrival& arrival) {
@@ -69,7 +67,9 @@ Status Combine::take(const Arrival& arrival) {
     return rounds_.corrupt(arrival.member, "gives outputs of " + std::to_string(arrival.num_bytes) +
                                                " bytes instead of " + std::to_string(num_bytes));
   }
-  const std::byte* mapped = num_bytes == 0 ? nullptr : rounds_.map(arrival);
+  // What lies in the field is not there any more when it is added.
+  const bool may_map = num_bytes != 0 && arrival.source != GroupSource::kInline;
+  const std::byte* mapped = may_map ? rounds_.map(arrival) : nullptr;
   for (uint32_t expert = map_.first_expert(arrival.member); expert < map_.end_expert(arrival.member); ++expert) {
     if (mapped) {
       outputs_[expert] = mapped + dispatch_.first_output(expert) * map_.combine_row_bytes();

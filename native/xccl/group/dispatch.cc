@@ -65,13 +65,10 @@ Status Dispatch::publish(const DispatchArgs& args) {
                   spec.hidden, half + rows_at + token * map_.dispatch_row_bytes());
     }
   }
-  const std::span<Outgoing> outgoing = rounds_.outgoing();
-  for (uint32_t member = 0; member < map_.num_members(); ++member) {
+  return rounds_.publish_each([&](uint32_t member) {
     const uint64_t at = member * block_bytes_;
-    outgoing[member] =
-        Outgoing::managed(at, plan_.write_block(member, half + at), pack_place(rows.source, rows.offset));
-  }
-  return rounds_.publish(outgoing);
+    return Outgoing::managed(at, plan_.write_block(member, half + at), pack_place(rows.source, rows.offset));
+  });
 }
 
 Status Dispatch::take(const Arrival& arrival) {

@@ -4,8 +4,7 @@ namespace switchyard::xccl {
 
 Status group_fence(Rounds& rounds, Deadline deadline) {
   return rounds.call({Operation::kFence}, deadline, [&]() -> Status {
-    const std::array<Outgoing, kNumRanksMax> nothing{};
-    SWITCHYARD_RETURN_IF_ERROR(rounds.publish({nothing.data(), rounds.size()}));
+    SWITCHYARD_RETURN_IF_ERROR(rounds.publish_each([](uint32_t) { return Outgoing(); }));
     return rounds.take_each([](const Arrival&) { return Status(); });
   });
 }

@@ -32,7 +32,7 @@ void add(ElementType type, const Pointers& sources, uint32_t num_sources, std::s
 /// False when the fabric cannot map one of them, or a peer chose an odd place for it.
 bool map_all(Rounds& rounds, const Arrivals& arrivals, const std::byte* own, Pointers* out) {
   for (uint32_t member = 0; member < rounds.size(); ++member) {
-    const std::byte* begin = member == rounds.self() ? own : rounds.map(*arrivals[member]);
+    const std::byte* begin = member == rounds.self() ? own : rounds.map(arrivals[member]);
     if (!begin || reinterpret_cast<uintptr_t>(begin) % sizeof(float) != 0) return false;
     (*out)[member] = begin;
   }
@@ -58,7 +58,7 @@ Status add_pulled(Rounds& rounds, const Arrivals& arrivals, ElementType type, co
     for (uint32_t member = 0; member < rounds.size(); ++member) {
       const std::span<std::byte> into(scratch.data() + member * block, num_bytes);
       sources[member] = member == rounds.self() ? own + done : into.data();
-      if (member != rounds.self()) SWITCHYARD_RETURN_IF_ERROR(rounds.pull(*arrivals[member], done, into));
+      if (member != rounds.self()) SWITCHYARD_RETURN_IF_ERROR(rounds.pull(arrivals[member], done, into));
     }
     add(type, sources, rounds.size(), out.subspan(done, num_bytes));
   }
@@ -70,7 +70,7 @@ Status add_pulled(Rounds& rounds, const Arrivals& arrivals, ElementType type, co
 Status reduce_arrivals(Rounds& rounds, const Arrivals& arrivals, ElementType type, const std::byte* own,
                        std::span<std::byte> out) {
   for (uint32_t member = 0; member < rounds.size(); ++member) {
-    const uint64_t num_bytes = arrivals[member]->num_bytes;
+    const uint64_t num_bytes = arrivals[member].num_bytes;
     if (num_bytes >= out.size() || member == rounds.self()) continue;
     return rounds.corrupt(
         member, "contributes " + std::to_string(num_bytes) + " bytes instead of " + std::to_string(out.size()));

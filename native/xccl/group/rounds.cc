@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "base/cpu_relax.h"
-#include "base/prefetch.h"
-#include "xccl/layout/small_bytes.h"
+#include "base/plain_copy.h"
 #include "xccl/link/event_text.h"
 #include "xccl/wait/wait_on.h"
 
@@ -27,16 +25,6 @@ Area area_of(GroupSource source) {
   return source == GroupSource::kZc ? Area::kZc : Area::kCtrl;
 }
 
-/// The first member at or after `start`, round the circle, of a set that is not empty: members begin with different peers.
-uint32_t first_from(uint64_t members, uint32_t start) {
-  const uint64_t behind = members & (~0ull << start);
-  return static_cast<uint32_t>(std::countr_zero(behind != 0 ? behind : members));
-}
-
-bool is_inside(std::span<const std::byte> bytes, std::span<const std::byte> area) {
-  return bytes.data() >= area.data() && bytes.data() + bytes.size() <= area.data() + area.size();
-}
-
 }  // namespace
 
 // ---- Open, enter, leave ----
@@ -49,7 +37,6 @@ Status Rounds::open(LocalRank& local, GroupGenerations& generations, GroupSpec s
   SWITCHYARD_RETURN_IF_ERROR(Members::open(local, std::move(spec), &made->members_));
   made->all_ = ~0ull >> (64 - made->size());
   made->base_ = local.ctrl().data() + local.layout().group(made->spec().id);
-  made->fields_ = reinterpret_cast<GroupFields*>(made->base_ + GroupLayout::fields(0));
   const uint32_t last = generations.current(made->spec().id);
   if (!generations.raise(made->spec().id, made->spec().generation)) {
     return {Code::kStale, made->call_text() + " cannot be opened: generation " + std::to_string(last) + " was"};
@@ -101,7 +88,7 @@ Status Rounds::meet() {
   SWITCHYARD_RETURN_IF_ERROR(wait_for([this](Status* fault) -> uint32_t {
     for (uint64_t left = missing_; left != 0; left &= left - 1) {
       const auto member = static_cast<uint32_t>(std::countr_zero(left));
-      const uint64_t word = fields_of(member).control.word.load(std::memory_order_seq_cst);
+      const uint64_t word = members_.link(member).control().word.load(std::memory_order_seq_cst);
       if (word == seq_of(0)) {
         missing_ &= ~(1ull << member);
       } else if (*fault = judge_control(member, word, false); !fault->ok()) {
@@ -118,66 +105,9 @@ Status Rounds::meet() {
 
 std::span<std::byte> Rounds::half() { return {base_ + layout_.half(half_of(round_ + 1)), layout_.half_bytes()}; }
 
-bool Rounds::zero_copy(std::span<const std::byte> bytes, uint64_t detail, Outgoing* out) const {
-  for (const GroupSource source : {GroupSource::kApp, GroupSource::kZc}) {
-    const std::span<const std::byte> area = source == GroupSource::kApp ? local_.app().span() : local_.zc().span();
-    if (!is_inside(bytes, area)) continue;
-    *out = {source, static_cast<uint64_t>(bytes.data() - area.data()), bytes.size(), nullptr, detail};
-    return true;
-  }
-  return false;
-}
-
 Status Rounds::publish(std::span<const Outgoing> outgoing) {
-  const uint32_t num_members = size();
-  if (missing_ != 0 || outgoing.size() != num_members) return misused("publish out of turn");
-  round_ += 1;
-  missing_ = all_;
-  arrived_ = 0;
-  // All lines are fetched side by side; one store after the other would wait for its own.
-  for (uint32_t member = 0; member < num_members; ++member) {
-    if (const GroupField* field = members_.link(member).field(half_of(round_))) prefetch_for_write(field);
-  }
-  uint32_t member = self();
-  do {
-    member = member + 1 == num_members ? 0 : member + 1;
-    SWITCHYARD_RETURN_IF_ERROR(publish_to(member, outgoing[member]));
-  } while (member != self());
-  members_.ring();
-  return {};
-}
-
-Status Rounds::publish_to(uint32_t member, const Outgoing& outgoing) {
-  if (outgoing.source == GroupSource::kInline && outgoing.num_bytes > kGroupInlineBytesMax)
-    return misused("an inline contribution of " + std::to_string(outgoing.num_bytes));
-  if (GroupField* field = members_.link(member).field(half_of(round_))) {
-    write_body(outgoing, &field->body);
-    field->seq.store(seq_of(round_), std::memory_order_release);
-    return {};
-  }
-  GroupFieldBody body;
-  write_body(outgoing, &body);
-  return members_.link(member).publish(half_of(round_), body, seq_of(round_));
-}
-
-/// `body` is the member's field itself where that is mapped: a copy of a body just written would wait for the stores behind it.
-void Rounds::write_body(const Outgoing& outgoing, GroupFieldBody* body) const {
-  body->event = tag_.event;
-  body->operation = static_cast<uint16_t>(tag_.operation);
-  body->source = outgoing.source;
-  body->num_bytes = outgoing.num_bytes;
-  body->agreed = tag_.agreed;
-  body->detail = outgoing.detail;
-  if (outgoing.source != GroupSource::kInline) {
-    body->offset = outgoing.offset;
-    return;
-  }
-  const uint64_t num_first = std::min<uint64_t>(outgoing.num_bytes, kSmallBytesMax);
-  const SmallBytes first = small_load(outgoing.payload, num_first);
-  const SmallBytes rest = small_load(outgoing.payload + num_first, outgoing.num_bytes - num_first);
-  body->payload[0] = first.words[0];
-  body->payload[1] = first.words[1];
-  body->payload[2] = rest.words[0];
+  if (outgoing.size() != size()) return misused("publish of another number of contributions");
+  return publish_each([outgoing](uint32_t member) -> const Outgoing& { return outgoing[member]; });
 }
 
 // ---- Wait and take ----
@@ -194,54 +124,35 @@ Status Rounds::wait_for(Look&& look) {
   return is_done ? Status() : timed_out();
 }
 
-Status Rounds::next(const Arrival** out) {
-  *out = nullptr;
-  if (missing_ == 0) return {};
-  if (arrived_ == 0 && !find_arrivals()) SWITCHYARD_RETURN_IF_ERROR(wait_for_arrivals());
-  const uint32_t member = first_from(arrived_, self());
-  arrived_ &= ~(1ull << member);
-  return take(member, out);
-}
-
-Status Rounds::wait_for_arrivals() {
+/// Until some of what is missing has come.
+Status Rounds::wait_for_arrivals(uint64_t* arrived) {
   const PartTimer timer(scope_, CallPart::kWait);
-  if (look_elsewhere()) return {};
-  // next() has just looked: what is missing is on its way as a rule, and faults keep until the next look.
+  *arrived = look_elsewhere();
+  if (*arrived != 0) return {};
+  // take_each() has just looked: what is missing is on its way as a rule, and faults keep until the next look.
   bool has_looked = true;
   // Whoever sleeps here sleeps until all that is missing has come, though it takes whatever comes while it is awake.
   return wait_for([&](Status* fault) -> uint32_t {
     if (std::exchange(has_looked, false)) return static_cast<uint32_t>(std::popcount(missing_));
-    if (find_arrivals()) return 0;
+    *arrived = find_arrivals();
+    if (*arrived != 0) return 0;
     *fault = find_fault();
     if (fault->ok()) return static_cast<uint32_t>(std::popcount(missing_));
     // What a rank published before it failed counts, also when both happened since the first look.
-    if (find_arrivals()) *fault = {};
+    *arrived = find_arrivals();
+    if (*arrived != 0) *fault = {};
     return 0;
   });
 }
 
 /// Who waits for nobody on its own core keeps that core from nobody by looking: a short while, since a switch costs more.
-bool Rounds::look_elsewhere() {
-  if ((missing_ & ~members_.elsewhere()) != 0) return false;
+uint64_t Rounds::look_elsewhere() const {
+  if ((missing_ & ~members_.elsewhere()) != 0) return 0;
   for (uint32_t look = 0; look < kNumLooksElsewhere; ++look) {
     cpu_relax();
-    if (find_arrivals()) return true;
+    if (const uint64_t arrived = find_arrivals(); arrived != 0) return arrived;
   }
-  return false;
-}
-
-/// All at once, so that lines which other cores have written are fetched side by side.
-bool Rounds::find_arrivals() {
-  const uint64_t seq = seq_of(round_);
-  const uint32_t half = half_of(round_);
-  uint64_t arrived = 0;
-  for (uint64_t left = missing_; left != 0; left &= left - 1) {
-    const auto member = static_cast<uint32_t>(std::countr_zero(left));
-    const bool has_come = fields_of(member).halves[half].seq.load(std::memory_order_seq_cst) == seq;
-    arrived |= uint64_t{has_come} << member;
-  }
-  arrived_ = arrived;
-  return arrived != 0;
+  return 0;
 }
 
 /// Why some missing contribution will never come, if that shows.
@@ -249,9 +160,9 @@ Status Rounds::find_fault() {
   if (local_.is_closing()) return {Code::kClosed, "the communicator is closed"};
   for (uint64_t left = missing_; left != 0; left &= left - 1) {
     const auto member = static_cast<uint32_t>(std::countr_zero(left));
-    GroupFields& fields = fields_of(member);
-    SWITCHYARD_RETURN_IF_ERROR(judge_seq(member, fields.halves[half_of(round_)].seq.load(std::memory_order_seq_cst)));
-    SWITCHYARD_RETURN_IF_ERROR(judge_control(member, fields.control.word.load(std::memory_order_seq_cst), true));
+    const MemberLink& link = members_.link(member);
+    SWITCHYARD_RETURN_IF_ERROR(judge_seq(member, link.arrived(half_of(round_)).seq.load(std::memory_order_seq_cst)));
+    SWITCHYARD_RETURN_IF_ERROR(judge_control(member, link.control().word.load(std::memory_order_seq_cst), true));
   }
   return {};
 }
@@ -277,40 +188,6 @@ Status Rounds::judge_control(uint32_t member, uint64_t word, bool is_met) {
   return error(static_cast<Code>(code_of(word)), member, "gave up with code " + std::to_string(code_of(word)));
 }
 
-Status Rounds::take(uint32_t member, const Arrival** out) {
-  const GroupFieldBody& body = fields_of(member).halves[half_of(round_)].body;
-  const uint16_t operation = load_once(body.operation);
-  const uint32_t event = load_once(body.event);
-  const uint64_t agreed = load_once(body.agreed);
-  if (operation != static_cast<uint16_t>(tag_.operation) || event != tag_.event || agreed != tag_.agreed)
-    return other_call(member, operation, event, agreed);
-  Arrival& arrival = arrivals_[member];
-  arrival.member = member;
-  arrival.source = load_once(body.source);
-  arrival.num_bytes = load_once(body.num_bytes);
-  arrival.detail = load_once(body.detail);
-  arrival.offset = 0;
-  if (arrival.source != GroupSource::kInline) {
-    arrival.offset = load_once(body.offset);
-  } else {
-    for (uint32_t word = 0; word < kGroupInlineWords; ++word) arrival.payload[word] = load_once(body.payload[word]);
-  }
-  if (!is_possible(arrival.source, arrival.offset, arrival.num_bytes))
-    return impossible(member, arrival.source, arrival.offset, arrival.num_bytes);
-  missing_ &= ~(1ull << member);
-  if (scope_ && member != self()) scope_->add_bytes(rank(member), arrival.num_bytes);
-  *out = &arrival;
-  return {};
-}
-
-/// App and zero-copy areas are checked by the fabric, which knows their sizes.
-bool Rounds::is_possible(GroupSource source, uint64_t offset, uint64_t num_bytes) const {
-  if (source == GroupSource::kInline) return num_bytes <= kGroupInlineBytesMax;
-  if (source != GroupSource::kManaged) return source <= GroupSource::kZc;
-  const uint64_t half_bytes = layout_.half_bytes();
-  return num_bytes <= half_bytes && offset <= half_bytes - num_bytes;
-}
-
 // ---- Pull ----
 
 uint64_t Rounds::area_offset(const Arrival& arrival) const {
@@ -318,16 +195,10 @@ uint64_t Rounds::area_offset(const Arrival& arrival) const {
   return members_.link(arrival.member).base() + layout_.half(half_of(round_)) + arrival.offset;
 }
 
-Status Rounds::pull(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst) {
-  if (dst.size() > arrival.num_bytes || offset > arrival.num_bytes - dst.size())
-    return too_short(arrival, offset, dst.size());
+/// Whatever is not the beginning of what lay in a field.
+Status Rounds::pull_rest(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst) {
   if (arrival.source == GroupSource::kInline) {
-    const std::byte* from = std::as_bytes(std::span(arrival.payload)).data() + offset;
-    if (dst.size() > kSmallBytesMax) {
-      std::memcpy(dst.data(), from, dst.size());
-    } else {
-      small_store(dst.data(), small_load(from, dst.size()), dst.size());
-    }
+    plain_copy(dst.data(), std::as_bytes(std::span(arrival.payload)).data() + offset, dst.size());
     return {};
   }
   const PartTimer timer(scope_, CallPart::kCopy);
@@ -364,7 +235,7 @@ Status Rounds::region(uint32_t member, GroupSource source, uint64_t offset, uint
 }
 
 const std::byte* Rounds::map(const Arrival& arrival) {
-  if (arrival.source == GroupSource::kInline) return std::as_bytes(std::span(arrivals_[arrival.member].payload)).data();
+  if (arrival.source == GroupSource::kInline) return std::as_bytes(std::span(arrival.payload)).data();
   if (arrival.member == self()) return map_own(arrival);
   return members_.link(arrival.member).fabric().map(area_of(arrival.source), area_offset(arrival), arrival.num_bytes);
 }
@@ -401,11 +272,14 @@ Status Rounds::too_short(const Arrival& arrival, uint64_t offset, uint64_t num_b
 }
 
 /// What differs between the member's call and this rank's.
-Status Rounds::other_call(uint32_t member, uint16_t operation, uint32_t event, uint64_t agreed) const {
+Status Rounds::other_call(uint32_t member, const GroupFieldBody& body) const {
+  const uint16_t operation = load_once(body.operation);
+  const uint32_t event = load_once(body.event);
   if (operation != static_cast<uint16_t>(tag_.operation))
     return mismatch(member, std::string("is in ") + operation_name(operation));
   if (event != tag_.event) return mismatch(member, "has event " + std::to_string(event));
-  return mismatch(member, "has " + agreed_text(agreed) + " where this rank has " + agreed_text(tag_.agreed));
+  return mismatch(member,
+                  "has " + agreed_text(load_once(body.agreed)) + " where this rank has " + agreed_text(tag_.agreed));
 }
 
 std::string Rounds::agreed_text(uint64_t agreed) const {

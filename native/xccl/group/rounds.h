@@ -13,55 +13,27 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <memory>
 #include <span>
 #include <string>
 
+#include "base/prefetch.h"
+
+#include "xccl/group/contribution.h"
 #include "xccl/group/generations.h"
 #include "xccl/group/members.h"
-#include "xccl/group/operation.h"
 #include "xccl/layout/group_layout.h"
 #include "xccl/link/local_rank.h"
 #include "xccl/telemetry/scope.h"
 
 namespace switchyard::xccl {
 
-/// What all members of a call must agree upon; else Mismatch. `agreed` is the operation's own (root, type, size), and
-/// `agreed_text` says it in the error (null: as a number).
-struct CallTag {
-  Operation operation = Operation::kFence;
-  uint32_t event = 0;
-  uint64_t agreed = 0;
-  std::string (*agreed_text)(uint64_t agreed) = nullptr;
-};
-
-/// One member's contribution to another: made by inline_bytes(), managed() or Rounds::zero_copy().
-struct Outgoing {
-  GroupSource source = GroupSource::kInline;
-  uint64_t offset = 0;
-  uint64_t num_bytes = 0;
-  const std::byte* payload = nullptr;
-  uint64_t detail = 0;
-
-  /// At most kGroupInlineBytesMax bytes, copied by publish().
-  static Outgoing inline_bytes(std::span<const std::byte> bytes, uint64_t detail = 0) {
-    return {GroupSource::kInline, 0, bytes.size(), bytes.data(), detail};
-  }
-  /// Bytes of half(); several members may be given the same.
-  static Outgoing managed(uint64_t offset, uint64_t num_bytes, uint64_t detail = 0) {
-    return {GroupSource::kManaged, offset, num_bytes, nullptr, detail};
-  }
-};
-
-/// A member's contribution for this rank in the current round: a private copy that passed all checks. Valid until publish().
-struct Arrival {
-  uint32_t member = 0;
-  GroupSource source = GroupSource::kInline;
-  uint64_t offset = 0;
-  uint64_t num_bytes = 0;  // of a managed contribution at most a half
-  uint64_t detail = 0;
-  std::array<uint64_t, kGroupInlineWords> payload{};  // of an inline contribution; others are pulled
-};
+/// The first member at or after `start`, round the circle, of a set that is not empty: members begin with different peers.
+inline uint32_t first_from(uint64_t members, uint32_t start) {
+  const uint64_t behind = members & (~0ull << start);
+  return static_cast<uint32_t>(std::countr_zero(behind != 0 ? behind : members));
+}
 
 class Rounds {
  public:
@@ -98,33 +70,39 @@ class Rounds {
 
   /// A contribution that peers pull straight from where it lies. False when `bytes` is not inside app() or zc(). It may be
   /// changed only when the next round after its own has been taken in full.
-  bool zero_copy(std::span<const std::byte> bytes, uint64_t detail, Outgoing* out) const;
-
-  /// One Outgoing a member, for publish(): what they held before is left in them.
-  std::span<Outgoing> outgoing() { return {outgoing_.data(), size()}; }
+  bool zero_copy(std::span<const std::byte> bytes, uint64_t detail, Outgoing* out) const {
+    for (const GroupSource source : {GroupSource::kApp, GroupSource::kZc}) {
+      const std::span<const std::byte> area = source == GroupSource::kApp ? local_.app().span() : local_.zc().span();
+      if (bytes.data() < area.data() || bytes.data() + bytes.size() > area.data() + area.size()) continue;
+      *out = {source, static_cast<uint64_t>(bytes.data() - area.data()), bytes.size(), nullptr, detail};
+      return true;
+    }
+    return false;
+  }
 
   /// Begins a round: one contribution for each member, this rank included. The last round must have been taken in full.
   Status publish(std::span<const Outgoing> outgoing);
-  /// The next contribution that has arrived, waiting for it if need be; null when all have been taken. Every round must be
-  /// taken in full: only then have all members published it.
-  Status next(const Arrival** out);
-  /// next() for each member: take(const Arrival&) -> Status.
+  /// The same with compose(member) -> Outgoing, called once for each member and published at once.
+  template <class Compose>
+  Status publish_each(Compose&& compose);
+
+  /// take(const Arrival&) -> Status for each member's contribution, as they arrive. Every round must be taken in full: only then
+  /// have all members published it.
   template <class Take>
-  Status take_each(Take&& take) {
-    for (;;) {
-      const Arrival* arrival = nullptr;
-      SWITCHYARD_RETURN_IF_ERROR(next(&arrival));
-      if (!arrival) return {};
-      SWITCHYARD_RETURN_IF_ERROR(take(*arrival));
-    }
-  }
+  Status take_each(Take&& take);
 
   /// Copies [offset, offset + dst.size()) of a contribution. Corrupt when it is not that large.
-  Status pull(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst);
+  Status pull(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst) {
+    if (dst.size() > arrival.num_bytes || offset > arrival.num_bytes - dst.size()) [[unlikely]]
+      return too_short(arrival, offset, dst.size());
+    if (arrival.source != GroupSource::kInline || offset != 0) return pull_rest(arrival, offset, dst);
+    store_payload(dst.data(), arrival.payload, dst.size());
+    return {};
+  }
   /// Other bytes of a member that its contribution names, to be pulled or mapped like it. Corrupt when they cannot lie there.
   Status region(uint32_t member, GroupSource source, uint64_t offset, uint64_t num_bytes, Arrival* out);
   /// The whole contribution where it lies, or null when the fabric cannot map it. Another process's memory: opaque bytes only.
-  /// Valid until the next publish(); small contributions lie in the arrival.
+  /// Valid until the next publish(); small contributions lie in `arrival` itself.
   const std::byte* map(const Arrival& arrival);
   /// A fault of what a member contributed, for the operation's own checks: ends its link.
   [[gnu::cold]] Status corrupt(uint32_t member, const std::string& text);
@@ -138,20 +116,20 @@ class Rounds {
   Status leave(Status status);
   Status meet();
   void announce(Code code);
-  Status publish_to(uint32_t member, const Outgoing& outgoing);
-  void write_body(const Outgoing& outgoing, GroupFieldBody* body) const;
+  Status publish_to(const MemberLink& link, uint32_t half, uint64_t seq, const Outgoing& outgoing);
 
   template <class Look>
   Status wait_for(Look&& look);
-  Status wait_for_arrivals();
-  bool look_elsewhere();
-  bool find_arrivals();
+  Status wait_for_arrivals(uint64_t* arrived);
+  uint64_t look_elsewhere() const;
+  uint64_t find_arrivals() const;
   Status find_fault();
   Status judge_seq(uint32_t member, uint64_t seq);
   Status judge_control(uint32_t member, uint64_t word, bool is_met);
-  Status take(uint32_t member, const Arrival** out);
+  Status read(uint32_t member, uint32_t half, Arrival* out);
   bool is_possible(GroupSource source, uint64_t offset, uint64_t num_bytes) const;
   const std::byte* map_own(const Arrival& arrival);
+  Status pull_rest(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst);
   Status pull_piece(const Arrival& arrival, uint64_t offset, std::span<std::byte> dst);
 
   // Cold: so the texts are built apart from the code that every call runs.
@@ -159,7 +137,7 @@ class Rounds {
   [[gnu::cold]] Status opened_again() const;
   [[gnu::cold]] Status impossible(uint32_t member, GroupSource source, uint64_t offset, uint64_t num_bytes);
   [[gnu::cold]] Status too_short(const Arrival& arrival, uint64_t offset, uint64_t num_bytes);
-  [[gnu::cold]] Status other_call(uint32_t member, uint16_t operation, uint32_t event, uint64_t agreed) const;
+  [[gnu::cold]] Status other_call(uint32_t member, const GroupFieldBody& body) const;
   [[gnu::cold]] Status timed_out() const;
   [[gnu::cold]] Status unlinked(uint32_t member) const;
   [[gnu::cold]] Status error(Code code, uint32_t member, const std::string& text) const;
@@ -169,27 +147,112 @@ class Rounds {
   /// The sequence word of a round of this generation; of round 0 it is the control word of a member at work.
   uint64_t seq_of(uint64_t round) const { return (uint64_t{spec().generation} << kGroupGenerationShift) | round; }
   static uint32_t half_of(uint64_t round) { return static_cast<uint32_t>(round % kNumHalves); }
-  GroupFields& fields_of(uint32_t member) { return fields_[rank(member)]; }
   uint64_t area_offset(const Arrival& arrival) const;
 
   LocalRank& local_;
   GroupGenerations& generations_;
   GroupLayout layout_;
   Members members_;
-  std::byte* base_ = nullptr;      // of the group's part of this rank's control segment
-  GroupFields* fields_ = nullptr;  // one for each rank
-  uint64_t all_ = 0;               // a bit a member
-  uint64_t missing_ = 0;           // members whose contribution of this round was not taken yet
-  uint64_t arrived_ = 0;           // of these, whose was seen
-  uint64_t round_ = 0;             // published last; the next one's half is free
+  std::byte* base_ = nullptr;  // of the group's part of this rank's control segment
+  uint64_t all_ = 0;           // a bit a member
+  uint64_t missing_ = 0;       // members whose contribution of this round was not taken yet
+  uint64_t round_ = 0;         // published last; the next one's half is free
   bool has_met_ = false;
   CallTag tag_;
   Deadline deadline_{};
   uint64_t bytes_since_look_ = 0;  // pulled in this call since deadline and death were looked at
   Status broken_;
   CallScope* scope_ = nullptr;  // of the call, where it is counted
-  std::array<Outgoing, kNumRanksMax> outgoing_;
-  std::array<Arrival, kNumRanksMax> arrivals_;
 };
+
+// ---- What each call runs for each member: here, so that the operation is compiled into it ----
+
+template <class Compose>
+Status Rounds::publish_each(Compose&& compose) {
+  if (missing_ != 0) [[unlikely]]
+    return misused("publish out of turn");
+  round_ += 1;
+  missing_ = all_;
+  const uint64_t seq = seq_of(round_);
+  const uint32_t half = half_of(round_);
+  const uint32_t num_members = size();
+  uint32_t member = self();
+  do {
+    member = member + 1 == num_members ? 0 : member + 1;
+    SWITCHYARD_RETURN_IF_ERROR(publish_to(members_.link(member), half, seq, compose(member)));
+  } while (member != self());
+  members_.ring();
+  return {};
+}
+
+inline Status Rounds::publish_to(const MemberLink& link, uint32_t half, uint64_t seq, const Outgoing& outgoing) {
+  if (outgoing.source == GroupSource::kInline && outgoing.num_bytes > kGroupInlineBytesMax) [[unlikely]]
+    return misused("an inline contribution of " + std::to_string(outgoing.num_bytes));
+  if (GroupField* field = link.field(half)) {
+    write_body(tag_, outgoing, &field->body);
+    field->seq.store(seq, std::memory_order_release);
+    return {};
+  }
+  GroupFieldBody body;
+  write_body(tag_, outgoing, &body);
+  return link.publish(half, body, seq);
+}
+
+template <class Take>
+Status Rounds::take_each(Take&& take) {
+  const uint32_t half = half_of(round_);
+  while (missing_ != 0) {
+    uint64_t arrived = find_arrivals();
+    if (arrived == 0) SWITCHYARD_RETURN_IF_ERROR(wait_for_arrivals(&arrived));
+    while (arrived != 0) {
+      const uint32_t member = first_from(arrived, self());
+      arrived &= ~(1ull << member);
+      Arrival arrival;
+      SWITCHYARD_RETURN_IF_ERROR(read(member, half, &arrival));
+      SWITCHYARD_RETURN_IF_ERROR(take(static_cast<const Arrival&>(arrival)));
+    }
+  }
+  return {};
+}
+
+/// A bit for each missing member whose contribution is there: all at once, so that lines which other cores have written are fetched
+/// side by side.
+inline uint64_t Rounds::find_arrivals() const {
+  const uint64_t seq = seq_of(round_);
+  const uint32_t half = half_of(round_);
+  uint64_t arrived = 0;
+  for (uint64_t left = missing_; left != 0; left &= left - 1) {
+    const auto member = static_cast<uint32_t>(std::countr_zero(left));
+    const bool has_come = members_.link(member).arrived(half).seq.load(std::memory_order_seq_cst) == seq;
+    arrived |= uint64_t{has_come} << member;
+  }
+  return arrived;
+}
+
+inline Status Rounds::read(uint32_t member, uint32_t half, Arrival* out) {
+  const MemberLink& link = members_.link(member);
+  // The member is through with the round before, so nobody looks at the line of the next round, which has that one's half. All are
+  // fetched side by side while arrivals are taken; one store after the other would wait for its own.
+  if (const GroupField* next = link.field(half_of(round_ + 1))) prefetch_for_write(next);
+  const GroupFieldBody& body = link.arrived(half).body;
+  if (!is_tagged(body, tag_)) [[unlikely]]
+    return other_call(member, body);
+  out->member = member;
+  read_contribution(body, out);
+  if (!is_possible(out->source, out->offset, out->num_bytes)) [[unlikely]]
+    return impossible(member, out->source, out->offset, out->num_bytes);
+  missing_ &= ~(1ull << member);
+  if (scope_ && member != self()) [[unlikely]]
+    scope_->add_bytes(rank(member), out->num_bytes);
+  return {};
+}
+
+/// App and zero-copy areas are checked by the fabric, which knows their sizes.
+inline bool Rounds::is_possible(GroupSource source, uint64_t offset, uint64_t num_bytes) const {
+  if (source == GroupSource::kInline) return num_bytes <= kGroupInlineBytesMax;
+  if (source != GroupSource::kManaged) return source <= GroupSource::kZc;
+  const uint64_t half_bytes = layout_.half_bytes();
+  return num_bytes <= half_bytes && offset <= half_bytes - num_bytes;
+}
 
 }  // namespace switchyard::xccl
