@@ -84,15 +84,18 @@ Status Members::note_link(LocalRank& local, uint32_t member) {
     noted.own_fields_ = reinterpret_cast<GroupFields*>(fields);
     noted.bell_ = reinterpret_cast<Doorbell*>(bell);
   }
-  return note_cores(member, link, local.cores());
+  return {};
 }
 
-Status Members::note_cores(uint32_t member, const LinkRef& link, CoreMask own) {
-  CoreMask cores = 0;
+void Members::note_cores(CoreMask own) {
   const uint64_t at = offsetof(CtrlFixed, progress) + offsetof(ProgressLine, cores);
-  SWITCHYARD_RETURN_IF_ERROR(link.fabric().get(Area::kCtrl, at, std::as_writable_bytes(std::span(&cores, 1))));
-  if (cores != 0 && own != 0 && (cores & own) == 0) elsewhere_ |= 1ull << member;
-  return {};
+  uint64_t elsewhere = 0;
+  for (uint32_t member = 0; member < size(); ++member) {
+    CoreMask cores = 0;
+    if (!links_[member].fabric().get(Area::kCtrl, at, std::as_writable_bytes(std::span(&cores, 1))).ok()) continue;
+    if (cores != 0 && own != 0 && (cores & own) == 0) elsewhere |= 1ull << member;
+  }
+  elsewhere_ = elsewhere;
 }
 
 Status Members::hold(LocalRank& local) {

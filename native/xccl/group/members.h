@@ -68,12 +68,14 @@ class Members {
 
   /// Bit a member: it runs on cores that this rank does not run on, so it goes on while this rank looks for it.
   uint64_t elsewhere() const { return elsewhere_; }
+  /// Asks all members where they run now; they are held. `own`: where this rank runs. A member that says nothing true is waited for in
+  /// a bad way, no more.
+  void note_cores(CoreMask own);
 
  private:
   [[gnu::noinline]] Status hold_each(LocalRank& local);
   static Status check_spec(const LocalRank& local, const GroupSpec& spec);
   Status note_link(LocalRank& local, uint32_t member);
-  Status note_cores(uint32_t member, const LinkRef& link, CoreMask own);
 
   GroupSpec spec_;
   uint32_t self_ = 0;

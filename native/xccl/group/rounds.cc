@@ -17,6 +17,9 @@ constexpr uint64_t kPullPieceBytes = 1 << 20;
 /// About 5 us: what a core takes to switch to a rank that has not published yet.
 constexpr uint32_t kNumLooksElsewhere = 150;
 
+/// Rounds after which members are asked where they run: one that has gone from this rank's core makes no wait vain.
+constexpr uint64_t kNumRoundsOnCores = 1024;
+
 constexpr uint64_t generation_of(uint64_t word) { return word >> kGroupGenerationShift; }
 constexpr uint64_t code_of(uint64_t word) { return word & ((1ull << kGroupGenerationShift) - 1); }
 
@@ -42,7 +45,10 @@ Status Rounds::open(LocalRank& local, GroupGenerations& generations, GroupSpec s
     return {Code::kStale, made->call_text() + " cannot be opened: generation " + std::to_string(last) + " was"};
   }
   Status status = made->members_.hold(local);
-  if (status.ok()) made->announce(Code::kOk);
+  if (status.ok()) {
+    made->members_.note_cores(local.cores());
+    made->announce(Code::kOk);
+  }
   made->members_.let_go(local);
   SWITCHYARD_RETURN_IF_ERROR(status);
   *out = std::move(made);
@@ -127,6 +133,7 @@ Status Rounds::wait_for(Look&& look) {
 /// Until some of what is missing has come.
 Status Rounds::wait_for_arrivals(uint64_t* arrived) {
   const PartTimer timer(scope_, CallPart::kWait);
+  if (round_ % kNumRoundsOnCores == 0) members_.note_cores(local_.cores());
   *arrived = look_elsewhere();
   if (*arrived != 0) return {};
   // take_each() has just looked: what is missing is on its way as a rule, and faults keep until the next look.
@@ -145,13 +152,15 @@ Status Rounds::wait_for_arrivals(uint64_t* arrived) {
   });
 }
 
-/// Who waits for nobody on its own core keeps that core from nobody by looking: a short while, since a switch costs more.
-uint64_t Rounds::look_elsewhere() const {
+/// Who waits for nobody on its own core keeps that core from nobody by looking: a short while, since a switch costs more. In vain it
+/// was if one of them has moved here.
+uint64_t Rounds::look_elsewhere() {
   if ((missing_ & ~members_.elsewhere()) != 0) return 0;
   for (uint32_t look = 0; look < kNumLooksElsewhere; ++look) {
     cpu_relax();
     if (const uint64_t arrived = find_arrivals(); arrived != 0) return arrived;
   }
+  members_.note_cores(local_.cores());
   return 0;
 }
 

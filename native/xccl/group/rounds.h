@@ -121,7 +121,7 @@ class Rounds {
   template <class Look>
   Status wait_for(Look&& look);
   Status wait_for_arrivals(uint64_t* arrived);
-  uint64_t look_elsewhere() const;
+  uint64_t look_elsewhere();
   uint64_t find_arrivals() const;
   Status find_fault();
   Status judge_seq(uint32_t member, uint64_t seq);

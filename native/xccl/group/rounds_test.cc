@@ -210,6 +210,24 @@ TEST(xccl_rounds_notice_the_end_of_a_member_and_of_nobody_else) {
   CHECK(is_code(exchange_stamps(rounds, 4, true), Code::kPeerDead));
 }
 
+TEST(xccl_members_are_asked_again_where_they_run) {
+  GroupCluster cluster(2);
+  const std::shared_ptr<Group> groups[] = {cluster.open(0), cluster.open(1)};
+  REQUIRE(groups[0] && groups[1]);
+  LocalRank& own = groups[0]->rounds().local();
+  std::atomic<CoreMask>& theirs = groups[1]->rounds().local().fixed().progress.cores;
+  Members members;
+  REQUIRE(Members::open(own, cluster.spec(), &members).ok() && members.hold(own).ok());
+  const auto elsewhere = [&](CoreMask cores) {
+    theirs.store(cores);
+    members.note_cores(core_bit(0));
+    return members.elsewhere();
+  };
+  CHECK(elsewhere(core_bit(1)) == 2 && elsewhere(core_bit(0)) == 0 && elsewhere(core_bit(2)) == 2);
+  CHECK(elsewhere(0) == 0 && elsewhere(~CoreMask{0}) == 0);
+  members.let_go(own);
+}
+
 /// Pulls rows until one fails. `after_publish` runs first; returns how many came.
 template <class AfterPublish>
 uint64_t num_rows_pulled(Deadline deadline, Code expected, AfterPublish&& after_publish) {
