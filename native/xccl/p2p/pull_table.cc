@@ -30,6 +30,8 @@ constexpr size_t kNumRounds = 11;
 /// Pulling must win clearly: a send through the ring is over before its receiver comes.
 constexpr double kClearly = 0.9;
 constexpr std::chrono::milliseconds kPatience(20);
+/// Of the whole: where threads wait for cores nothing is learned, and the calling one has messages of its own to see to.
+constexpr std::chrono::milliseconds kPatienceOfAll(50);
 
 /// How a message is handed over: through the ring, read by process_vm_readv, or copied as a region is. Shared: both threads take parts of
 /// it, as when the receiver is helped.
@@ -177,7 +179,7 @@ class Contest {
   void stop() { (void)there_.send(Round::kStop, 0); }
 
   /// What a message takes that was just written, as messages are, in the median: seconds, or a negative number when the other thread did
-  /// not run.
+  /// not run, or the time for all is over.
   double time_written(Round round, uint64_t num_bytes) {
     std::array<double, kNumRounds> samples;
     for (double& sample : samples) {
@@ -185,7 +187,7 @@ class Contest {
       const Clock::time_point start = Clock::now();
       if (!there_.send(round, num_bytes)) return -1;
       sample = std::chrono::duration<double>(Clock::now() - start).count();
-      if (!back_.receive()) return -1;
+      if (!back_.receive() || Clock::now() >= end_) return -1;
     }
     std::nth_element(samples.begin(), samples.begin() + kNumRounds / 2, samples.end());
     return samples[kNumRounds / 2];
@@ -194,6 +196,7 @@ class Contest {
  private:
   Lane there_;
   Lane back_;
+  const Clock::time_point end_ = Clock::now() + kPatienceOfAll;
 };
 
 /// Does one way win over another at these sizes in the mean of the ratios? One of them alone may lie near the bar.

@@ -22,7 +22,7 @@ struct PullTable {
   /// Bytes of a region from which on these two copy it quicker than the receiver's thread alone.
   uint64_t region_helped_min = UINT64_MAX;
 
-  /// This process's table; the first call takes some 10 ms. `peer_cores`: where the receiver runs, which waits meanwhile. On a single
+  /// This process's table; the first call takes some 10 ms, on a busy machine up to 100. `peer_cores`: where the receiver runs, which waits meanwhile. On a single
   /// core nothing can be compared, and the ring stays.
   static const PullTable& measured(CoreMask peer_cores, const RingShape& ring);
 };
