@@ -2,7 +2,7 @@
 // Called by `npm run build -w native` (nx target build). Output: build/<variant>/{switchyard.node,native_tests}.
 // Usage: node build.mjs [--variant release|asan|tsan|fuzz] [--tests-only] [--bench] [--soak] [--layers base,xccl]
 //
-// A file's role and flags follow from its name: *_avx2.cc, *_avx512.cc, *_avx512vnni.cc and *_avx512bf16.cc get that instruction set (and
+// A file's role and flags follow from its name: *_avx2.cc, *_avxvnni.cc, *_avx512.cc, *_avx512vnni.cc and *_avx512bf16.cc get that instruction set (and
 // nothing else does), *_test.cc goes into native_tests, *_bench.cc (and *_bench_avx2.cc, ...) into native_bench (only with --bench),
 // *_soak.cc into native_soak (only with --soak), addon/*.cc into switchyard.node, everything else into all of them. --layers takes some
 // layers, or folders of them, and leaves out the others and the addon: quicker while working on one. --variant fuzz needs clang and makes
@@ -50,8 +50,11 @@ const avx512Flags = [
   ...['-Wno-unknown-warning-option', '-Wno-uninitialized', '-Wno-maybe-uninitialized'],
 ];
 
+const avx2Flags = ['-mavx2', '-mfma', '-mf16c'];
+
 const isaFlags = [
-  [/_avx2\.cc$/, ['-mavx2', '-mfma', '-mf16c']],
+  [/_avx2\.cc$/, avx2Flags],
+  [/_avxvnni\.cc$/, [...avx2Flags, '-mavxvnni']],
   [/_avx512\.cc$/, avx512Flags],
   [/_avx512vnni\.cc$/, [...avx512Flags, '-mavx512vnni']],
   [/_avx512bf16\.cc$/, [...avx512Flags, '-mavx512bf16']],
@@ -78,7 +81,7 @@ function roleOf(source) {
   if (path.startsWith('addon/')) return 'addon';
   if (path.startsWith('test/')) return 'test';
   if (/(^|\/)fuzz_\w+\.cc$/.test(path)) return 'fuzz';
-  return path.match(/_(test|bench|soak)(_avx2|_avx512|_avx512vnni|_avx512bf16)?\.cc$/)?.[1] ?? 'library';
+  return path.match(/_(test|bench|soak)(_avx2|_avxvnni|_avx512|_avx512vnni|_avx512bf16)?\.cc$/)?.[1] ?? 'library';
 }
 
 function chosenLayers(argv) {

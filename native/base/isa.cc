@@ -12,7 +12,7 @@
 namespace switchyard {
 namespace {
 
-constexpr Isa kAll[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16};
+constexpr Isa kAll[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16};
 
 #if defined(__x86_64__)
 uint64_t read_xcr0() {
@@ -27,6 +27,12 @@ bool is_intel() {
   return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && d == signature_INTEL_edx;
 }
 
+/// EAX of the second part of CPUID's leaf 7.
+uint32_t more_features() {
+  uint32_t a, b, c, d;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) ? a : 0;
+}
+
 std::vector<Isa> detect() {
   std::vector<Isa> isas{Isa::kScalar};
   uint32_t a, b, c, d;
@@ -38,12 +44,14 @@ std::vector<Isa> detect() {
   constexpr uint64_t kZmm = 0xe6;
   if (!(b & bit_AVX2) || (xcr0 & kYmm) != kYmm) return isas;
   isas.push_back(Isa::kAvx2);
+  const uint32_t more = more_features();
+  if (more & bit_AVXVNNI) isas.push_back(Isa::kAvxVnni);
   const uint32_t needed = bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ;
   if ((b & needed) != needed || (xcr0 & kZmm) != kZmm) return isas;
   isas.push_back(Isa::kAvx512);
   if (!(c & bit_AVX512VNNI)) return isas;
   isas.push_back(Isa::kAvx512Vnni);
-  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & bit_AVX512BF16)) return isas;
+  if (!(more & bit_AVX512BF16)) return isas;
   // Intel's cores take two cycles for a vdpbf16ps, and do two fma in one.
   isas.insert(is_intel() ? isas.end() - 1 : isas.end(), Isa::kAvx512Bf16);
   return isas;
@@ -66,6 +74,8 @@ const char* isa_name(Isa isa) {
       return "scalar";
     case Isa::kAvx2:
       return "avx2";
+    case Isa::kAvxVnni:
+      return "avxvnni";
     case Isa::kAvx512:
       return "avx512";
     case Isa::kAvx512Vnni:

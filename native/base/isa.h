@@ -2,7 +2,6 @@
 // SWITCHYARD_ISA forces one; a name that is unknown or not available is an error, never a silent fallback.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -12,13 +11,13 @@
 
 namespace switchyard {
 
-/// Each with all that those before it have.
-enum class Isa : uint8_t { kScalar, kAvx2, kAvx512, kAvx512Vnni, kAvx512Bf16 };
+/// Each with all that those before it have, but that one with AVX-512 need not have AVX-VNNI, the form of its VNNI in AVX2's registers.
+enum class Isa : uint8_t { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni, kAvx512Bf16 };
 
 const char* isa_name(Isa isa);
 
-/// Row of a table that ends with AVX-512, for operations to which its extensions add nothing.
-constexpr size_t row_up_to_avx512(Isa isa) { return static_cast<size_t>(std::min(isa, Isa::kAvx512)); }
+/// Row of a table {scalar, AVX2, AVX-512}, for operations to which extensions of these add nothing.
+constexpr size_t row_without_extensions(Isa isa) { return isa == Isa::kScalar ? 0 : isa < Isa::kAvx512 ? 1 : 2; }
 
 /// Slowest first; never empty.
 std::span<const Isa> available_isas();

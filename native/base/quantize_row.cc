@@ -14,7 +14,7 @@ constexpr QuantizeKernels kTables[] = {
 
 }  // namespace
 
-const QuantizeKernels& quantize_kernels_of(Isa isa) { return kTables[row_up_to_avx512(isa)]; }
+const QuantizeKernels& quantize_kernels_of(Isa isa) { return kTables[row_without_extensions(isa)]; }
 
 const QuantizeKernels& quantize_kernels() {
   static const QuantizeKernels& table = quantize_kernels_of(available_isas().back());

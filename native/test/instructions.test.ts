@@ -31,6 +31,8 @@ const TILE = /run_(block_)?tile</;
 
 test.each([
   ['avx512vnni', 'product_int8', TILE, [/\bvpdpbusd\b.*%zmm/]],
+  ['avxvnni', 'product_int8', TILE, [/\bvpdpbusd\b.*%ymm/]],
+  ['avxvnni', 'product_block', TILE, [/\bvpdpbusd\b.*%ymm/]],
   ['avx2', 'product_int8', /add_step</, [/\bvpmaddubsw\b.*%ymm/, /\bvpmaddwd\b.*%ymm/]],
   ['avx512vnni', 'product_block', TILE, [/\bvpdpbusd\b.*%zmm/]],
   ['avx2', 'product_block', /run_block_tile<|add_part</, [/\bvpmaddubsw\b.*%ymm/, /\bvpmaddwd\b.*%ymm/]],

@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Variables that are no options: they are read by native code. */
 const extraVariables = {
   SWITCHYARD_ISA:
-    'Instruction set that native code uses (scalar, avx2, avx512, avx512vnni, avx512bf16); the best one by default',
+    'Instruction set that native code uses (scalar, avx2, avxvnni, avx512, avx512vnni, avx512bf16); the best one by default',
   SWITCHYARD_XCCL_COPY: 'How XCCL copies large payloads (auto, cached, stream); auto by default',
   SWITCHYARD_XCCL_PIN:
     'Cores, such as 0,2-3, that attention and expert ranks compute on, one a thread, or one for two: an attention and an expert rank of one thread each, or the threads of the only two ranks; a thread leaves a core that other processes hold for another one of the list; anywhere by default',

@@ -41,8 +41,8 @@ export interface NativeModule {
 }
 
 export interface NativeDescription {
-  /** Instruction sets this machine and build can run, slowest first: 'scalar', 'avx2', 'avx512', 'avx512vnni',
-   * 'avx512bf16'. */
+  /** Instruction sets this machine and build can run, slowest first: 'scalar', 'avx2', 'avxvnni', 'avx512',
+   * 'avx512vnni', 'avx512bf16'. */
   isas: string[];
   /** The one in use (SWITCHYARD_ISA forces it). */
   isa: string;

@@ -59,11 +59,12 @@ std::vector<Isa> isas_with_forms(Kernel KernelTable::*column) {
   // By what they add, not by speed.
   std::vector<Isa> isas(available_isas().begin(), available_isas().end());
   std::sort(isas.begin(), isas.end());
-  Kernel previous = kernels_of(Isa::kScalar).*column;
+  std::vector<Kernel> known{kernels_of(Isa::kScalar).*column};
   for (const Isa isa : isas) {
     const Kernel kernel = kernels_of(isa).*column;
-    if (kernel != previous) result.push_back(isa);
-    previous = kernel;
+    if (std::find(known.begin(), known.end(), kernel) != known.end()) continue;
+    known.push_back(kernel);
+    result.push_back(isa);
   }
   return result;
 }

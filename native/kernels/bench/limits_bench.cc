@@ -33,6 +33,8 @@ std::vector<Case> limits() {
       result.push_back(peak("fp32", isa, RateUnit::kGflops, 8, peak_fp32_avx2));
       result.push_back(peak("int8", isa, RateUnit::kGops, 32, peak_int8_avx2));
       read = read_avx2;
+    } else if (isa == Isa::kAvxVnni) {
+      result.push_back(peak("int8", isa, RateUnit::kGops, 32, peak_int8_avxvnni));
     } else if (isa == Isa::kAvx512) {
       result.push_back(peak("fp32", isa, RateUnit::kGflops, 16, peak_fp32_avx512));
       read = read_avx512;

@@ -15,6 +15,7 @@ inline constexpr int kNumChains = 12;
 void peak_fp32_avx2(uint64_t num_rounds);
 void peak_fp32_avx512(uint64_t num_rounds);
 void peak_int8_avx2(uint64_t num_rounds);
+void peak_int8_avxvnni(uint64_t num_rounds);
 void peak_int8_avx512vnni(uint64_t num_rounds);
 void peak_bf16_avx512bf16(uint64_t num_rounds);
 

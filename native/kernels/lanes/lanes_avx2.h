@@ -42,6 +42,11 @@ struct Lanes {
   static Lanes load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
   static Lanes load(const uint16_t* bf16) { return {widen(bf16), widen(bf16 + 8)}; }
   static Lanes load(const int8_t* p) { return {widen(p), widen(p + 8)}; }
+  /// Sixteen fp16 numbers, two bytes each.
+  static Lanes load_fp16(const uint8_t* bytes) {
+    const auto* halves = reinterpret_cast<const __m128i*>(bytes);
+    return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
+  }
   /// bf16 numbers of which the low, or the high, halves of sixteen words are the bits.
   static Lanes load_low(const uint32_t* words) { return {low_half(load(words)), low_half(load(words + 8))}; }
   static Lanes load_high(const uint32_t* words) { return {high_half(load(words)), high_half(load(words + 8))}; }

@@ -22,6 +22,9 @@ struct Lanes {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
   }
   static Lanes load(const int8_t* p) { return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static Lanes load_fp16(const uint8_t* bytes) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes)))};
+  }
   static Lanes load_low(const uint32_t* words) { return low_half(_mm512_loadu_si512(words)); }
   static Lanes load_high(const uint32_t* words) { return high_half(_mm512_loadu_si512(words)); }
   static Lanes broadcast_low(uint32_t word) { return low_half(broadcast(word)); }

@@ -1,5 +1,5 @@
 // Codes, scales and int32 sums of 16 output rows in pairs of AVX2 registers. NOTE: include only from *_avx2.cc; same members as
-// block_lanes_avx512vnni.h.
+// block_lanes_vnni.h.
 //
 // `vpmaddubsw` adds two products in int16. Codes below 64 times activations of at most 127 leave room for the products of 8 (4 bits), 4 (5
 // bits) or 2 quads (6 bits) there. Codes of 8 bits have none: they are taken as numbers (lanes/signed_columns_avx2.h).
@@ -123,17 +123,6 @@ struct BlockSums<8> {
   void add_products(int, const Codes& codes, const SignedColumnQuad& x) { x.add_products(codes, half); }
   Lanes to_float() const { return {_mm256_cvtepi32_ps(half[0]), _mm256_cvtepi32_ps(half[1])}; }
 };
-
-inline Lanes load_halves(const uint8_t* halves) {
-  const auto* from = reinterpret_cast<const __m128i*>(halves);
-  return {_mm256_cvtph_ps(_mm_loadu_si128(from)), _mm256_cvtph_ps(_mm_loadu_si128(from + 1))};
-}
-
-inline Lanes load_small(const uint8_t* numbers) {
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(numbers));
-  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
-          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
-}
 
 }  // namespace
 }  // namespace switchyard

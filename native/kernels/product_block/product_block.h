@@ -64,6 +64,7 @@ struct BlockProductArgs {
 
 void product_block_ref(const BlockProductArgs& args);
 void product_block_avx2(const BlockProductArgs& args);
+void product_block_avxvnni(const BlockProductArgs& args);
 void product_block_avx512vnni(const BlockProductArgs& args);
 
 /// Memory for a product's activations. One thread's; keeps its size, so that later and smaller ones allocate nothing.

@@ -1,4 +1,5 @@
-#include "kernels/product_block/block_lanes_avx512vnni.h"
+#include "kernels/lanes/quads_avx512vnni.h"
+#include "kernels/product_block/block_lanes_vnni.h"
 #include "kernels/product_block/product_block_lanes.h"
 
 namespace switchyard {

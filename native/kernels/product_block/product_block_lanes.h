@@ -1,5 +1,5 @@
-// The vector form: int32 lanes over output rows, a tile of tokens for each load of codes. Included by product_block_avx2.cc and
-// product_block_avx512vnni.cc behind their BlockSums, which one block of one group and token is summed in.
+// The vector form: int32 lanes over output rows, a tile of tokens for each load of codes. Included by product_block_<set>.cc behind
+// its BlockSums, which one block of one group and token is summed in.
 #pragma once
 
 #include <cstring>
@@ -14,13 +14,14 @@ namespace {
 /// The small number `idx` (of scales, then of minima) of a unit of a K type.
 template <BlockForm kForm>
 Lanes small_at(const uint8_t* unit, int idx) {
-  return load_small(unit + kGroupRows * ((kForm.has_minimum ? 4 : 2) + idx));
+  const uint8_t* numbers = unit + kGroupRows * ((kForm.has_minimum ? 4 : 2) + idx);
+  return Lanes::load(reinterpret_cast<const int8_t*>(numbers));
 }
 
 /// One group's scale of sum `sum` of a block.
 template <BlockForm kForm>
 Lanes load_scale(const uint8_t* unit, int block, int sum) {
-  const Lanes whole = load_halves(unit);
+  const Lanes whole = Lanes::load_fp16(unit);
   if constexpr (!kForm.has_small_scales()) return whole;
   return Lanes::mul(whole, small_at<kForm>(unit, block * kForm.block_sums() + sum));
 }
@@ -28,7 +29,7 @@ Lanes load_scale(const uint8_t* unit, int block, int sum) {
 /// One group's minimum of a block.
 template <BlockForm kForm>
 Lanes load_minimum(const uint8_t* unit, int block) {
-  const Lanes whole = load_halves(unit + kGroupRows * 2);
+  const Lanes whole = Lanes::load_fp16(unit + kGroupRows * 2);
   if constexpr (!kForm.has_small_scales()) return whole;
   return Lanes::mul(Lanes::sub(Lanes::zero(), whole), small_at<kForm>(unit, kForm.num_small_scales() + block));
 }

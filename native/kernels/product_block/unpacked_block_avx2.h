@@ -1,5 +1,5 @@
 // One block of 16 rows as products with many tokens take it, made once for all of them: codes in bytes, scales in fp32.
-// NOTE: include only from *_avx2.cc.
+// NOTE: include only from *_avx2.cc; same members as unpacked_block_vnni.h.
 #pragma once
 
 #include "kernels/lanes/signed_quads_avx2.h"
@@ -7,6 +7,9 @@
 
 namespace switchyard {
 namespace {
+
+/// From here on unpacking pays: later for codes of 8 bits, which fewer tokens multiply as they are stored.
+constexpr int unpacked_tokens_min(const BlockForm& form) { return form.num_bits == 8 ? 16 : 8; }
 
 /// Codes of 4, 5 or 6 bits.
 template <int kNumBits>

@@ -1,4 +1,4 @@
-// The int32 sums of a tile, pairs of AVX2 registers. NOTE: include only from *_avx2.cc; same members as int8_tile_avx512vnni.h.
+// The int32 sums of a tile, pairs of AVX2 registers. NOTE: include only from *_avx2.cc; same members as int8_tile_vnni.h.
 //
 // Sums lie in memory. A step of the columns is prepared for all groups of the tile; then some groups at a time take it, their sums in
 // registers.

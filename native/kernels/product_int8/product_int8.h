@@ -45,6 +45,7 @@ struct Int8ProductArgs {
 
 void product_int8_ref(const Int8ProductArgs& args);
 void product_int8_avx2(const Int8ProductArgs& args);
+void product_int8_avxvnni(const Int8ProductArgs& args);
 void product_int8_avx512vnni(const Int8ProductArgs& args);
 
 /// Activations as INT8, a scale a token (base/quantize_row.h). One thread's; keeps its memory, so that later and smaller ones allocate

@@ -1,4 +1,5 @@
-#include "kernels/product_int8/int8_tile_avx512vnni.h"
+#include "kernels/lanes/quads_avx512vnni.h"
+#include "kernels/product_int8/int8_tile_vnni.h"
 #include "kernels/product_int8/product_int8_lanes.h"
 
 namespace switchyard {

@@ -1,5 +1,5 @@
-// The vector form: int32 lanes over output rows, a tile of tokens for each load of weights. Included by product_int8_avx2.cc and
-// product_int8_avx512vnni.cc behind their `Int8Tile`, the sums of a tile.
+// The vector form: int32 lanes over output rows, a tile of tokens for each load of weights. Included by product_int8_<set>.cc behind
+// its `Int8Tile`, the sums of a tile.
 #pragma once
 
 #include "kernels/lanes/product_tiles.h"

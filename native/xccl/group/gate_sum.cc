@@ -10,7 +10,7 @@ constexpr GateSum kTable[] = {gate_sum_ref, gate_sum_avx2, gate_sum_avx512};
 
 }  // namespace
 
-GateSum gate_sum_of(Isa isa) { return kTable[row_up_to_avx512(isa)]; }
+GateSum gate_sum_of(Isa isa) { return kTable[row_without_extensions(isa)]; }
 
 GateSum gate_sum() {
   static const GateSum best = gate_sum_of(available_isas().back());

@@ -14,7 +14,7 @@ constexpr ReduceKernels kTables[] = {
 
 }  // namespace
 
-const ReduceKernels& reduce_kernels_of(Isa isa) { return kTables[row_up_to_avx512(isa)]; }
+const ReduceKernels& reduce_kernels_of(Isa isa) { return kTables[row_without_extensions(isa)]; }
 
 const ReduceKernels& reduce_kernels() {
   static const ReduceKernels& table = reduce_kernels_of(available_isas().back());

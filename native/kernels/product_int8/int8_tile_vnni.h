@@ -1,9 +1,8 @@
-// The int32 sums of a tile in AVX-512 registers, one for 16 output rows; the twin of int8_tile_avx2.h, for *_avx512vnni.cc only.
+// The int32 sums of a tile where `vpdpbusd` multiplies; the twin of int8_tile_avx2.h. Include behind one of kernels/lanes/quads_*.h.
 #pragma once
 
 #include <cstring>
 
-#include "kernels/lanes/lanes_avx512.h"
 #include "kernels/lanes/product_tiles.h"
 #include "kernels/product_int8/product_int8.h"
 
@@ -11,9 +10,9 @@ namespace switchyard {
 namespace {
 
 struct Int8Tiles {
-  static constexpr int kTileTokens = 8;
-  static constexpr int kSumsMax = 16;    // of the 32 registers
-  static constexpr int kSumsAlone = 32;  // memory is slower still than sums that are not in registers
+  static constexpr int kTileTokens = QuadSums::kTileTokens;
+  static constexpr int kSumsMax = QuadSums::kInRegisters;
+  static constexpr int kSumsAlone = 2 * kSumsMax;  // memory is slower still than sums that are not in registers
 };
 
 template <int NumTokens, int NumGroups>
@@ -22,7 +21,7 @@ class Int8Tile {
   /// The bytes of the weights are 128 too large.
   Int8Tile(const Int8Row* rows, bool) {
     for (int t = 0; t < NumTokens; ++t) {
-      for (int g = 0; g < NumGroups; ++g) sums_[t][g] = _mm512_set1_epi32(-128 * rows[t].sum);
+      for (int g = 0; g < NumGroups; ++g) sums_[t][g] = QuadSums::begin(-128 * rows[t].sum);
     }
   }
 
@@ -36,27 +35,27 @@ class Int8Tile {
                     WeightsAhead* ahead) {
     ahead->fetch();
     for (int quad = 0; quad < num_quads; ++quad) {
-      __m512i w[NumGroups];
-      for (int g = 0; g < NumGroups; ++g) w[g] = _mm512_loadu_si512(weights + g * group_bytes + quad * kInt8QuadBytes);
+      Quads w[NumGroups];
+      for (int g = 0; g < NumGroups; ++g) w[g] = Quads::load(weights + g * group_bytes + quad * kInt8QuadBytes);
       for (int t = 0; t < NumTokens; ++t) {
-        const __m512i quad_of_x = broadcast(x + t * row_bytes + quad * kInt8QuadColumns);
-        for (int g = 0; g < NumGroups; ++g) sums_[t][g] = _mm512_dpbusd_epi32(sums_[t][g], w[g], quad_of_x);
+        const int32_t quad_of_x = load_four(x + t * row_bytes + quad * kInt8QuadColumns);
+        for (int g = 0; g < NumGroups; ++g) sums_[t][g].add_products(w[g], quad_of_x);
       }
     }
   }
 
-  Lanes to_float(int t, int g) const { return {_mm512_cvtepi32_ps(sums_[t][g])}; }
+  Lanes to_float(int t, int g) const { return sums_[t][g].to_float(); }
 
  private:
   static constexpr int kStepQuads = 8;  // between two looks ahead
 
-  static __m512i broadcast(const int8_t* four) {
-    int32_t quad;
-    std::memcpy(&quad, four, sizeof(quad));
-    return _mm512_set1_epi32(quad);
+  static int32_t load_four(const int8_t* bytes) {
+    int32_t four;
+    std::memcpy(&four, bytes, sizeof(four));
+    return four;
   }
 
-  __m512i sums_[NumTokens][NumGroups];
+  QuadSums sums_[NumTokens][NumGroups];
 };
 
 }  // namespace

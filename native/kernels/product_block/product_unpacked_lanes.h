@@ -1,17 +1,15 @@
-// The block product of many tokens: each block is unpacked once for up to kRangeTokens of them. Include behind product_block_lanes.h.
+// The block product of many tokens: each block is unpacked once for up to kRangeTokens of them. Include behind one of unpacked_block_*.h.
 #pragma once
 
 #include "kernels/product_block/product_block_lanes.h"
-#include "kernels/product_block/unpacked_block_avx2.h"
 
 namespace switchyard {
 namespace {
 
-/// From here on unpacking pays: later for codes of 8 bits, which fewer tokens multiply as they are stored.
-constexpr int unpacked_tokens_min(const BlockForm& form) { return form.num_bits == 8 ? 16 : 8; }
-
 /// Tokens for which a block is unpacked; the sums of their slices lie on the stack.
 inline constexpr int kRangeTokens = 128;
+/// Tokens of a tile: with more, scales and minima have no registers left.
+inline constexpr int kRangeTileTokens = 4;
 /// Unpacked blocks of a group that stay in the first cache while the tokens pass.
 inline constexpr int kPartBlocks = 8;
 
@@ -73,7 +71,7 @@ void run_range(const BlockProductArgs& args, int group, int first_token, int end
       // What is unpacked next lies behind it.
       const uint8_t* next = codes + (first + num_blocks) * kForm.code_bytes();
       const size_t next_bytes = std::min<size_t>(kPartBlocks * kForm.code_bytes(), codes_end - next);
-      run_tile_tokens<BlockSums<kForm.num_bits>::kTileTokens, 1>(
+      run_tile_tokens<kRangeTileTokens, 1>(
           group, 1, first_token, end_token, [&]<int kNumTokens, int kNumGroups>(int, int token) {
             const int t = token - first_token;
             WeightsAhead::of_share(next, next_bytes, t, t + kNumTokens, end_token - first_token, 1).fetch();
@@ -89,8 +87,10 @@ void run_range(const BlockProductArgs& args, int group, int first_token, int end
   }
 }
 
+/// Unpacks blocks where that pays.
 template <PackedType kType>
-void run_unpacked_of(const BlockProductArgs& args) {
+void run_product_block_of_many(const BlockProductArgs& args) {
+  if (args.num_tokens < unpacked_tokens_min(block_form(kType))) return run_product_block_of<kType>(args);
   for (int group = 0; group < groups_of(args.num_rows); ++group) {
     for (int t = 0; t < args.num_tokens; t += kRangeTokens)
       run_range<kType>(args, group, t, std::min(t + kRangeTokens, args.num_tokens));
