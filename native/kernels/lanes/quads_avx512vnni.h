@@ -20,7 +20,6 @@ struct Quads {
 
 /// Of 16 rows.
 struct QuadSums {
-  static constexpr int kTileTokens = 8;
   static constexpr int kInRegisters = 16;
 
   __m512i v;

@@ -30,7 +30,6 @@ struct Quads {
 
 /// Of 16 rows.
 struct QuadSums {
-  static constexpr int kTileTokens = 6;
   static constexpr int kInRegisters = 6;  // pairs: more than take turns while one product waits for the one before
 
   __m256i low;

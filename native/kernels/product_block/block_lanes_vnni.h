@@ -2,6 +2,9 @@
 // kernels/lanes/quads_*.h.
 #pragma once
 
+#include <algorithm>
+#include <bit>
+
 #include "kernels/product_block/plain_tokens.h"
 
 namespace switchyard {
@@ -10,7 +13,8 @@ namespace {
 /// Both types' sums of one token begin with the block's `start`, which makes up for codes that are too large.
 template <int kNumBits>
 struct BlockSums : QuadSums {
-  static constexpr int kSumsMax = kInRegisters;
+  static constexpr int kTileTokens = std::min<int>(std::bit_floor(unsigned{kInRegisters}), kActivationTile);
+  static constexpr int kSumsMax = std::bit_floor(unsigned{kInRegisters});
   static constexpr int kSumsTogether = kSumsMax;
   /// Codes of 8 bits come from memory so slowly that sums need not be in registers, but four groups keep more of it busy than two.
   static constexpr int kSumsAlone = kNumBits == 8 ? 32 : 16;

@@ -164,6 +164,7 @@ void run_block_tile(const BlockProductArgs& args, int first_group, int first_tok
 template <PackedType kType>
 void run_product_block_of(const BlockProductArgs& args) {
   using Sums = BlockSums<block_form(kType).num_bits>;
+  static_assert(kActivationTile % Sums::kTileTokens == 0, "a tile's tokens lie side by side");
   run_tiles<Sums>(args.num_rows, args.num_tokens,
                   [&]<int kNumTokens, int kNumGroups>(int first_group, int first_token) {
                     run_block_tile<kType, kNumTokens, kNumGroups>(args, first_group, first_token);

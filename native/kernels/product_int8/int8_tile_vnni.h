@@ -1,6 +1,7 @@
 // The int32 sums of a tile where `vpdpbusd` multiplies; the twin of int8_tile_avx2.h. Include behind one of kernels/lanes/quads_*.h.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/lanes/product_tiles.h"
@@ -10,7 +11,7 @@ namespace switchyard {
 namespace {
 
 struct Int8Tiles {
-  static constexpr int kTileTokens = QuadSums::kTileTokens;
+  static constexpr int kTileTokens = std::min(QuadSums::kInRegisters, 8);
   static constexpr int kSumsMax = QuadSums::kInRegisters;
   static constexpr int kSumsAlone = 2 * kSumsMax;  // memory is slower still than sums that are not in registers
 };
