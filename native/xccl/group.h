@@ -37,6 +37,9 @@ struct AllToAllArgs {
   /// True: all parts lie in app() or zc(), members pull them from there, and they may be changed only when the group's next
   /// call has returned (fence() at the latest).
   bool is_zero_copy = false;
+  /// Of zero-copy parts: they may be changed when this call has returned. Takes a round more, and pays where one buffer in place of
+  /// two by turns spares the caches more than that (docs/xccl.md). Members need not choose the same.
+  bool is_free_on_return = false;
 };
 
 // ---- Collectives: `event` and sizes (root, type) are equal in all members, else Mismatch ----

@@ -41,6 +41,7 @@ class AllToAll {
   Rounds& rounds_;
   const AllToAllArgs& args_;
   uint64_t num_needed_ = 1;
+  bool must_wait_for_pulls_ = false;
 };
 
 Status AllToAll::check() {
@@ -61,6 +62,9 @@ Status AllToAll::check() {
     return invalid("the part for " + rank_text(rounds_.rank(member)) + " is neither in app() nor in zc()");
   }
   if (num_bytes_max > piece_bytes_max()) num_needed_ = (num_bytes_max - 1) / piece_bytes_max() + 1;
+  // An empty round behind what members pull: who publishes it has pulled everything.
+  must_wait_for_pulls_ = args_.is_zero_copy && args_.is_free_on_return && num_bytes_max > kGroupInlineBytesMax;
+  if (must_wait_for_pulls_) num_needed_ += 1;
   return num_needed_ <= kNumRoundsMax ? Status() : invalid("over 2^32 rounds of partition_bytes");
 }
 
@@ -73,6 +77,7 @@ Status AllToAll::run() {
 Status AllToAll::run_round(uint64_t round, uint64_t* num_rounds) {
   std::byte* half = rounds_.half().data();
   SWITCHYARD_RETURN_IF_ERROR(rounds_.publish_each([&](uint32_t member) { return piece(member, round, half); }));
+  if (must_wait_for_pulls_ && round == 0) rounds_.let_neighbours_publish();
   copy_to_self();
   return rounds_.take_each([&](const Arrival& arrival) -> Status {
     if (arrival.detail == 0 || arrival.detail > kNumRoundsMax) return impossible_rounds(arrival);

@@ -20,9 +20,9 @@ Bytes part_of(uint64_t seed, uint32_t call, uint32_t from, uint32_t to, uint64_t
   return bytes;
 }
 
-/// One call of one member, checked against what the others send.
+/// One call of one member, checked against what the others send. Zero-copy parts that are free on return are spoilt then.
 Status exchange_parts(Group& group, uint64_t seed, uint32_t call, uint64_t num_bytes_max,
-                      std::span<std::byte> zero_copy) {
+                      std::span<std::byte> zero_copy, bool is_free_on_return = false) {
   const uint32_t self = group.member_idx();
   std::vector<Bytes> parts;
   std::vector<std::span<const std::byte>> sent;
@@ -38,7 +38,9 @@ Status exchange_parts(Group& group, uint64_t seed, uint32_t call, uint64_t num_b
     sent.back() = zero_copy.subspan(num_used, parts.back().size());
     num_used += parts.back().size();
   }
-  SWITCHYARD_RETURN_IF_ERROR(group.all_to_all({call, sent, received, !zero_copy.empty()}, deadline_in(20s)));
+  SWITCHYARD_RETURN_IF_ERROR(
+      group.all_to_all({call, sent, received, !zero_copy.empty(), is_free_on_return}, deadline_in(20s)));
+  if (is_free_on_return) std::ranges::fill(zero_copy, std::byte{0xee});
   for (uint32_t member = 0; member < group.num_members(); ++member) {
     const Bytes expected = part_of(seed, call, member, self, num_bytes_max);
     rooms[member].resize(received[member].num_bytes);
@@ -55,8 +57,10 @@ void run_random_calls(uint32_t num_ranks, uint32_t num_calls, uint64_t seed) {
       // The source of a zero-copy call stays as it is during the next one: two halves by turns.
       const std::span<std::byte> zero_copy = cluster[rank].app().subspan((call % 2) * (512 << 10), 512 << 10);
       const bool is_zero_copy = random.below(2) == 0;
-      const Status status =
-          exchange_parts(group, seed, call, 1 + random.below(3000), is_zero_copy ? zero_copy : std::span<std::byte>());
+      // Each member's own choice.
+      const bool is_free_on_return = Random(seed + 16 * call + rank).below(2) == 0;
+      const Status status = exchange_parts(group, seed, call, 1 + random.below(3000),
+                                           is_zero_copy ? zero_copy : std::span<std::byte>(), is_free_on_return);
       if (!is_code(status, Code::kOk)) return;
     }
   });
@@ -65,6 +69,27 @@ void run_random_calls(uint32_t num_ranks, uint32_t num_calls, uint64_t seed) {
 TEST(xccl_all_to_all_equals_the_reference_with_1_to_4_ranks) {
   const uint64_t seed = test::seed();
   for (uint32_t num_ranks = 1; num_ranks <= 4; ++num_ranks) run_random_calls(num_ranks, 60, seed + num_ranks);
+}
+
+TEST(xccl_all_to_all_returns_when_parts_that_are_free_then_have_been_pulled) {
+  constexpr uint64_t kNumBytes = 1 << 20;  // all of app()
+  constexpr uint32_t kNumCalls = 40;
+  GroupCluster cluster(2, 256);
+  cluster.run([&](uint32_t rank, Group& group) {
+    Bytes room(kNumBytes);
+    for (uint32_t call = 0; call < kNumCalls; ++call) {
+      // Rank 0 sends and receives nothing, so only the other's pulling can hold it.
+      const std::span<std::byte> sent = cluster[rank].app().first(rank == 0 ? kNumBytes : 0);
+      std::ranges::fill(sent, static_cast<std::byte>(call));
+      const std::span<const std::byte> parts[] = {{}, sent};
+      RecvPart received[] = {{}, {}};
+      if (rank == 1) received[0] = {room};
+      CHECK(is_code(group.all_to_all({call, parts, received, true, rank == 0}, deadline_in(20s)), Code::kOk));
+      std::ranges::fill(sent, std::byte{0xee});
+      const auto is_right = [call](std::byte value) { return value == static_cast<std::byte>(call); };
+      CHECK(rank == 0 || std::all_of(room.begin(), room.end(), is_right));
+    }
+  });
 }
 
 TEST(xccl_all_to_all_equals_the_reference_with_9_ranks) { run_random_calls(9, 20, test::seed()); }

@@ -1,5 +1,7 @@
 #include "xccl/group/rounds.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <bit>
 
@@ -150,6 +152,17 @@ Status Rounds::wait_for_arrivals(uint64_t* arrived) {
     if (*arrived != 0) *fault = {};
     return 0;
   });
+}
+
+void Rounds::let_neighbours_publish() {
+  const uint64_t neighbours = all_ & ~members_.elsewhere() & ~(1ull << self());
+  if (neighbours == 0 || !local_.waiter(bell_of_group(spec().id)).may_begin_with_yield()) return;
+  const PartTimer timer(scope_, CallPart::kWait);
+  // Each runs once: more yields would wait for one that is away.
+  for (uint32_t turn = 0; turn < size(); ++turn) {
+    sched_yield();
+    if ((find_arrivals() & neighbours) == neighbours) return;
+  }
 }
 
 /// Who waits for nobody on its own core keeps that core from nobody by looking: a short while, since a switch costs more. In vain it

@@ -86,6 +86,11 @@ class Rounds {
   template <class Compose>
   Status publish_each(Compose&& compose);
 
+  /// Between publish and take, of bytes that fill the caches: yields until all members on this rank's cores have published, once at
+  /// least. Then each takes all in one turn, who published first before the others; and who takes last is the first to publish the next
+  /// round, so it finds in the caches what it has just used.
+  void let_neighbours_publish();
+
   /// take(const Arrival&) -> Status for each member's contribution, as they arrive. Every round must be taken in full: only then
   /// have all members published it.
   template <class Take>

@@ -36,8 +36,7 @@ bool Waiter::may_be_awake(Deadline now) {
 }
 
 bool Waiter::may_yield_untimed() {
-  const AwakeLimits& limits = this->limits();
-  if (limits.spin_max.count() > 0 || limits.yield_max.count() == 0 || is_given_up()) return false;
+  if (!may_begin_with_yield()) return false;
   if (row_->is_adaptive && num_undisturbed_.load(std::memory_order_relaxed) < kNumUndisturbed) return false;
   const uint32_t before = num_untimed_.load(std::memory_order_relaxed);
   num_untimed_.store(before < kNumUntimed ? before + 1 : 0, std::memory_order_relaxed);

@@ -41,6 +41,10 @@ class Waiter {
   }
   /// True when a wait may begin with looks that do not read the clock.
   bool may_spin() const { return limits().spin_max.count() > 0 && !is_given_up(); }
+  /// Would a wait that begins now yield first?
+  bool may_begin_with_yield() const {
+    return limits().spin_max.count() == 0 && limits().yield_max.count() > 0 && !is_given_up();
+  }
   /// May a wait begin with a yield around which the clock is not read (2 x 30 ns)? Where it would begin with a yield anyhow, and nobody
   /// else has taken the core of late. One such wait in eight reads the clock all the same, so that a stranger is noticed.
   bool may_yield_untimed();
