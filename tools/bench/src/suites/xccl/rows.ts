@@ -102,11 +102,14 @@ const PAIR_SIZES: readonly (readonly [name: string, numBytes: number])[] = [
 /** Until every rank has run once: more ranks than cores cannot exchange anything in less. */
 const allRanksRun = (numRanks: number) => native(`limit-switch-${numRanks}r`);
 
+/** Larger parts: until two cores have copied what all ranks copy. */
+const COPIED_MIN = 28 * KIB;
+
 const allToAll: RowSpec[] = [4, 8].flatMap((numRanks) =>
   PAIR_SIZES.map(([size, numBytes]) =>
     latency(`a2a-${numRanks}r-${size}`, {
       peer: mpi(numRanks, 'pairs', `${numBytes}`),
-      limit: allRanksRun(numRanks),
+      limit: numBytes < COPIED_MIN ? allRanksRun(numRanks) : native(`limit-copies-${numRanks}r-${size}`),
       bars: [atMost(0.5)],
     }),
   ),
