@@ -10,7 +10,7 @@
 #include "addon/napi_util.h"
 #include "addon/open_handles.h"
 #include "xccl/copy/copy_table.h"
-#include "xccl/p2p/pull_table.h"
+#include "xccl/p2p/pull_mode.h"
 #include "xccl/wait/core_list.h"
 #include "xccl/wait/cores.h"
 #include "xccl/wait/wait_policy.h"

@@ -60,10 +60,9 @@ class Messenger {
   // All calls fail with PeerDead, Closed, Corrupt, or Unsupported (the peer has no rings). A message goes on where it was in
   // order; one whose send or recv failed when it was partly through is given up on both sides.
 
-  /// Puts the message into the ring to `dest`; waits while that is full. From a measured size on, 16 KiB at least
-  /// (CommunicatorConfig::pull_mode), the message stays where it is and the receiver reads it there: then a send of either mode is
-  /// over when the receiver has it, so two ranks must not both send first. Such a payload must be ordinary memory, mapped until the
-  /// call returns. Timeout: the ring stayed full, or the message was not taken in time; it still may be if it lies in the ring.
+  /// Puts the message into the ring to `dest`; waits while that is full. From 16 KiB on (CommunicatorConfig::pull_mode) it may stay
+  /// where it is, and the receiver reads it there: then a send of either mode is over when the receiver has it, so two ranks must
+  /// not both send first. Such a payload must be ordinary memory, mapped until the call returns. Timeout: the ring stayed full, or the message was not taken in time; it still may be if it lies in the ring.
   virtual Status send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline,
                       SendMode mode = SendMode::kBuffered, OpTiming* timing = nullptr) = 0;
   /// The same without waiting, always through the ring: ResourceExhausted, and nothing is done, when the whole message does not fit

@@ -99,9 +99,9 @@ enum class WaitPolicy : uint8_t { kAuto, kSpin, kYield, kFutex };
 enum class CopyMode : uint8_t { kAuto, kCached, kStream };
 
 /// Whether messages are read by their receiver straight out of the sender's memory (process_vm_readv) instead of going through the
-/// ring; a send of one is over when the receiver has it. kAuto: from the size on from which that was clearly quicker when this
-/// process measured it (p2p/pull_table.h). kAlways: whatever does not fit into a ring's field. kOff: neither sent nor taken so. Where
-/// the system does not let one rank read the other, the ring is used.
+/// ring; a send of one is over when the receiver has it. kAuto: from 16 KiB on, where the last messages of the size on this link took
+/// less that way (p2p/peer_ways.h). kAlways: whatever does not fit into a ring's field. kOff: neither sent nor taken so. Where the
+/// system does not let one rank read the other, the ring is used.
 enum class PullMode : uint8_t { kAuto, kAlways, kOff };
 
 /// Whether large segments (from 16 MiB on) may lie in pages of the system's huge page pool. kAuto: if it has enough for the

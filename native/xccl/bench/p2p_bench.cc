@@ -23,19 +23,41 @@ Status ping_pong(const Rank& rank, uint64_t num_iterations, Send&& send, Receive
   return {};
 }
 
-Status run_copy(uint64_t num_bytes, bool is_counted, const Options& options, Report* report) {
+/// What is done to the messages besides: nothing, calls are counted, or each is written before it is sent and read when it has come.
+enum class Use : uint8_t { kNone, kCounted, kWritten };
+
+/// So that the sum of the words is needed.
+void read_all(std::span<const std::byte> message) {
+  uint64_t sum = 0;
+  for (size_t at = 0; at + sizeof(sum) <= message.size(); at += sizeof(sum)) {
+    uint64_t word = 0;
+    std::memcpy(&word, message.data() + at, sizeof(word));
+    sum += word;
+  }
+  keep(sum);
+}
+
+Status run_copy(uint64_t num_bytes, Use use, const Options& options, Report* report) {
   GroupSpec spec;
-  spec.configure = [is_counted](CommunicatorConfig& config) {
+  spec.configure = [use](CommunicatorConfig& config) {
     config.ring = kRing;
-    config.telemetry = is_counted;
+    config.telemetry = use == Use::kCounted;
   };
-  return run_group(spec, options, report, [num_bytes](Rank& rank) -> Status {
+  return run_group(spec, options, report, [num_bytes, use](Rank& rank) -> Status {
     Messenger& messenger = *rank.communicator().messenger();
     const uint32_t peer = 1 - rank.rank();
     const PageBuffer from(num_bytes);
     const PageBuffer to(num_bytes);
-    const auto send = [&] { return messenger.send(peer, 1, from.span(), rank.deadline()); };
-    const auto receive = [&] { return messenger.recv(peer, 1, to.span(), nullptr, rank.deadline()); };
+    int turn = 0;
+    const auto send = [&] {
+      if (use == Use::kWritten) std::memset(from.span().data(), ++turn, num_bytes);
+      return messenger.send(peer, 1, from.span(), rank.deadline());
+    };
+    const auto receive = [&] {
+      Status status = messenger.recv(peer, 1, to.span(), nullptr, rank.deadline());
+      if (use == Use::kWritten) read_all(to.span());
+      return status;
+    };
     return rank.measure({.scale = 0.5, .sample_ns_min = 20'000},
                         [&](Batch& batch) { return ping_pong(rank, batch.num_iterations, send, receive); });
   });
@@ -106,9 +128,8 @@ Status run_put(const Options& options, Report* report) {
   });
 }
 
-Case copy_case(const char* name, uint64_t num_bytes, bool is_counted = false) {
-  return {name,
-          [=](const Options& options, Report* report) { return run_copy(num_bytes, is_counted, options, report); }};
+Case copy_case(const char* name, uint64_t num_bytes, Use use = Use::kNone) {
+  return {name, [=](const Options& options, Report* report) { return run_copy(num_bytes, use, options, report); }};
 }
 
 Case zero_copy_case(const char* name, uint64_t num_bytes) {
@@ -119,11 +140,13 @@ Case zero_copy_case(const char* name, uint64_t num_bytes) {
 const CaseTable table{
     copy_case("p2p-8B", 8),
     {"telemetry-off-8B", run_questions},
-    copy_case("telemetry-on-8B", 8, true),
+    copy_case("telemetry-on-8B", 8, Use::kCounted),
     {"put-8B", run_put},
     copy_case("p2p-36KiB", 36 * kKiB),
     copy_case("p2p-1152KiB", 1152 * kKiB),
     copy_case("p2p-9MiB", 9216 * kKiB),
+    copy_case("p2p-36KiB-written", 36 * kKiB, Use::kWritten),
+    copy_case("p2p-1152KiB-written", 1152 * kKiB, Use::kWritten),
     zero_copy_case("p2p-zerocopy-1152KiB", 1152 * kKiB),
     zero_copy_case("p2p-zerocopy-9MiB", 9216 * kKiB),
 };

@@ -29,7 +29,7 @@
 namespace switchyard::xccl {
 
 inline constexpr uint64_t kCtrlMagic = 0x4c43434858595753ull;  // "SWYXHCCL"
-inline constexpr uint32_t kLayoutVersion = 7;
+inline constexpr uint32_t kLayoutVersion = 8;
 
 struct CtrlHeader {
   uint64_t magic;

@@ -128,7 +128,9 @@ void LocalRank::reset_pair(uint32_t rank) {
 
 void LocalRank::reset_ring(uint32_t rank) {
   std::byte* ring = ctrl_.data() + layout_.ring(rank);
-  reinterpret_cast<std::atomic<uint64_t>*>(ring + RingLayout::ack_offset())->store(0, std::memory_order_release);
+  auto* ack = reinterpret_cast<RingAck*>(ring);
+  ack->taken_time.store(0, std::memory_order_relaxed);
+  ack->seq.store(0, std::memory_order_release);
   for (uint32_t slot = 0; slot < layout_.shapes.ring.num_slots; ++slot)
     reinterpret_cast<RingField*>(ring + RingLayout::field(slot))->seq.store(0, std::memory_order_release);
 }

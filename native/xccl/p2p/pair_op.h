@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "xccl/messenger.h"
+#include "xccl/p2p/way_choice.h"
 #include "xccl/telemetry/scope.h"
 
 namespace switchyard::xccl {
@@ -24,6 +25,11 @@ struct SendOp {
   bool may_offer = true;    // whoever calls may be kept until the receiver has the message
   bool is_awaited = false;  // whoever calls does nothing but wait
   bool is_begun = false;    // at least one field is published
+  bool is_decided = false;  // are the next three?
+  bool is_helped = false;   // the receiver may have this core meanwhile
+  bool is_timed = false;
+  Way way = Way::kPlain;
+  uint64_t copy_ns = 0;     // of a timed one: what this rank's copies have taken
   uint64_t num_sent = 0;    // bytes in the ring or beyond
   uint64_t last_chunk = 0;  // number of the last field, once all are published
   uint64_t offered_on = 0;  // serial of the link on which chunk last_chunk offers it, 0: it is not offered
@@ -57,6 +63,7 @@ struct ReceiveOp {
   bool is_begun = false;      // at least one chunk is taken
   uint64_t total = 0;         // of the message, once begun or over
   uint64_t num_received = 0;  // bytes in `into`
+  uint64_t copy_ns = 0;       // of a timed one: what this rank's copies have taken
   CallScope* scope = nullptr;
 };
 

@@ -1,6 +1,5 @@
 // PartClaims: the parts of one read that two threads share. Each claims from its own end until they meet: what a thread reads at one
-// time is what it reads the next time, and what a sender has written last is read on its core. Used by ReadHelper, and by PullTable,
-// which measures what that gains.
+// time is what it reads the next time, and what a sender has written last is read on its core. Used by ReadHelper.
 #pragma once
 
 #include <atomic>

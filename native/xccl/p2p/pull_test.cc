@@ -12,7 +12,7 @@
 #include "xccl/own_rank_support.h"
 #include "xccl/p2p/ends_support.h"
 #include "xccl/p2p/messenger_impl.h"
-#include "xccl/p2p/pull_table.h"
+#include "xccl/p2p/pull_mode.h"
 
 namespace {
 
@@ -380,24 +380,68 @@ TEST(xccl_p2p_pull_faults_killed_receiver_gives_the_memory_back) {
 
 // ---- The choice ----
 
-TEST(xccl_p2p_pull_table_is_measured_once_and_modes_force_a_path) {
-  const RingShape ring{16, 32 << 10};
-  const auto is_auto = [&](uint64_t num_bytes, bool is_helped) {
-    return is_pulled(PullMode::kAuto, num_bytes, is_helped, ~CoreMask{0}, ring);
-  };
-  CHECK(!is_auto(kPullBytesMin - 1, true));
-  CHECK(is_pulled(PullMode::kAlways, 17, false, 0, ring) && !is_pulled(PullMode::kOff, 1 << 30, true, 0, ring));
-  const PullTable& table = PullTable::measured(~CoreMask{0}, ring);
-  CHECK(&table == &PullTable::measured(0, ring));
-  CHECK(table.alone_min >= kPullBytesMin && table.helped_min >= kHelpedBytesMin);
-  if (table.alone_min != UINT64_MAX) CHECK(is_auto(table.alone_min, false) && !is_auto(table.alone_min - 1, false));
-  if (table.helped_min != UINT64_MAX) CHECK(is_auto(table.helped_min, true));
-  CHECK(is_auto(1 << 30, false) == (table.alone_min != UINT64_MAX));
-  CHECK(table.region_helped_min >= kHelpedBytesMin && is_region_shared(PullMode::kAlways, kHelpedBytesMin, 0, ring));
-  for (const PullMode by_table : {PullMode::kAuto, PullMode::kOff}) {
-    CHECK(!is_region_shared(by_table, kHelpedBytesMin - 1, 0, ring));
-    CHECK(is_region_shared(by_table, 1 << 30, 0, ring) == (table.region_helped_min != UINT64_MAX));
+/// A rank that sends to itself, and which way each message went.
+class SelfSender {
+ public:
+  SelfSender() {
+    CommunicatorConfig config;
+    config.ring = {8, 4096};
+    local_ = make_own_rank(config);
+    messenger_ = std::make_unique<MessengerImpl>(*local_);
   }
+  /// Sends and receives one; true if it was offered.
+  bool send(uint32_t event, size_t num_bytes) {
+    const Bytes sent = message_bytes(event, num_bytes);
+    OperationId id;
+    CHECK(messenger_->send_async(0, event, sent, 0, &id, SendMode::kBuffered).ok());
+    const auto* fields = reinterpret_cast<const RingField*>(ring() + RingLayout::field(0));
+    const bool is_offered = RingHead{fields[num_chunks_ % 8].body.head}.kind() == RingKind::kOffer;
+    num_chunks_ += is_offered ? 1 : (num_bytes + 4095) / 4096;
+    CHECK(receives(*messenger_, 0, event, sent));
+    std::array<Completion, 4> done;
+    CHECK(messenger_->poll(done) == 1 && done[0].status.ok());
+    return is_offered;
+  }
+  RingAck& ack() { return *reinterpret_cast<RingAck*>(ring()); }
+  uint64_t num_chunks() const { return num_chunks_; }
+
+ private:
+  std::byte* ring() { return local_->ctrl().data() + local_->layout().ring(0); }
+
+  std::unique_ptr<LocalRank> local_;
+  std::unique_ptr<MessengerImpl> messenger_;
+  uint64_t num_chunks_ = 0;
+};
+
+TEST(xccl_p2p_pull_auto_goes_the_way_that_costs_less) {
+  for (const Way cheap : {Way::kPlain, Way::kSpecial}) {
+    SelfSender sender;
+    uint32_t num_cheap = 0;
+    for (uint32_t i = 1; i <= 200; ++i) {
+      const Way way = sender.send(i, 20 << 10) ? Way::kSpecial : Way::kPlain;
+      num_cheap += way == cheap ? 1 : 0;
+      // What the receiver said, if it said something of this message. In truth the sender's own part is a few microseconds.
+      if (TakenTime{sender.ack().taken_time}.is_of(sender.num_chunks()))
+        sender.ack().taken_time = TakenTime::of(sender.num_chunks(), way == cheap ? 1 : 4'000'000'000).bits;
+    }
+    CHECK(num_cheap >= 180 && num_cheap < 200);
+    CHECK(!sender.send(300, kPullBytesMin - 1));
+  }
+}
+
+TEST(xccl_p2p_pull_auto_delivers_whatever_is_told_of_costs) {
+  Random random(test::seed());
+  SelfSender sender;
+  uint32_t num_offers = 0;
+  for (uint32_t i = 1; i <= 2000; ++i) {
+    num_offers += sender.send(i, kPullBytesMin + random.below(12 << 10)) ? 1 : 0;
+    const uint64_t chunk = random.below(2) == 0 ? sender.num_chunks() : random.next();
+    sender.ack().taken_time = random.below(4) == 0 ? random.next() : TakenTime::of(chunk, random.next() >> 20).bits;
+  }
+  CHECK(num_offers > 0 && num_offers < 2000);
+}
+
+TEST(xccl_p2p_pull_modes_have_names) {
   PullMode mode{};
   CHECK(pull_mode_from_name("off", &mode).ok() && mode == PullMode::kOff);
   const Status unknown = pull_mode_from_name("push", &mode);

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "base/cpu_relax.h"
+#include "xccl/p2p/copy_timer.h"
 #include "xccl/p2p/pair_text.h"
 #include "xccl/wait/wait_on.h"
 
@@ -176,13 +177,14 @@ Status Receiver::take_chunk(ReceiveOp& op, const LinkRef& link, const RingBody& 
   if (!op.is_begun) SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, total));
   const RingHead head{body.head};
   {
-    const PartTimer timer(op.scope, CallPart::kCopy);
+    const CopyTimer timer(op.scope, head.is_timed() ? &op.copy_ns : nullptr);
     copy_bytes(op.into + op.num_received, ring.slot(), head.value(), puller_.path_of(total));
   }
   op.is_begun = true;
   op.total = total;
   op.num_received += head.value();
   *is_over = op.num_received == total;
+  if (*is_over && head.is_timed()) ring.note_time(op.copy_ns);
   return ring.take(link.fabric(), ring.chunk_stride(head.wants_ack()));
 }
 
@@ -196,12 +198,13 @@ Status Receiver::take_region(ReceiveOp& op, const LinkRef& link, const RingBody&
   // A pull that has begun is finished: nothing in it waits.
   Status pulled;
   {
-    const PartTimer timer(op.scope, CallPart::kCopy);
+    const CopyTimer timer(op.scope, head.is_timed() ? &op.copy_ns : nullptr);
     pulled = pull_region(link, area, body.region.offset, {op.into, op.total}, head.is_core_free());
   }
   // Bounds are the sender's word: what is outside its area is as impossible as any other value.
   if (pulled.code() == Code::kInvalidArgument) return corrupt(op.src, link, pulled.message());
   if (!pulled.ok()) return pair_gone(local_, op.src, op.event);
+  if (head.is_timed()) rings_[op.src].note_time(op.copy_ns);
   return rings_[op.src].take(link.fabric(), 1);
 }
 
@@ -220,11 +223,12 @@ Status Receiver::take_offer(ReceiveOp& op, const LinkRef& link, const RingBody& 
   const PullTerms& terms = link.target().pull;
   if (terms.reader.pid == 0) return corrupt(op.src, link, "an offer, though this rank cannot read its memory");
   SWITCHYARD_RETURN_IF_ERROR(check_wanted(op, body.event, body.offer.num_bytes));
-  const Offer offer{body.offer.address, ring.next_chunk(), ring.slot_idx(), RingHead{body.head}.is_core_free()};
+  const RingHead head{body.head};
+  const Offer offer{body.offer.address, ring.next_chunk(), ring.slot_idx(), head.is_core_free()};
   op.total = body.offer.num_bytes;
   OfferEnd end{};
   {
-    const PartTimer timer(op.scope, CallPart::kCopy);
+    const CopyTimer timer(op.scope, head.is_timed() ? &op.copy_ns : nullptr);
     end = offer_reader_.read(link, offer, {op.into, op.total});
   }
   if (!link.is_live()) return pair_gone(local_, op.src, op.event);
@@ -233,6 +237,7 @@ Status Receiver::take_offer(ReceiveOp& op, const LinkRef& link, const RingBody& 
   if (end == OfferEnd::kGone) return pair_error(Code::kPeerDead, op.src, op.event, "it is gone");
   if (end == OfferEnd::kRetracted) return take_end(op, link);
   op.num_received = op.total;
+  if (head.is_timed()) ring.note_time(op.copy_ns);
   return ring.take(link.fabric(), 1);
 }
 

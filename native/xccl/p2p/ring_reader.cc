@@ -1,5 +1,8 @@
 #include "xccl/p2p/ring_reader.h"
 
+#include <span>
+#include <utility>
+
 namespace switchyard::xccl {
 
 void RingReader::begin(LocalRank& local, uint32_t src, const LinkRef& link) {
@@ -12,7 +15,7 @@ void RingReader::begin(LocalRank& local, uint32_t src, const LinkRef& link) {
   const std::byte* ring = local.ctrl().data() + mine.ring(src);
   fields_ = reinterpret_cast<const RingField*>(ring + RingLayout::field(0));
   slots_ = ring + mine.ring_layout().slot(0);
-  ack_offset_ = link.target().layout.ring(local.config().rank) + RingLayout::ack_offset();
+  ack_line_ = link.target().layout.ring(local.config().rank);
 }
 
 std::string RingReader::impossible_text() const {
@@ -23,7 +26,11 @@ std::string RingReader::impossible_text() const {
 Status RingReader::acknowledge(Fabric& fabric) {
   if (num_acked_ == num_taken_) return {};
   num_acked_ = num_taken_;
-  return fabric.put_with_signal(0, {}, {ack_offset_, num_taken_, CtrlLayout::bell(bell_of(Bell::kRingAck))});
+  const Signal signal{ack_line_ + RingLayout::ack_offset(), num_taken_, CtrlLayout::bell(bell_of(Bell::kRingAck))};
+  if (time_.bits == 0) return fabric.put_with_signal(0, {}, signal);
+  const TakenTime time = std::exchange(time_, {});
+  return fabric.put_with_signal(ack_line_ + RingLayout::taken_time_offset(), std::as_bytes(std::span(&time, 1)),
+                                signal);
 }
 
 }  // namespace switchyard::xccl

@@ -50,6 +50,8 @@ class RingReader {
   /// Of whole messages that nobody waits for, and of parts, whose sender should not run out of room.
   uint32_t message_stride(bool wants_ack) const { return wants_ack ? 1 : num_slots_ / 2; }
   uint32_t chunk_stride(bool wants_ack) const { return wants_ack || num_slots_ < 4 ? 1 : num_slots_ / 4; }
+  /// The sender is to hear what taking its message took, whose last chunk is the next one.
+  void note_time(uint64_t ns) { time_ = TakenTime::of(next_chunk(), ns); }
   /// Acknowledges all that was taken, if anything is open.
   Status acknowledge(Fabric& fabric);
 
@@ -67,7 +69,8 @@ class RingReader {
   uint64_t num_acked_ = 0;
   uint32_t num_slots_ = 0;
   uint32_t slot_bytes_ = 0;
-  uint64_t ack_offset_ = 0;  // in the peer's control segment
+  TakenTime time_{};       // to be told with the next acknowledgement
+  uint64_t ack_line_ = 0;  // offset in the peer's control segment
   const RingField* fields_ = nullptr;
   const std::byte* slots_ = nullptr;
 };

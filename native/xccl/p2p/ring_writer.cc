@@ -25,8 +25,7 @@ void RingWriter::begin(const LocalRank& local, uint32_t dest, const LinkRef& lin
   // Ends whatever was offered on the link before: who was stopped while it read that may not know yet that its link has ended.
   offer_words_ = &local.offer_words(dest);
   offer_words_->nonce.exchange(own_nonce_, std::memory_order_seq_cst);
-  const std::byte* ack = local.ctrl().data() + local.layout().ring(dest) + RingLayout::ack_offset();
-  ack_ = reinterpret_cast<const std::atomic<uint64_t>*>(ack);
+  ack_ = reinterpret_cast<const RingAck*>(local.ctrl().data() + local.layout().ring(dest));
 }
 
 Status RingWriter::put_field(Fabric& fabric, const RingBody& body) {
@@ -37,7 +36,7 @@ Status RingWriter::put_field(Fabric& fabric, const RingBody& body) {
 }
 
 Status RingWriter::refresh() {
-  const uint64_t acked = ack_->load(std::memory_order_seq_cst);
+  const uint64_t acked = ack_->seq.load(std::memory_order_seq_cst);
   if (acked < num_acked_ || acked > num_published_) {
     return {Code::kCorrupt, "acknowledgement of chunk " + std::to_string(acked) + " when " +
                                 std::to_string(num_acked_) + " to " + std::to_string(num_published_) +

@@ -3,6 +3,7 @@
 // it reads.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "xccl/link/local_rank.h"
@@ -19,6 +20,11 @@ class RingWriter {
   /// Of the chunk that is published next, from 1.
   uint64_t next_chunk() const { return num_published_ + 1; }
   bool is_taken(uint64_t chunk) const { return num_acked_ >= chunk; }
+  /// What the receiver says of a timed message that it has taken; nothing if it says nothing.
+  std::optional<uint64_t> taken_ns(uint64_t chunk) const {
+    const TakenTime time{ack_->taken_time.load(std::memory_order_relaxed)};
+    return time.is_of(chunk) ? std::optional(time.ns()) : std::nullopt;
+  }
   uint32_t num_free() const { return num_slots_ - static_cast<uint32_t>(num_published_ - num_acked_); }
   uint32_t slot_bytes() const { return slot_bytes_; }
 
@@ -74,7 +80,7 @@ class RingWriter {
   Doorbell* mapped_helper_bell_ = nullptr;
   OfferWords* offer_words_ = nullptr;  // in this rank's own segment
   uint64_t own_nonce_ = 0;
-  const std::atomic<uint64_t>* ack_ = nullptr;  // in this rank's own segment; that peer writes
+  const RingAck* ack_ = nullptr;  // in this rank's own segment; that peer writes
 };
 
 }  // namespace switchyard::xccl

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "xccl/p2p/copy_timer.h"
 #include "xccl/p2p/pair_text.h"
-#include "xccl/p2p/pull_table.h"
 #include "xccl/p2p/read_helper.h"
 #include "xccl/wait/wait_on.h"
 
@@ -36,6 +36,7 @@ Status Sender::open(uint32_t dest, LinkRef* link) {
   if (!link->target().layout.has_rings())
     return {Code::kUnsupported, "send: rank " + std::to_string(dest) + " has no rings"};
   rings_[dest].begin(local_, dest, *link);
+  ways_[dest] = {};
   return {};
 }
 
@@ -119,6 +120,7 @@ bool Sender::publish_all(SendOp& op, const LinkRef& link, Status* fault) {
     *fault = publish_next(op, ring, link);
     if (!fault->ok()) return true;
   }
+  if (op.is_timed) ways_[op.dest].await({op.size, op.is_region, op.is_helped}, op.way, op.last_chunk, op.copy_ns);
   return true;
 }
 
@@ -130,7 +132,8 @@ Status Sender::publish_next(SendOp& op, RingWriter& ring, const LinkRef& link) {
     ring.owes_end = false;
     return ring.publish(fabric, body);
   }
-  if (is_to_offer(op, link.target())) return publish_offer(op, ring, fabric);
+  if (!op.is_decided) SWITCHYARD_RETURN_IF_ERROR(decide(op, link));
+  if (op.way == Way::kSpecial && !op.is_region) return publish_offer(op, ring, fabric);
   const bool wants_ack = op.mode == SendMode::kAcknowledged;
   if (op.size > kInlineBytesMax && !op.is_region) return publish_chunk(op, ring, fabric);
   op.last_chunk = ring.next_chunk();
@@ -140,14 +143,12 @@ Status Sender::publish_next(SendOp& op, RingWriter& ring, const LinkRef& link) {
 }
 
 /// The receiver copies it out of this rank's segment.
-Status Sender::publish_region(const SendOp& op, RingWriter& ring, const LinkRef& link) {
-  const CommunicatorConfig& config = local_.config();
-  const bool is_core_free =
-      is_helped(op) && is_region_shared(config.pull_mode, op.size, link.target().pull.cores, config.ring);
+Status Sender::publish_region(SendOp& op, RingWriter& ring, const LinkRef& link) {
+  const bool is_core_free = op.way == Way::kSpecial;
   const uint32_t value = static_cast<uint32_t>(op.region_area) | (is_core_free ? RingHead::kFreeCoreBit : 0);
   RingBody body{};
   body.event = op.event;
-  body.head = RingHead::of(RingKind::kRegion, value, op.mode == SendMode::kAcknowledged).bits;
+  body.head = RingHead::of(RingKind::kRegion, value, op.mode == SendMode::kAcknowledged).timed(op.is_timed).bits;
   body.region.num_bytes = op.size;
   body.region.offset = op.region_offset;
   SWITCHYARD_RETURN_IF_ERROR(ring.publish(link.fabric(), body));
@@ -155,31 +156,51 @@ Status Sender::publish_region(const SendOp& op, RingWriter& ring, const LinkRef&
   return {};
 }
 
-bool Sender::is_to_offer(const SendOp& op, const LinkTarget& target) const {
-  const bool may_be = op.may_offer && !op.is_begun && !op.is_region && op.size > kInlineBytesMax;
-  return may_be && target.pull.may_offer &&
-         is_pulled(local_.config().pull_mode, op.size, is_helped(op), target.pull.cores, local_.config().ring);
+/// Its way, and whether it is timed: once, when it is about to be published.
+Status Sender::decide(SendOp& op, const LinkRef& link) {
+  op.is_decided = true;
+  op.is_helped = op.is_awaited && op.size >= kHelpedBytesMin && !local_.is_crowded();
+  if (!has_choice(op, link.target())) return {};
+  const PullMode mode = local_.config().pull_mode;
+  if (mode == PullMode::kAlways) op.way = Way::kSpecial;
+  if (mode == PullMode::kAlways || op.size < kPullBytesMin) return {};
+  SWITCHYARD_RETURN_IF_ERROR(settle_timed(op, link));
+  const PeerWays::Kind kind{op.size, op.is_region, op.is_helped};
+  op.way = ways_[op.dest].next(kind);
+  op.is_timed = ways_[op.dest].is_timed(kind);
+  return {};
 }
 
-/// Is the receiver's helping thread to have this core meanwhile?
-bool Sender::is_helped(const SendOp& op) const {
-  return op.is_awaited && op.size >= kHelpedBytesMin && !local_.is_crowded();
+/// Is there more than the plain way for it?
+bool Sender::has_choice(const SendOp& op, const LinkTarget& target) {
+  if (op.is_region) return op.is_helped;
+  return op.may_offer && op.size > kInlineBytesMax && target.pull.may_offer;
+}
+
+/// Has the timed message been taken meanwhile?
+Status Sender::settle_timed(const SendOp& op, const LinkRef& link) {
+  const uint64_t chunk = ways_[op.dest].awaited_chunk();
+  if (chunk == 0) return {};
+  const RingWriter& ring = rings_[op.dest];
+  if (!ring.is_taken(chunk)) SWITCHYARD_RETURN_IF_ERROR(refresh(op.dest, op.event, link));
+  if (ring.is_taken(chunk)) ways_[op.dest].note(ring.taken_ns(chunk));
+  return {};
 }
 
 /// The message stays where it is until the receiver has it.
 Status Sender::publish_offer(SendOp& op, RingWriter& ring, Fabric& fabric) {
-  const bool is_core_free = is_helped(op);
   op.offered_on = ring.serial();
   op.mode = SendMode::kAcknowledged;
   op.last_chunk = ring.next_chunk();
   op.num_sent = op.size;
   RingBody body{};
   body.event = op.event;
-  body.head = RingHead::of(RingKind::kOffer, is_core_free ? RingHead::kFreeCoreBit : 0, true).bits;
+  const uint32_t value = op.is_helped ? RingHead::kFreeCoreBit : 0;
+  body.head = RingHead::of(RingKind::kOffer, value, true).timed(op.is_timed).bits;
   body.offer.num_bytes = op.size;
   body.offer.address = reinterpret_cast<uint64_t>(op.from);
   SWITCHYARD_RETURN_IF_ERROR(ring.publish(fabric, body));
-  if (is_core_free) give_core(ring);
+  if (op.is_helped) give_core(ring);
   return {};
 }
 
@@ -191,13 +212,14 @@ void Sender::give_core(const RingWriter& ring) {
 Status Sender::publish_chunk(SendOp& op, RingWriter& ring, Fabric& fabric) {
   const auto num_bytes = static_cast<uint32_t>(std::min<uint64_t>(ring.slot_bytes(), op.size - op.num_sent));
   {
-    const PartTimer timer(op.scope, CallPart::kCopy);
+    const CopyTimer timer(op.scope, op.is_timed ? &op.copy_ns : nullptr);
     SWITCHYARD_RETURN_IF_ERROR(ring.fill(fabric, {op.from + op.num_sent, num_bytes}));
   }
   const bool is_last = op.num_sent + num_bytes == op.size;
   RingBody body{};
   body.event = op.event;
-  body.head = RingHead::of(RingKind::kChunk, num_bytes, is_last && op.mode == SendMode::kAcknowledged).bits;
+  const bool wants_ack = is_last && (op.is_timed || op.mode == SendMode::kAcknowledged);
+  body.head = RingHead::of(RingKind::kChunk, num_bytes, wants_ack).timed(op.is_timed).bits;
   body.chunk.total_bytes = op.size;
   body.chunk.offset = op.num_sent;
   op.is_begun = true;

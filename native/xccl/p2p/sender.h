@@ -5,6 +5,7 @@
 #include <array>
 
 #include "xccl/p2p/op_table.h"
+#include "xccl/p2p/peer_ways.h"
 #include "xccl/p2p/ring_writer.h"
 
 namespace switchyard::xccl {
@@ -41,9 +42,10 @@ class Sender {
   Status open(uint32_t dest, LinkRef* link);
   bool publish_all(SendOp& op, const LinkRef& link, Status* fault);
   Status publish_next(SendOp& op, RingWriter& ring, const LinkRef& link);
-  bool is_to_offer(const SendOp& op, const LinkTarget& target) const;
-  bool is_helped(const SendOp& op) const;
-  Status publish_region(const SendOp& op, RingWriter& ring, const LinkRef& link);
+  Status decide(SendOp& op, const LinkRef& link);
+  static bool has_choice(const SendOp& op, const LinkTarget& target);
+  Status settle_timed(const SendOp& op, const LinkRef& link);
+  Status publish_region(SendOp& op, RingWriter& ring, const LinkRef& link);
   Status publish_offer(SendOp& op, RingWriter& ring, Fabric& fabric);
   static void give_core(const RingWriter& ring);
   Status publish_chunk(SendOp& op, RingWriter& ring, Fabric& fabric);
@@ -62,6 +64,7 @@ class Sender {
   LocalRank& local_;
   OpTable& table_;
   std::array<RingWriter, kNumRanksMax> rings_;
+  std::array<PeerWays, kNumRanksMax> ways_;
   std::array<Queue, kNumRanksMax> queues_;
   uint64_t active_ranks_ = 0;  // bit r: queues_[r] is not empty
 };
