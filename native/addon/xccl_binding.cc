@@ -238,6 +238,10 @@ Napi::Value telemetry(const CommunicatorHandle& handle, const Napi::CallbackInfo
   return {info.Env(), js.array(report.stats, [&](const auto& stats) { return stats_to_js(js, stats); })};
 }
 
+Napi::Value num_core_moves(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
+  return {info.Env(), JsWriter(info.Env()).big(handle.get(info.Env()).telemetry().num_core_moves)};
+}
+
 Napi::Value last_calls(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
   const xccl::TelemetryReport report = handle.get(info.Env()).telemetry();
   const JsWriter js(info.Env());
@@ -315,6 +319,9 @@ Napi::Object make_object(Napi::Env env, const std::shared_ptr<CommunicatorHandle
              Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return list_peers(*handle, info); }));
   object.Set("telemetry",
              Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return telemetry(*handle, info); }));
+  object.Set("numCoreMoves", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
+               return num_core_moves(*handle, info);
+             }));
   object.Set("lastCalls",
              Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return last_calls(*handle, info); }));
   object.Set("probe",

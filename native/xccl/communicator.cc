@@ -52,7 +52,11 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
   Status pin_worker(uint32_t worker_idx) const override { return local_->workers().pin(worker_idx); }
   Status open_group(const GroupSpec& spec, std::shared_ptr<Group>* out) override;
   void switch_telemetry(bool on) override { local_->recorder().switch_to(on); }
-  TelemetryReport telemetry() const override { return local_->recorder().report(); }
+  TelemetryReport telemetry() const override {
+    TelemetryReport report = local_->recorder().report();
+    report.num_core_moves = local_->workers().num_moves();
+    return report;
+  }
 
   AttentionEndpoint* attention() override { return local_->layout().has_exchange() ? &attention_ : nullptr; }
   ExpertEndpoint* expert() override { return local_->layout().has_exchange() ? &expert_ : nullptr; }

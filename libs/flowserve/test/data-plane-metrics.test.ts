@@ -57,7 +57,7 @@ it('shows sums and durations by primitive and peer, until it is ended', async ()
   const read = vi.fn(() => counted);
   const end = registerDataPlaneMetrics(
     metrics.getMeter('@switchyard/test'),
-    { telemetry: read },
+    { telemetry: read, numCoreMoves: () => 5n },
     (rank) => `p-${rank}`,
   );
   const series = await scrape();
@@ -65,6 +65,7 @@ it('shows sums and durations by primitive and peer, until it is ended', async ()
   expect(Object.fromEntries(series)).toMatchObject({
     'switchyard_xccl_calls_total{get,p-1}': 3,
     'switchyard_xccl_errors_total{get,p-1}': 1,
+    'switchyard_xccl_core_moves_total{}': 5,
     'switchyard_xccl_bytes_total{get,p-1}': 4_096,
     'switchyard_xccl_seconds_total{get,p-1}': 2,
     'switchyard_xccl_wait_seconds_total{get,p-1}': 5e-9,

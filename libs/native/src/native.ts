@@ -115,6 +115,8 @@ export interface NativeCommunicator {
   peers(): PeerChange[];
   /** What was counted since the start, of each primitive and peer with calls; empty without `telemetry`. For every scrape. */
   telemetry(): PrimitiveStats[];
+  /** How often a worker was moved to another core, or home, since others' work held its own (`refugeCores`). */
+  numCoreMoves(): bigint;
   /** The last calls, at most 1024, oldest first; empty without `telemetry`. For traces: it costs a good deal more. */
   lastCalls(): CallRecord[];
   /**

@@ -101,6 +101,7 @@ test('a probe tells a healthy peer from a dead one, and telemetry starts empty',
   expect(healthy.roundTripNs).toBeGreaterThan(0n);
   expect(a.telemetry()).toEqual([]);
   expect(a.lastCalls()).toEqual([]);
+  expect(a.numCoreMoves()).toBe(0n);
   b.close();
   await dead.promise;
   expect(await a.probe(1, 5_000)).toMatchObject({ state: 'dead', code: 'PEER_DEAD' });

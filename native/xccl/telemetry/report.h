@@ -72,6 +72,7 @@ struct CallRecord {
 /// Calls that end while the report is made may be in only some of its figures.
 struct TelemetryReport {
   bool is_on = false;
+  uint64_t num_core_moves = 0;         // of workers to other cores and home (wait/core_watch.h), also while it is off
   std::vector<PrimitiveStats> stats;   // those with calls
   std::vector<CallRecord> last_calls;  // the last kNumCallRecords, oldest first
 };

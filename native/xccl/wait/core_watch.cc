@@ -97,6 +97,7 @@ bool CoreWatch::place(std::vector<PinnedWorker>& workers, std::vector<CoreLoad> 
     // Refused where the process has lost that core: the worker stays.
     if (core == worker.choice.core() || !pin_thread(worker.thread_id, core).ok()) continue;
     worker.choice.note_move(core);
+    workers_.count_move();
     std::ranges::find(loads, core, &CoreLoad::core)->num_ranks += 1;
     has_moved = true;
   }

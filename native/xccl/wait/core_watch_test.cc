@@ -136,10 +136,12 @@ TEST(xccl_core_watch_moves_a_thread_away_and_home) {
     CHECK(worker.cores() == core_bit(home));
     bench.pass(1, {{home, 0.6}});
     CHECK(worker.cores() == core_bit(refuge) && bench.announced() == core_bit(refuge));
+    CHECK(bench.list->num_moves() == 1);
     bench.pass(100, {{home, 1.0}});
     CHECK(worker.cores() == core_bit(refuge) && bench.share_of(refuge) == 400 && bench.share_of(home) == 0);
     bench.pass(kNumFreeWindows, {});
     CHECK(worker.cores() == core_bit(home) && bench.announced() == core_bit(home));
+    CHECK(bench.list->num_moves() == 2);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,6 +40,9 @@ class PinnedWorkers : public std::enable_shared_from_this<PinnedWorkers> {
     const std::lock_guard lock(mutex_);
     visit(workers_);
   }
+  /// Another thread than the worker's own has moved one to another core, or home.
+  void count_move() { num_moves_.fetch_add(1, std::memory_order_relaxed); }
+  uint64_t num_moves() const { return num_moves_.load(std::memory_order_relaxed); }
   /// Where the workers run now, and the homes of those that are not bound yet.
   CoreMask cores() const;
 
@@ -49,6 +53,7 @@ class PinnedWorkers : public std::enable_shared_from_this<PinnedWorkers> {
   const std::vector<uint32_t> homes_;
   mutable std::mutex mutex_;
   std::vector<PinnedWorker> workers_;
+  std::atomic<uint64_t> num_moves_{0};  // ever
 };
 
 }  // namespace switchyard::xccl

@@ -1,6 +1,6 @@
 // Metrics of the data plane: what XCCL counted in this rank, by primitive and peer. Read when somebody scrapes, so they cost the data
 // plane nothing. Names carry their unit, times are in seconds, labels are bounded by the cluster's size.
-import type { Attributes, BatchObservableResult, Meter } from '@opentelemetry/api';
+import type { Attributes, BatchObservableResult, Meter, ObservableResult } from '@opentelemetry/api';
 import { type CountedSeries, registerHistogram } from '@switchyard/kit';
 import type { NativeCommunicator, PrimitiveStats } from '@switchyard/native';
 import { durationBoundaries, mergeBuckets } from './duration-buckets.js';
@@ -28,7 +28,7 @@ const sums: readonly Sum[] = [
 /** What calls with several peers have as their peer. */
 const severalPeers = 'several';
 
-type Telemetry = Pick<NativeCommunicator, 'telemetry'>;
+type Telemetry = Pick<NativeCommunicator, 'telemetry' | 'numCoreMoves'>;
 
 /**
  * Registers `switchyard_xccl_*`; answers how to unregister them.
@@ -55,9 +55,11 @@ export function registerDataPlaneMetrics(
         .filter(hasCalls)
         .map((stats) => toSeries(stats, labelsOf(stats))),
   });
+  const endMoves = registerCoreMoves(meter, communicator);
   return () => {
     endSums();
     endHistogram();
+    endMoves();
   };
 }
 
@@ -81,6 +83,16 @@ function registerSums(meter: Meter, readStats: ReadStats, labelsOf: LabelsOf): (
   const observables = counters.map(({ counter }) => counter);
   meter.addBatchObservableCallback(observe, observables);
   return () => meter.removeBatchObservableCallback(observe, observables);
+}
+
+/** Of the rank as a whole: no call, and no peer, moves a worker. */
+function registerCoreMoves(meter: Meter, communicator: Telemetry): () => void {
+  const counter = meter.createObservableCounter('switchyard_xccl_core_moves_total', {
+    description: "Moves of bound workers to another core, or home, since others' work held their own",
+  });
+  const observe = (result: ObservableResult) => result.observe(Number(communicator.numCoreMoves()));
+  counter.addCallback(observe);
+  return () => counter.removeCallback(observe);
 }
 
 /** One reading for all who ask in the same turn of the event loop: sums and histogram of a scrape agree, and are read once. */
