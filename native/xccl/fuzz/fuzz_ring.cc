@@ -22,6 +22,7 @@ enum class Step : uint8_t {
   kCancel,
   kOffer,
   kRetraction,
+  kNonce,
   kNumSteps
 };
 
@@ -62,6 +63,8 @@ class Run {
         return offer();
       case Step::kRetraction:
         return pair_[1].offer_words(0).retraction(input_.take<uint8_t>() % 4).store(input_.take<uint64_t>());
+      case Step::kNonce:
+        return pair_[1].offer_words(0).nonce.store(input_.take<uint64_t>());
       default:
         if (!later_.empty()) (void)receiver_.cancel(later_[input_.take<uint8_t>() % later_.size()]);
     }

@@ -46,6 +46,7 @@ struct OfferWords {
 
   /// By slot.
   std::atomic<uint64_t>& retraction(uint32_t slot) { return (&nonce)[1 + slot]; }
+  const std::atomic<uint64_t>& retraction(uint32_t slot) const { return (&nonce)[1 + slot]; }
 
   /// In the control segment of the rank that offers: those for `rank`.
   static OfferWords* of(std::byte* ctrl, const CtrlLayout& layout, uint32_t rank) {
@@ -61,7 +62,7 @@ struct MemoryReader {
   int32_t pid = 0;  // by the kernel (SO_PEERCRED), never by the peer; 0: this rank cannot read the peer's memory
   ProofHello hello;
   // In the peer's segment, mapped here as long as the link.
-  OfferWords* words = nullptr;
+  const OfferWords* words = nullptr;
   const AliveLine* alive = nullptr;  // null: the peer is this process
 
   /// Has it been the peer, all the time until now, that has this pid? A dead process's words are marked before its pid is free.
