@@ -96,6 +96,7 @@ std::unique_ptr<ExpertBackend> load_experts(const Fields& options, const ModelSp
 ModelSpec read_served_model(const Fields& options) {
   ModelSpec spec = read_model_spec(options.object("model"));
   spec.policy = parse_policy(options.env(), options.string("policy"));
+  spec.kernel_class = parse_kernel_class(options.env(), options.string("kernelClass"));
   return spec;
 }
 
@@ -248,7 +249,6 @@ Napi::Value create_expert_server(const Napi::CallbackInfo& info) {
 struct PackJob {
   ModelSpec spec;
   WeightPlan weights;
-  WeightPolicy policy = WeightPolicy::kFp32;
   std::string path;
   std::string key;
   PackProgress progress;
@@ -265,9 +265,7 @@ class PackWorker final : public Napi::AsyncWorker {
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  private:
-  void Execute() override {
-    status_ = pack_model(job_->spec, job_->weights, job_->policy, job_->path, job_->key, &job_->progress);
-  }
+  void Execute() override { status_ = pack_model(job_->spec, job_->weights, job_->path, job_->key, &job_->progress); }
 
   void OnOK() override {
     OpenHandles::of(Env()).remove(open_id_);
@@ -289,11 +287,10 @@ Napi::Value pack(const Napi::CallbackInfo& info) {
   const Fields options(info[0], "options");
   const Fields arena = options.object("arena");
   auto job = std::make_shared<PackJob>();
-  job->spec = read_model_spec(options.object("model"));
+  job->spec = read_served_model(options);
   job->weights = read_weight_plan(options.object("weights"));
   job->path = arena.string("path");
   job->key = arena.string("key");
-  job->policy = parse_policy(env, options.string("policy"));
   auto* worker = new PackWorker(env, job);
   Napi::Object result = Napi::Object::New(env);
   result.Set("done", worker->promise());
@@ -380,10 +377,15 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
 Napi::Value numeric_class_of(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   throw_if_error(env, select_kernels());
-  if (!info[0].IsString()) Fields::fail(env, "policy", "must be a string");
-  const std::string policy = info[0].As<Napi::String>().Utf8Value();
+  const auto text_of = [&](int i, const char* name) {
+    if (!info[i].IsString()) Fields::fail(env, name, "must be a string");
+    return info[i].As<Napi::String>().Utf8Value();
+  };
+  const std::string policy = text_of(0, "policy");
+  const std::string kernel_class = text_of(1, "kernelClass");
   (void)parse_policy(env, policy);
-  return Napi::String::New(env, numeric_class(policy));
+  (void)parse_kernel_class(env, kernel_class);
+  return Napi::String::New(env, numeric_class(policy, kernel_class));
 }
 
 }  // namespace

@@ -168,6 +168,7 @@ static SequenceSpec read_sequence(const Fields& js) {
   SequenceSpec spec;
   spec.seq_id = js.u64("seqId");
   spec.tokens = int_list(js, "tokens");
+  spec.num_prompt_tokens = int_field(js, "numPromptTokens", 1);
   spec.num_computed = int_field(js, "numComputed", 0);
   spec.blocks = int_list(js, "blocks");
   if (!js.is_null("source")) spec.source = read_kv_source(js.object("source"));
@@ -208,6 +209,13 @@ executor::WeightPolicy parse_policy(Napi::Env env, const std::string& policy) {
   if (policy != "block-a8")
     Fields::fail(env, "policy", "must be 'fp32', 'bf16', 'w8a8' or 'block-a8', it is '" + policy + "'");
   return executor::WeightPolicy::kBlockA8;
+}
+
+executor::KernelClass parse_kernel_class(Napi::Env env, const std::string& kernel_class) {
+  if (kernel_class == "fma16") return executor::KernelClass::kFma16;
+  if (kernel_class != "mla-split")
+    Fields::fail(env, "kernelClass", "must be 'fma16' or 'mla-split', it is '" + kernel_class + "'");
+  return executor::KernelClass::kMlaSplit;
 }
 
 // ---- Native to JavaScript ----

@@ -20,6 +20,8 @@ executor::Plan read_plan(const Fields& js);
 executor::ExpertPlacement read_placement(const Fields& js);
 /// Throws INVALID_ARGUMENT for a policy that docs/numerics.md does not have.
 executor::WeightPolicy parse_policy(Napi::Env env, const std::string& policy);
+/// The same for a kernel class.
+executor::KernelClass parse_kernel_class(Napi::Env env, const std::string& kernel_class);
 
 /// StepEvent[]; raw calls only.
 napi_value write_step_events(napi_env env, const std::vector<executor::StepEvent>& events);

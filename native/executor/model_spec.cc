@@ -94,6 +94,8 @@ Status check_rope(const RopeShape& rope) {
 }
 
 Status check_attention(const ModelSpec& s) {
+  if (s.kernel_class == KernelClass::kMlaSplit && s.attention != AttentionKind::kMla)
+    return {Code::kInvalidArgument, "kernel class mla-split is for latent attention, which the model does not have"};
   SWITCHYARD_RETURN_IF_ERROR(check_fields({{"numHeads", s.num_heads, 1},
                                            {"numKvHeads", s.num_kv_heads, 1},
                                            {"headDim", s.head_dim, 1},

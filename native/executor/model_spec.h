@@ -21,8 +21,12 @@ enum class QkNorm { kNone, kHead, kFull };
 /// fp32: none, those in bf16, in int8, or in GGUF's blocks. With int8 go experts' rows and the cache.
 enum class WeightPolicy : uint8_t { kFp32, kBf16, kW8a8, kBlockA8 };
 
+/// Which operations a model is served by (docs/numerics.md): in kMlaSplit, prompts attend to keys and values that are widened from the latents.
+enum class KernelClass : uint8_t { kFma16, kMlaSplit };
+
 struct ModelSpec {
-  WeightPolicy policy = WeightPolicy::kFp32;  // not of the checkpoint alone
+  WeightPolicy policy = WeightPolicy::kFp32;  // not of the checkpoint alone, as the next one
+  KernelClass kernel_class = KernelClass::kFma16;
   int vocab_size = 0;
   int hidden_size = 0;
   int num_layers = 0;

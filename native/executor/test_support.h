@@ -312,6 +312,7 @@ inline std::vector<SampledToken> run_alone(const ModelSpec& spec, const TestWeig
   SequenceSpec& sequence = plan.add.emplace_back();
   sequence.seq_id = 1;
   sequence.tokens = job.prompt;
+  sequence.num_prompt_tokens = static_cast<int>(job.prompt.size());
   sequence.sampling = job.sampling;
   sequence.max_new_tokens = job.max_new_tokens;
   for (int i = 0; i < 40; ++i) sequence.blocks.push_back(i);

@@ -214,7 +214,7 @@ void hash_choices(const KernelTable& table, Fnv* hash) {
 
 }  // namespace
 
-std::string numeric_class(const std::string& policy) {
+std::string numeric_class(const std::string& policy, const std::string& kernel_class) {
   Fnv hash;
   hash_dense_operations(kernels(), &hash);
   hash_bf16_product(kernels(), &hash);
@@ -223,7 +223,7 @@ std::string numeric_class(const std::string& policy) {
   for (const bool is_int8 : {false, true}) hash_attention(kernels(), is_int8, &hash);
   hash_choices(kernels(), &hash);
   char text[96];
-  std::snprintf(text, sizeof text, "%s/fma16/%d/%016llx", policy.c_str(), kContractVersion,
+  std::snprintf(text, sizeof text, "%s/%s/%d/%016llx", policy.c_str(), kernel_class.c_str(), kContractVersion,
                 static_cast<unsigned long long>(hash.value()));
   return text;
 }

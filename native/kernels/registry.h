@@ -49,6 +49,6 @@ const KernelTable& kernels();
 inline constexpr int kContractVersion = 4;
 
 /// "policy/kernelClass/contractVersion/hash" (D2); the hash is over the output bits of a fixed self-test on the table in use.
-std::string numeric_class(const std::string& policy);
+std::string numeric_class(const std::string& policy, const std::string& kernel_class);
 
 }  // namespace switchyard

@@ -103,6 +103,7 @@ async function compare(directory, { ids }) {
       model: executorSpec,
       weights,
       policy: 'fp32',
+      kernelClass: 'fma16',
       tokens: ids,
       chunkTokens,
       mtp: false,

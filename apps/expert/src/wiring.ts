@@ -100,6 +100,7 @@ function openServer(
     weights,
     arena: model.arena,
     policy,
+    kernelClass: 'fma16',
     communicator: rank.communicator,
     placement,
     threads: context.config.threads,

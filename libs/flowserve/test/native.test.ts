@@ -27,9 +27,10 @@ function open(options: { numBlocks: number; maxPrefillTokens: number; numSpecula
   const { numBlocks, maxPrefillTokens, numSpeculativeTokens } = options;
   const maxBatchTokens = 8 + maxPrefillTokens;
   const pool = { numBlocks, blockTokens: 16, maxBatchTokens, numSpeculativeTokens, threads: 2 };
+  const source = { model: executorSpec, weights, arena: null, policy: 'fp32', kernelClass: 'fma16' } as const;
   const executor = new InProcessExecutor({
     native: loadNative(),
-    executor: { model: executorSpec, weights, arena: null, policy: 'fp32', ...pool, communicator: null, experts: null },
+    executor: { ...source, ...pool, communicator: null, experts: null },
     memberId: 'decode-0',
     memberEpoch: 1n,
     observers: [],

@@ -23,6 +23,7 @@ function planOf(seqId: bigint, sampled: boolean): ExecutorPlan {
     seqId,
     identity,
     tokens: [1, 2],
+    numPromptTokens: 2,
     numComputed: 1,
     blocks: [0],
     source: null,

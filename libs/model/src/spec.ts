@@ -6,6 +6,10 @@
 export const numericPolicies = ['fp32', 'bf16', 'w8a8', 'block-a8'] as const;
 export type NumericPolicy = (typeof numericPolicies)[number];
 
+/** Kernel classes of docs/numerics.md: in `mla-split` prompts attend to keys and values that are widened from the latents (MLA alone). */
+export const kernelClasses = ['fma16', 'mla-split'] as const;
+export type KernelClass = (typeof kernelClasses)[number];
+
 export type FamilyName =
   | 'deepseek-v3'
   | 'kimi-k2'

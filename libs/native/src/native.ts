@@ -1,7 +1,14 @@
 // The whole surface of the native addon, in the addon's order. Plain data in, plain data out; `null` means absent;
 // objects that hold native resources have close(). Only libs/native loads the .node file.
 // 64-bit ids, epochs and nanoseconds are bigint; token ids, block ids, ranks and counts are numbers.
-import type { ExecutorSpec, NumericPolicy, TensorDtype, WeightPlan, WeightTensor } from '@switchyard/model';
+import type {
+  ExecutorSpec,
+  KernelClass,
+  NumericPolicy,
+  TensorDtype,
+  WeightPlan,
+  WeightTensor,
+} from '@switchyard/model';
 
 /** Code of a native error: the `code` property of every Error the addon throws, and of faults in events (docs/errors.md). */
 export type NativeErrorCode =
@@ -20,7 +27,7 @@ export type NativeErrorCode =
 export interface NativeModule {
   describe(): NativeDescription;
   /** "policy/kernelClass/contractVersion/hash": the hash is over the output bits of a fixed self-test (D2). */
-  numericClass(policy: NumericPolicy): string;
+  numericClass(policy: NumericPolicy, kernelClass: KernelClass): string;
   createCommunicator(options: CommunicatorOptions): NativeCommunicator;
   /** Takes a lock between processes, whose file this makes; null while another has it. Free too when its owner dies. */
   tryLockFile(path: string): FileLock | null;
@@ -30,7 +37,7 @@ export interface NativeModule {
   checkArena(arena: ArenaFile): void;
   createExecutor(options: ExecutorOptions): NativeExecutor;
   createExpertServer(options: ExpertServerOptions): NativeExpertServer;
-  /** Runs the whole model over one token sequence before it returns: the reference for goldens, never used for serving. */
+  /** Runs the whole model over one token sequence, all of it a prompt, before it returns: the reference for goldens, never used for serving. */
   evaluate(options: EvaluateOptions): Evaluation;
   /** What the loader makes of whole blocks of a stored type (fp8 without its scales): for goldens. */
   widen(options: { dtype: TensorDtype; bytes: Uint8Array }): Float32Array;
@@ -180,12 +187,14 @@ export interface WeightSource {
   /** Holds the weights, ready to map: the files of `weights` are not touched then. Null reads (and packs) them in this call. */
   arena: ArenaFile | null;
   policy: NumericPolicy;
+  /** `mla-split` for a model without latent attention is INVALID_ARGUMENT. Its arenas hold more than those of `fma16`. */
+  kernelClass: KernelClass;
 }
 
 /** A file that packModel has made. Opening it under another key is MISMATCH, a damaged one CORRUPT. */
 export interface ArenaFile {
   path: string;
-  /** At most 64 bytes that name the weights, the policy and the layout. */
+  /** At most 64 bytes that name the weights, the policy, the kernel class and the layout. */
   key: string;
 }
 
@@ -278,6 +287,8 @@ export interface SequenceSpec {
   seqId: bigint;
   /** Prompt and the tokens generated so far, if any. */
   tokens: number[];
+  /** How many of `tokens` are the prompt, 1 or more: kernel class `mla-split` computes these otherwise. */
+  numPromptTokens: number;
   /** Positions whose KV stands in the blocks already or comes from `source`; rows are computed from here on. */
   numComputed: number;
   /** Block table in position order; more come by grants. */

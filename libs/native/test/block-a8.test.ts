@@ -74,7 +74,13 @@ describe.each(fixtures)('%s', (fixture) => {
       await withBlocks(fixture, async (model) => {
         const { executorSpec, weights } = model;
         for (const policy of ['fp32', 'block-a8'] as const)
-          await loadNative().packModel({ model: executorSpec, weights, policy, arena: arenaOf(policy) }).done;
+          await loadNative().packModel({
+            model: executorSpec,
+            weights,
+            policy,
+            kernelClass: 'fma16',
+            arena: arenaOf(policy),
+          }).done;
         const ids = last.ids.slice(0, 9);
         expect(bitsOf(model, ids, { arena: arenaOf('block-a8') })).toEqual(bitsOf(model, ids));
         expect(statSync(join(folder, 'block-a8')).size).toBeLessThan(statSync(join(folder, 'fp32')).size);

@@ -1,5 +1,5 @@
 // Drives one native executor in a test as a master would: grants blocks, sends plans, collects what each sequence generates.
-import type { ExecutorSpec, ModelSpec, NumericPolicy, WeightPlan } from '@switchyard/model';
+import type { ExecutorSpec, KernelClass, ModelSpec, NumericPolicy, WeightPlan } from '@switchyard/model';
 import { openModel } from '@switchyard/model-files';
 import {
   type ExpertPlacement,
@@ -47,6 +47,7 @@ export interface DriverOptions {
   numSpeculativeTokens?: number;
   communicator?: NativeCommunicator | null;
   experts?: ExpertPlacement | null;
+  kernelClass?: KernelClass;
 }
 
 export class Driver {
@@ -66,6 +67,7 @@ export class Driver {
       numSpeculativeTokens: 0,
       communicator: null,
       experts: null,
+      kernelClass: 'fma16',
       ...options,
     };
     this.executor = loadNative().createExecutor({
@@ -73,6 +75,7 @@ export class Driver {
       weights: model.weights,
       arena: null,
       policy: model.policy,
+      kernelClass: this.options.kernelClass,
       numBlocks: this.options.numBlocks,
       blockTokens,
       maxBatchTokens: this.options.maxBatchTokens,
@@ -106,7 +109,8 @@ export class Driver {
   sequence(seqId: bigint, job: Job, extra: Partial<SequenceSpec> = {}): SequenceSpec {
     const numBlocks = Math.ceil((job.tokens.length + job.maxNewTokens) / blockTokens);
     const blocks = Array.from({ length: numBlocks }, () => this.nextBlock++);
-    return { seqId, ...job, numComputed: 0, blocks, source: null, hold: false, trace: null, ...extra };
+    const numPromptTokens = job.tokens.length;
+    return { seqId, ...job, numPromptTokens, numComputed: 0, blocks, source: null, hold: false, trace: null, ...extra };
   }
 
   /** Resolves once `condition` holds for the events so far; rejects after 20 s. */

@@ -30,6 +30,7 @@ function optionsWith(changes: Partial<ExecutorOptions>): ExecutorOptions {
     weights: model.weights,
     arena: null,
     policy: 'fp32',
+    kernelClass: 'fma16',
     numBlocks: 8,
     blockTokens: 16,
     maxBatchTokens: 8,
@@ -112,14 +113,14 @@ async function runChild(ending: string, env: Record<string, string> = {}): Promi
     import { loadNative } from ${JSON.stringify(nativeModule)};
     const { spec, weights } = JSON.parse(readFileSync(${JSON.stringify(join(folder, 'model.json'))}, 'utf8'));
     const native = loadNative();
-    console.log(native.describe().isa, native.numericClass('fp32'));
+    console.log(native.describe().isa, native.numericClass('fp32', 'fma16'));
     const onSteps = (events) => { if (events.some((event) => event.tokens.length > 0)) { ${ending} } };
-    const executor = native.createExecutor({ model: spec, weights, arena: null, policy: 'fp32', numBlocks: 64, blockTokens: 16,
+    const executor = native.createExecutor({ model: spec, weights, arena: null, policy: 'fp32', kernelClass: 'fma16', numBlocks: 64, blockTokens: 16,
       maxBatchTokens: 8, numSpeculativeTokens: 0, threads: 2, communicator: null, experts: null, onSteps });
     const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0n, logprobs: false, topLogprobs: 0 };
     const blocks = Array.from({ length: 64 }, (_, i) => i);
     executor.submit({ masterEpoch: 1n, planSeq: 1n, maxPrefillTokens: 8, grant: [], remove: [], resume: false, add: [{
-      seqId: 1n, tokens: [5, 6, 7], numComputed: 0, blocks, source: null, sampling, maxNewTokens: 900,
+      seqId: 1n, tokens: [5, 6, 7], numPromptTokens: 3, numComputed: 0, blocks, source: null, sampling, maxNewTokens: 900,
       stopTokenIds: [], hold: false, trace: null }] });`,
   );
   const child = promisify(execFile)(process.execPath, [script], { env: { ...process.env, ...env }, timeout: 20_000 });
@@ -141,7 +142,7 @@ test.each([
 
 test('the scalar path has the same numeric class, an unknown one is refused', async () => {
   const scalar = await runChild('executor.close();', { SWITCHYARD_ISA: 'scalar' });
-  expect(scalar).toMatchObject({ code: 0, output: `scalar ${loadNative().numericClass('fp32')}\n` });
+  expect(scalar).toMatchObject({ code: 0, output: `scalar ${loadNative().numericClass('fp32', 'fma16')}\n` });
   const unknown = await runChild('', { SWITCHYARD_ISA: 'mmx' });
   expect(unknown).toMatchObject({ code: 1, output: expect.stringMatching(/SWITCHYARD_ISA=mmx is unknown; .*scalar/) });
 });

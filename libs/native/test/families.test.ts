@@ -31,7 +31,14 @@ interface HowToEvaluate {
 }
 
 function evaluate({ executorSpec, weights, policy }: OpenedWeights, tokens: number[], how: HowToEvaluate = {}) {
-  const options = { chunkTokens: tokens.length, mtp: false, arena: null, threads: 1, ...how };
+  const options = {
+    chunkTokens: tokens.length,
+    mtp: false,
+    arena: null,
+    threads: 1,
+    kernelClass: 'fma16' as const,
+    ...how,
+  };
   return loadNative().evaluate({ model: executorSpec, weights, policy, tokens, ...options });
 }
 
@@ -122,7 +129,7 @@ test.each(fixtures)('%s has the same bits from an arena', async (fixture) => {
   try {
     await withFixture(fixture, async (model) => {
       const { executorSpec, weights, policy, spec } = model;
-      await loadNative().packModel({ model: executorSpec, weights, arena, policy }).done;
+      await loadNative().packModel({ model: executorSpec, weights, arena, policy, kernelClass: 'fma16' }).done;
       const mtp = spec.numMtpLayers > 0;
       const bits = (from: ArenaFile | null) => {
         const { logits, mtpLogits } = evaluate(model, [1, 17, 99, 3, 42, 7], { arena: from, mtp });

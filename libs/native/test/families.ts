@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type NumericPolicy, parseSafetensorsHeader } from '@switchyard/model';
+import { type KernelClass, type NumericPolicy, parseSafetensorsHeader } from '@switchyard/model';
 import { openModel } from '@switchyard/model-files';
 import type { ArenaFile } from '../src/index.js';
 import type { OpenedWeights } from './driver.js';
@@ -72,6 +72,7 @@ export interface HowToEvaluate {
   chunkTokens?: number;
   arena?: ArenaFile | null;
   threads?: number;
+  kernelClass?: KernelClass;
 }
 
 /** What evaluate takes; plain data without an arena. */
@@ -80,7 +81,17 @@ export const inputOf = (
   tokens: number[],
   how: HowToEvaluate = {},
 ) => ({
-  ...{ model: executorSpec, weights, policy, tokens, chunkTokens: 16, mtp: false, arena: null, threads: 2 },
+  ...{
+    model: executorSpec,
+    weights,
+    policy,
+    kernelClass: 'fma16' as KernelClass,
+    tokens,
+    chunkTokens: 16,
+    mtp: false,
+    arena: null,
+    threads: 2,
+  },
   ...how,
 });
 

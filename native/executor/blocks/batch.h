@@ -17,6 +17,7 @@ struct BatchRow {
   int32_t token;
   int32_t position;
   const int32_t* block_table;  // covers `position`
+  bool is_prompt = false;      // of the sequence's prompt and in a main layer
 };
 
 /// Activations of at most max_tokens rows; made once, so that a step allocates nothing.

@@ -121,6 +121,7 @@ TEST(a_lost_row_of_an_expert_fails_its_sequence_and_no_other) {
     SequenceSpec& sequence = plan.add.emplace_back();
     sequence.seq_id = seq_id;
     sequence.tokens = {5, 6, 7};
+    sequence.num_prompt_tokens = 3;
     sequence.max_new_tokens = 1;
     sequence.blocks = {static_cast<int32_t>(seq_id)};
   }

@@ -29,6 +29,7 @@ SequenceSpec greedy_sequence(uint64_t seq_id, std::vector<int32_t> tokens, int m
   SequenceSpec spec;
   spec.seq_id = seq_id;
   spec.tokens = std::move(tokens);
+  spec.num_prompt_tokens = static_cast<int>(spec.tokens.size());
   spec.max_new_tokens = max_new_tokens;
   spec.sampling.logprobs = true;
   for (int i = 0; i < 16; ++i) spec.blocks.push_back(static_cast<int32_t>(seq_id) * 16 + i);

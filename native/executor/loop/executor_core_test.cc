@@ -14,6 +14,7 @@ SequenceSpec simple_sequence(uint64_t seq_id, int num_tokens, int max_new_tokens
   SequenceSpec spec;
   spec.seq_id = seq_id;
   for (int i = 0; i < num_tokens; ++i) spec.tokens.push_back((i * 7 + 3) % 101);
+  spec.num_prompt_tokens = num_tokens;
   spec.max_new_tokens = max_new_tokens;
   spec.blocks = std::move(blocks);
   spec.sampling.logprobs = true;
@@ -379,6 +380,8 @@ TEST(core_check_names_what_is_wrong_with_a_plan) {
   CHECK(refuses([](Plan& plan) { plan.add[0].tokens.clear(); }));
   CHECK(refuses([](Plan& plan) { plan.add[0].tokens[2] = 101; }));
   CHECK(refuses([](Plan& plan) { plan.add[0].tokens.resize(640); }));
+  CHECK(refuses([](Plan& plan) { plan.add[0].num_prompt_tokens = 0; }));
+  CHECK(refuses([](Plan& plan) { plan.add[0].num_prompt_tokens = 7; }));
   CHECK(refuses([](Plan& plan) { plan.add[0].num_computed = 6; }));
   CHECK(refuses([](Plan& plan) { plan.add[0].blocks = {64}; }));
   CHECK(refuses([](Plan& plan) { plan.add[0].max_new_tokens = 0; }));

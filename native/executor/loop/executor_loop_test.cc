@@ -69,6 +69,7 @@ TEST(loop_acknowledges_plans_without_steps_and_sleeps_in_between) {
   SequenceSpec& sequence = starving.add.emplace_back();
   sequence.seq_id = 4;
   sequence.tokens = {1, 2, 3};
+  sequence.num_prompt_tokens = 3;
   CHECK(loop.submit(std::move(starving)).ok());
   CHECK(events.wait_for(
       [](const auto& all) { return acknowledges(all, 2) && all.back().starved == std::vector<uint64_t>{4}; }));
@@ -109,6 +110,7 @@ TEST(loop_streams_tokens_while_plans_come) {
     SequenceSpec& sequence = plan.add.emplace_back();
     sequence.seq_id = i;
     sequence.tokens = job.prompt;
+    sequence.num_prompt_tokens = static_cast<int>(job.prompt.size());
     sequence.sampling = job.sampling;
     sequence.max_new_tokens = job.max_new_tokens;
     for (int b = 0; b < 5; ++b) sequence.blocks.push_back(static_cast<int32_t>((i - 1) * 5 + b));
@@ -141,6 +143,7 @@ TEST(loop_closes_in_the_middle_of_work) {
     Plan plan = plan_of(1);
     SequenceSpec& sequence = plan.add.emplace_back();
     sequence.tokens = {1, 2, 3};
+    sequence.num_prompt_tokens = 3;
     sequence.max_new_tokens = 400;
     for (int b = 0; b < 60; ++b) sequence.blocks.push_back(b);
     CHECK(loop.submit(std::move(plan)).ok());

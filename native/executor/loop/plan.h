@@ -32,6 +32,7 @@ struct KvSource {
 struct SequenceSpec {
   uint64_t seq_id = 0;
   std::vector<int32_t> tokens;
+  int num_prompt_tokens = 0;  // of tokens, 1 or more
   int num_computed = 0;
   std::vector<int32_t> blocks;
   std::optional<KvSource> source;

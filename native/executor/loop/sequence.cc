@@ -46,6 +46,8 @@ Status check_sequence(const SequenceSpec& spec, const SequenceLimits& limits) {
   const auto in_vocabulary = [&](int32_t token) { return token >= 0 && token < limits.vocab_size; };
   if (!std::all_of(spec.tokens.begin(), spec.tokens.end(), in_vocabulary))
     return invalid(spec, "tokens holds an id outside the vocabulary");
+  if (spec.num_prompt_tokens < 1 || spec.num_prompt_tokens > num_tokens)
+    return invalid(spec, "numPromptTokens must be at least 1 and at most the number of tokens");
   if (spec.num_computed < 0 || spec.num_computed >= num_tokens)
     return invalid(spec, "numComputed must lie below the number of tokens");
   if (spec.max_new_tokens < 1) return invalid(spec, "maxNewTokens must be at least 1");

@@ -13,7 +13,7 @@ void add_segment(Sequence* sequence, int num_rows, int num_drafts, StepBatch* ba
   for (int i = 0; i < num_rows + num_drafts; ++i) {
     const int position = spec.num_computed + i;
     const int32_t token = i < num_rows ? spec.tokens[position] : sequence->drafts[i - num_rows];
-    batch->rows.push_back({token, position, spec.blocks.data()});
+    batch->rows.push_back({token, position, spec.blocks.data(), position < spec.num_prompt_tokens});
   }
 }
 

@@ -97,6 +97,7 @@ class RandomMaster {
     SequenceSpec& spec = plan->add.emplace_back();
     spec.seq_id = run.seq_id;
     spec.tokens = jobs_[i].prompt;
+    spec.num_prompt_tokens = static_cast<int>(spec.tokens.size());
     spec.tokens.insert(spec.tokens.end(), run.tokens.begin(), run.tokens.end());
     spec.sampling = jobs_[i].sampling;
     spec.max_new_tokens = jobs_[i].max_new_tokens - static_cast<int>(run.tokens.size());

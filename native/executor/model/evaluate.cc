@@ -59,7 +59,7 @@ Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const
   SWITCHYARD_RETURN_IF_ERROR(KvPool::create(spec.num_layers, CacheLayout(spec), num_blocks, kBlockTokens, {}, &kv));
   Workspace ws(spec, mtp ? n : std::min(n, chunk_tokens), &pool);
   std::vector<BatchRow> rows(n);
-  for (int i = 0; i < n; ++i) rows[i] = {tokens[i], i, blocks.data()};
+  for (int i = 0; i < n; ++i) rows[i] = {tokens[i], i, blocks.data(), true};
   std::vector<float> hidden(static_cast<size_t>(n) * spec.hidden_size);
   result->logits.resize(static_cast<size_t>(n) * spec.vocab_size);
   SWITCHYARD_RETURN_IF_ERROR(run_chunks(*model, rows, *kv, &experts, &ws, hidden.data(), result->logits.data()));
@@ -68,7 +68,7 @@ Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const
   std::unique_ptr<KvPool> mtp_kv;
   SWITCHYARD_RETURN_IF_ERROR(KvPool::create(1, CacheLayout(spec), num_blocks, kBlockTokens, {}, &mtp_kv));
   rows.resize(n - 1);
-  for (int i = 0; i < n - 1; ++i) rows[i].token = tokens[i + 1];
+  for (int i = 0; i < n - 1; ++i) rows[i] = {tokens[i + 1], i, blocks.data()};
   result->mtp_logits.resize(static_cast<size_t>(n - 1) * spec.vocab_size);
   SWITCHYARD_RETURN_IF_ERROR(model->forward_mtp(rows, hidden.data(), mtp_kv->layer(0), &experts, &ws));
   model->mtp_head(&pool, ws.normed.data(), result->mtp_logits.data(), n - 1);

@@ -15,7 +15,7 @@ struct Evaluation {
 };
 
 /// tokens: 1 .. maxPositions, each in the vocabulary. chunk_tokens > 0: rows of a forward pass (all
-/// of them with mtp). num_threads > 0. The logits depend on neither.
+/// of them with mtp), all of a prompt. num_threads > 0. The logits depend on neither.
 Status evaluate(const ModelSpec& spec, const WeightStore& store, std::span<const int32_t> tokens, int chunk_tokens,
                 bool mtp, int num_threads, Evaluation* result);
 

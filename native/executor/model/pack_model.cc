@@ -5,11 +5,11 @@
 
 namespace switchyard::executor {
 
-Status pack_model(const ModelSpec& spec, const WeightPlan& weights, WeightPolicy policy, const std::string& path,
-                  const std::string& key, PackProgress* progress) {
+Status pack_model(const ModelSpec& spec, const WeightPlan& weights, const std::string& path, const std::string& key,
+                  PackProgress* progress) {
   SWITCHYARD_RETURN_IF_ERROR(check_model_spec(spec));
   WeightStore store;
-  SWITCHYARD_RETURN_IF_ERROR(store.open(weights, policy));
+  SWITCHYARD_RETURN_IF_ERROR(store.open(weights, spec.policy));
   ArenaWriter writer;
   SWITCHYARD_RETURN_IF_ERROR(writer.open(path));
   store.pack_into(&writer, progress);

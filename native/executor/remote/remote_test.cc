@@ -74,6 +74,7 @@ Plan one_sequence(std::vector<int32_t> tokens, int max_new_tokens) {
   SequenceSpec& sequence = plan.add.emplace_back();
   sequence.seq_id = 1;
   sequence.tokens = std::move(tokens);
+  sequence.num_prompt_tokens = static_cast<int>(sequence.tokens.size());
   sequence.max_new_tokens = max_new_tokens;
   for (int b = 0; b < 20; ++b) sequence.blocks.push_back(b);
   sequence.trace.emplace().trace_id[0] = 0xab;

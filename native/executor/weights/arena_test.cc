@@ -76,7 +76,7 @@ TEST(an_arena_gives_the_bits_of_the_files) {
     const TestFolder folder;
     const TestWeights weights(spec);
     PackProgress progress;
-    const Status packed = pack_model(spec, weights.plan(), weights.policy(), folder.file("a"), kKey, &progress);
+    const Status packed = pack_model(spec, weights.plan(), folder.file("a"), kKey, &progress);
     if (!packed.ok()) std::printf("%s\n", packed.message().c_str());
     REQUIRE(packed.ok());
     CHECK(progress.total_bytes > 0 && progress.done_bytes == progress.total_bytes);
@@ -136,17 +136,14 @@ TEST(a_pack_that_fails_or_is_cancelled_leaves_no_file) {
   const TestWeights weights(spec);
   PackProgress cancelled;
   cancelled.is_cancelled = true;
-  CHECK(pack_model(spec, weights.plan(), WeightPolicy::kFp32, folder.file("a"), kKey, &cancelled).code() ==
-        Code::kClosed);
+  CHECK(pack_model(spec, weights.plan(), folder.file("a"), kKey, &cancelled).code() == Code::kClosed);
   CHECK(folder.num_files() == 0);
   WeightPlan plan = weights.plan();
   plan.tensors.pop_back();
   PackProgress progress;
-  CHECK(pack_model(spec, plan, WeightPolicy::kFp32, folder.file("a"), kKey, &progress).code() ==
-        Code::kInvalidArgument);
+  CHECK(pack_model(spec, plan, folder.file("a"), kKey, &progress).code() == Code::kInvalidArgument);
   CHECK(folder.num_files() == 0);
-  CHECK(pack_model(spec, weights.plan(), WeightPolicy::kFp32, folder.file("none/a"), kKey, &progress).code() ==
-        Code::kIo);
+  CHECK(pack_model(spec, weights.plan(), folder.file("none/a"), kKey, &progress).code() == Code::kIo);
 }
 
 TEST(an_arena_with_another_key_or_layout_is_refused) {

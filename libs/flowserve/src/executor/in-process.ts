@@ -33,7 +33,7 @@ export class InProcessExecutor implements Executor {
     this.#native = native.createExecutor({ ...executor, onSteps: (events) => this.#onSteps(events) });
     this.region = this.#native.kvRegion();
     const { numBlocks, blockTokens, blockBytes, layoutVersion } = this.region;
-    const numericClass = native.numericClass(executor.policy);
+    const numericClass = native.numericClass(executor.policy, executor.kernelClass);
     const { numSpeculativeTokens } = executor;
     const pool = { numBlocks, blockTokens, blockBytes, layoutVersion };
     this.info = { memberId, memberEpoch, ...pool, numericClass, numSpeculativeTokens };

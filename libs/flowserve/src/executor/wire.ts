@@ -21,12 +21,13 @@ export function planToProto(plan: ExecutorPlan): executor.Plan {
 }
 
 function addToProto(spec: ExecutorPlan['add'][number]): executor.AddSequence {
-  const { seqId, identity, tokens, numComputed, blocks, source, sampling, maxNewTokens, stopTokenIds, hold, trace } =
-    spec;
+  const { seqId, identity, tokens, numPromptTokens, numComputed, blocks, source, sampling } = spec;
+  const { maxNewTokens, stopTokenIds, hold, trace } = spec;
   return {
     seqId,
     identity,
     tokenIds: tokens,
+    numPromptTokens,
     numComputed,
     blocks,
     source: source === null ? undefined : sourceToProto(source),
@@ -54,11 +55,12 @@ export function planFromProto(plan: executor.Plan): ExecutorPlan {
 }
 
 function addFromProto(add: executor.AddSequence): ExecutorPlan['add'][number] {
-  const { seqId, numComputed, maxNewTokens, hold } = add;
+  const { seqId, numPromptTokens, numComputed, maxNewTokens, hold } = add;
   return {
     seqId,
     identity: required(add.identity, 'plan.add.identity'),
     tokens: [...add.tokenIds],
+    numPromptTokens,
     numComputed,
     blocks: [...add.blocks],
     source: add.source === undefined ? null : sourceFromProto(add.source),

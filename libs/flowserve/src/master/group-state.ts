@@ -149,6 +149,7 @@ export class GroupState {
       identity,
       seqId,
       tokens: [...sequence.tokens],
+      numPromptTokens: sequence.tokens.length,
       numComputed,
       blocks,
       source,

@@ -56,7 +56,7 @@ export async function joinWithModel(
     if (signal.aborted) throw cause;
     throw new FatalStartError(`cannot load ${config.model}: ${cause.message} (weights cache: ${cache.dir})`);
   });
-  const numericClass = native.numericClass(opened.policy);
+  const numericClass = native.numericClass(opened.policy, 'fma16');
   const { name, contextTokens, weights } = opened;
   const registration = { name, digest, numericClass, contextTokens, descriptionDigest: weights.digest };
   membership.update({ model: registration, loading: undefined });

@@ -39,6 +39,7 @@ export function openExecutor(parts: ExecutorParts): InProcessExecutor {
       weights,
       arena: model.arena,
       policy,
+      kernelClass: 'fma16',
       numBlocks,
       blockTokens,
       maxBatchTokens: config.maxBatchSize + config.maxPrefillTokens,

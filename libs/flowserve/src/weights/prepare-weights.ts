@@ -93,7 +93,13 @@ function arenaOf({ native, policy, cache }: PrepareOptions, digest: string): Are
 
 async function pack(options: PrepareOptions, arena: ArenaFile): Promise<void> {
   const { native, opened, policy, signal } = options;
-  const run = native.packModel({ model: opened.executorSpec, weights: opened.weights, policy, arena });
+  const run = native.packModel({
+    model: opened.executorSpec,
+    weights: opened.weights,
+    policy,
+    kernelClass: 'fma16',
+    arena,
+  });
   const cancel = () => run.cancel();
   signal.addEventListener('abort', cancel);
   if (signal.aborted) cancel();

@@ -29,7 +29,7 @@ export class PackedModel {
     watch.signal.throwIfAborted();
     const { executorSpec, weights, policy } = model;
     const arena = { path: join(folder, `${policy}.arena`), key: weights.digest };
-    const run = loadNative().packModel({ model: executorSpec, weights, policy, arena });
+    const run = loadNative().packModel({ model: executorSpec, weights, policy, kernelClass: 'fma16', arena });
     let isDone = false;
     const done = run.done.finally(() => {
       isDone = true;
@@ -52,6 +52,7 @@ export class PackedModel {
   evaluate(tokens: number[]): Float32Array {
     const { executorSpec, weights, policy } = this.#model;
     const how = { chunkTokens: CHUNK_TOKENS, mtp: false, threads: this.#threads };
-    return loadNative().evaluate({ model: executorSpec, weights, policy, arena: this.#arena, tokens, ...how }).logits;
+    const source = { model: executorSpec, weights, policy, kernelClass: 'fma16', arena: this.#arena } as const;
+    return loadNative().evaluate({ ...source, tokens, ...how }).logits;
   }
 }

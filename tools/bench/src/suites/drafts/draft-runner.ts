@@ -37,6 +37,7 @@ export class DraftRunner {
       weights,
       arena: null,
       policy,
+      kernelClass: 'fma16',
       numBlocks: SEQUENCES_MAX * BLOCKS_OF_SEQUENCE,
       blockTokens: BLOCK_TOKENS,
       maxBatchTokens: SEQUENCES_MAX + PREFILL_TOKENS,
@@ -89,7 +90,17 @@ export class DraftRunner {
 
   #sequence(tokens: number[], place: number): SequenceSpec {
     const blocks = Array.from({ length: BLOCKS_OF_SEQUENCE }, (_, i) => place * BLOCKS_OF_SEQUENCE + i);
-    const rest = { numComputed: 0, blocks, source: null, sampling, stopTokenIds: [], hold: false, trace: null };
+    const numPromptTokens = tokens.length;
+    const rest = {
+      numPromptTokens,
+      numComputed: 0,
+      blocks,
+      source: null,
+      sampling,
+      stopTokenIds: [],
+      hold: false,
+      trace: null,
+    };
     return { seqId: this.#nextSeqId++, tokens, maxNewTokens: MAX_TOKENS, ...rest };
   }
 

@@ -8,7 +8,7 @@ const { modelPath, cacheDir, runDir }: ExpertStart = JSON.parse(process.argv[2] 
 const { opened, arena } = await prepareModel(modelPath, cacheDir);
 const { spec, executorSpec: model, weights, policy } = opened;
 const communicator = await linkRank(EXPERT_RANK, runDir, { policy, exchange: exchangeShape(opened, 1), appBytes: 0 });
-const source = { model, weights, arena, policy };
+const source = { model, weights, arena, policy, kernelClass: 'fma16' } as const;
 const server = loadNative().createExpertServer({
   ...source,
   threads: SPLIT_THREADS,

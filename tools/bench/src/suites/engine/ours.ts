@@ -67,6 +67,7 @@ export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): P
       weights: opened.weights,
       arena,
       policy: opened.policy,
+      kernelClass: 'fma16',
       threads: isSplit ? SPLIT_THREADS : availableParallelism(),
       numBlocks,
       blockTokens,

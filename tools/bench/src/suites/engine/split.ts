@@ -58,7 +58,7 @@ export async function linkRank(
     epoch: EPOCH,
     socketPath: socketOf(rank),
     nonce: new Uint8Array(NONCE_BYTES),
-    compatibility: native.numericClass(policy),
+    compatibility: native.numericClass(policy, 'fma16'),
     appBytes,
     zcBytes: 0,
     maxRanks: 2,

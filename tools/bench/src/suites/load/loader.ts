@@ -32,7 +32,7 @@ function statusBytes(field: 'VmRSS' | 'VmHWM'): number {
 
 async function load(path: string, cacheDir: string): Promise<LoadReport> {
   const native = loadNative();
-  native.numericClass('fp32'); // runs the self-test once, which no load waits for
+  native.numericClass('fp32', 'fma16'); // runs the self-test once, which no load waits for
   const log = { info: () => {}, warn: () => {} } as unknown as Logger;
   const { signal } = new AbortController();
   const beforeBytes = statusBytes('VmRSS');
@@ -44,7 +44,7 @@ async function load(path: string, cacheDir: string): Promise<LoadReport> {
   const { arena } = await prepareWeights({ ...common, needsArena: true, onProgress: () => {} });
   const preparedAt = performance.now();
   const { executorSpec: model, weights, spec, policy } = opened;
-  const source = { model, weights, arena, policy };
+  const source = { model, weights, arena, policy, kernelClass: 'fma16' } as const;
   const pool = { numBlocks: 4, blockTokens: 16, maxBatchTokens: 16, numSpeculativeTokens: 0, threads: 1 };
   const executor = native.createExecutor({ ...source, ...pool, communicator: null, experts: null, onSteps: () => {} });
   const readyAt = performance.now();
