@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -107,7 +108,28 @@ inline ModelSpec in_w8a8(ModelSpec s) {
   return s;
 }
 
-/// Random weights of a spec, plain or, in policy w8a8, with int8 projections that have a scale a row. The memfd lives as long as this object.
+/// The spec as it is served in policy block-a8, with rows of whole blocks.
+inline ModelSpec in_block_a8(ModelSpec s) {
+  s.policy = WeightPolicy::kBlockA8;
+  s.hidden_size = s.kv_lora_rank = s.intermediate_size = 64;
+  s.q_lora_rank = s.moe_intermediate_size = s.shared_intermediate_size = 32;
+  return s;
+}
+
+/// The spec with kv_b_proj in two tensors, as GGUF files have it.
+inline ModelSpec with_split_kv_b(ModelSpec s) {
+  s.has_split_kv_b = true;
+  return s;
+}
+
+/// The spec as it is served in kernel class mla-split.
+inline ModelSpec in_mla_split(ModelSpec s) {
+  s.kernel_class = KernelClass::kMlaSplit;
+  return s;
+}
+
+/// Random weights of a spec, plain or, in policy w8a8, with int8 projections that have a scale a row, or, in policy block-a8, with projections
+/// in Q8_0 as far as their rows are whole blocks. The memfd lives as long as this object.
 class TestWeights {
  public:
   explicit TestWeights(const ModelSpec& s, uint64_t seed = 1) : random_(seed), policy_(s.policy) {
@@ -169,7 +191,12 @@ class TestWeights {
     add(p + "q_b_proj.weight", {s.num_heads * s.head_dim, s.q_lora_rank}, 0.3f);
     add_product(p + "kv_a_proj_with_mqa", {s.cache_width(), s.hidden_size}, 0.3f, s.has_qkv_bias);
     add(p + "kv_a_layernorm.weight", {s.kv_lora_rank}, 0.0f);
-    add(p + "kv_b_proj.weight", {s.num_heads * (s.qk_nope_head_dim + s.v_head_dim), s.kv_lora_rank}, 0.3f);
+    if (s.has_split_kv_b) {
+      add(p + "k_b_proj.weight", {s.num_heads, s.kv_lora_rank, s.qk_nope_head_dim}, 0.3f);
+      add(p + "v_b_proj.weight", {s.num_heads, s.v_head_dim, s.kv_lora_rank}, 0.3f);
+    } else {
+      add(p + "kv_b_proj.weight", {s.num_heads * (s.qk_nope_head_dim + s.v_head_dim), s.kv_lora_rank}, 0.3f);
+    }
   }
 
   void add_gqa(const ModelSpec& s, const std::string& p) {
@@ -193,9 +220,27 @@ class TestWeights {
     if (has_bias) add(prefix + ".bias", {num_rows}, 0.1f);
   }
 
+  static constexpr float kByteDeviation = 74;
+
+  /// Any codes; scales of about what makes numbers deviate as told.
+  void add_q8_0(const std::string& name, std::vector<int64_t> shape, float deviation) {
+    constexpr int kBlockElements = 32;
+    const size_t first = bytes_.size();
+    size_t num_blocks = 1;
+    for (const int64_t d : shape) num_blocks *= d;
+    num_blocks /= kBlockElements;
+    const int exponent = static_cast<int>(std::lround(std::log2(deviation / kByteDeviation)));
+    for (size_t i = 0; i < num_blocks; ++i) {
+      const auto scale = static_cast<uint16_t>((exponent + 15) << 10 | random_() % 1024);  // fp16
+      const auto* scale_bytes = reinterpret_cast<const std::byte*>(&scale);
+      bytes_.insert(bytes_.end(), scale_bytes, scale_bytes + sizeof(scale));
+      for (int k = 0; k < kBlockElements; ++k) bytes_.push_back(static_cast<std::byte>(random_()));
+    }
+    plan_.tensors.push_back({name, "", first, bytes_.size() - first, StoredType::kQ8_0, std::move(shape)});
+  }
+
   /// Any bytes; a scale of every row, so that numbers deviate as told.
   void add_int8(const std::string& name, std::vector<int64_t> shape, float deviation) {
-    constexpr float kByteDeviation = 74;
     const size_t first = bytes_.size();
     const size_t count = shape[0] * shape[1];
     for (size_t i = 0; i < count; ++i) bytes_.push_back(static_cast<std::byte>(random_()));
@@ -210,6 +255,8 @@ class TestWeights {
   void add(const std::string& name, std::vector<int64_t> shape, float deviation, StoredType dtype = StoredType::kBf16) {
     if (policy_ == WeightPolicy::kW8a8 && name.ends_with("_proj.weight"))
       return add_int8(name, std::move(shape), deviation);
+    if (policy_ == WeightPolicy::kBlockA8 && name.ends_with("_proj.weight") && shape.back() % 32 == 0)
+      return add_q8_0(name, std::move(shape), deviation);
     std::normal_distribution<float> normal(deviation == 0.0f ? 1.0f : 0.0f, deviation == 0.0f ? 0.1f : deviation);
     size_t count = 1;
     for (const int64_t d : shape) count *= d;

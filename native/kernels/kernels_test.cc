@@ -315,12 +315,15 @@ TEST(paged_attention_is_softmax_attention_over_the_keys_of_its_window) {
 
 TEST(numeric_class_is_the_same_for_every_instruction_set) {
   const std::string fastest = numeric_class("fp32", "fma16");
-  CHECK(fastest.rfind("fp32/fma16/4/", 0) == 0);
+  const std::string split = numeric_class("fp32", "mla-split");
+  const auto hash_of = [](const std::string& text) { return text.substr(text.rfind('/')); };
+  CHECK(fastest.rfind("fp32/fma16/4/", 0) == 0 && split.rfind("fp32/mla-split/4/", 0) == 0);
+  CHECK(hash_of(fastest) != hash_of(split));
   for (const Isa isa : available_isas()) {
     setenv("SWITCHYARD_ISA", isa_name(isa), 1);
     CHECK(select_kernels().ok());
     CHECK(kernels().isa == isa);
-    CHECK(numeric_class("fp32", "fma16") == fastest);
+    CHECK(numeric_class("fp32", "fma16") == fastest && numeric_class("fp32", "mla-split") == split);
   }
   setenv("SWITCHYARD_ISA", "mmx", 1);
   CHECK(select_kernels().code() == Code::kInvalidArgument);

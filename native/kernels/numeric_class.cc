@@ -187,6 +187,47 @@ void hash_attention(const KernelTable& table, bool is_int8, Fnv* hash) {
   hash->add(out);
 }
 
+/// Keys and values widened from latents, over which rows of one head attend.
+void hash_split_attention(const KernelTable& table, Fnv* hash) {
+  constexpr int kLatent = 24, kNope = 19, kRope = 10, kValue = 21, kKeys = 300, kRows = 5;
+  constexpr int kKey = kNope + kRope, kWidth = kKey + kValue;
+  const auto latents = noise(13, kKeys * kLatent);
+  auto rows = noise(14, kKeys * kWidth);
+  const auto widen = [&](uint32_t stream, int num_rows, float* to) {
+    PackedMatrix w(num_rows, kLatent, PackedType::kF32);
+    w.set_rows(0, num_rows, noise(stream, num_rows * kLatent).data(), Dtype::kF32, kLatent, 1);
+    table.product({w.data(), false, num_rows, kLatent, 1, latents.data(), kLatent, to, kWidth, kKeys});
+  };
+  widen(15, kNope, rows.data());
+  widen(16, kValue, rows.data() + kKey);
+  const auto q = noise(17, kRows * kKey);
+  const int32_t block = 0;
+  std::vector<float> out(kRows * kValue);
+  std::vector<float> scratch(paged_attention_scratch_floats(kKey, kValue));
+  table.paged_attention({.q = q.data(),
+                         .q_stride = kKey,
+                         .cache = reinterpret_cast<const std::byte*>(rows.data()),
+                         .key_offset = 0,
+                         .value_offset = kKey * sizeof(float),
+                         .block_stride = 0,
+                         .row_stride = kWidth * sizeof(float),
+                         .has_int8_values = false,
+                         .int8_key_dim = 0,
+                         .block_table = &block,
+                         .block_tokens = kKeys,
+                         .num_rows = kRows,
+                         .num_keys = kKeys - kRows + 1,
+                         .window = 0,
+                         .num_heads = 1,
+                         .key_dim = kKey,
+                         .value_dim = kValue,
+                         .scale = 0.3f,
+                         .out = out.data(),
+                         .out_stride = kValue,
+                         .scratch = scratch.data()});
+  hash->add(out);
+}
+
 void hash_choices(const KernelTable& table, Fnv* hash) {
   const RopeTable rope(900, {.rotary_dim = 16});
   auto rotated = noise(5, 32);
@@ -222,6 +263,7 @@ std::string numeric_class(const std::string& policy, const std::string& kernel_c
   hash_block_products(kernels(), &hash);
   for (const bool is_int8 : {false, true}) hash_attention(kernels(), is_int8, &hash);
   hash_choices(kernels(), &hash);
+  if (kernel_class == "mla-split") hash_split_attention(kernels(), &hash);
   char text[96];
   std::snprintf(text, sizeof text, "%s/%s/%d/%016llx", policy.c_str(), kernel_class.c_str(), kContractVersion,
                 static_cast<unsigned long long>(hash.value()));

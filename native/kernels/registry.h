@@ -48,7 +48,8 @@ const KernelTable& kernels();
 /// Version of docs/numerics.md.
 inline constexpr int kContractVersion = 4;
 
-/// "policy/kernelClass/contractVersion/hash" (D2); the hash is over the output bits of a fixed self-test on the table in use.
+/// "policy/kernelClass/contractVersion/hash" (D2); the hash is over the output bits of a fixed self-test on the table in use,
+/// which in kernel class "mla-split" runs split attention too.
 std::string numeric_class(const std::string& policy, const std::string& kernel_class);
 
 }  // namespace switchyard

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KernelClass } from '@switchyard/model';
 import { expect, test } from 'vitest';
 import { type ArenaFile, loadNative } from '../src/index.js';
 import type { OpenedWeights } from './driver.js';
@@ -28,6 +29,7 @@ interface HowToEvaluate {
   mtp?: boolean;
   arena?: ArenaFile | null;
   threads?: number;
+  kernelClass?: KernelClass;
 }
 
 function evaluate({ executorSpec, weights, policy }: OpenedWeights, tokens: number[], how: HowToEvaluate = {}) {
@@ -61,11 +63,19 @@ function leadOf(row: Float32Array, top: number): number {
   return (row[top] as number) - second;
 }
 
-function checkPrompt(model: OpenedWeights, golden: Golden, promptIdx: number): void {
+function checkPrompt(
+  model: OpenedWeights,
+  golden: Golden,
+  promptIdx: number,
+  kernelClass: KernelClass = 'fma16',
+): void {
   const prompt = golden.prompts[promptIdx] as GoldenPrompt;
   const { ids, positions, mtp_positions: mtpPositions, step_ids: stepIds = [] } = prompt;
   const { spec } = model;
-  const { logits, mtpLogits } = evaluate(model, ids, { mtp: mtpPositions !== undefined && spec.numMtpLayers > 0 });
+  const { logits, mtpLogits } = evaluate(model, ids, {
+    mtp: mtpPositions !== undefined && spec.numMtpLayers > 0,
+    kernelClass,
+  });
   expect(errorOf(logits, positions, golden.rows(promptIdx, 'logits'))).toBeLessThan(TOLERANCE);
   expect(otherChoices(logits, prompt, spec.vocabSize)).toEqual([]);
   if (mtpLogits && mtpPositions) {
@@ -73,7 +83,7 @@ function checkPrompt(model: OpenedWeights, golden: Golden, promptIdx: number): v
   }
   const steps = stepIds.map((_, i) => ids.length + i);
   if (steps.length === 0) return;
-  const stepped = evaluate(model, [...ids, ...stepIds], { chunkTokens: 1 }).logits;
+  const stepped = evaluate(model, [...ids, ...stepIds], { chunkTokens: 1, kernelClass }).logits;
   expect(errorOf(stepped, steps, golden.rows(promptIdx, 'step_logits'))).toBeLessThan(TOLERANCE);
 }
 
@@ -93,6 +103,15 @@ test.each(fixtures)('%s has the logits of transformers', async (fixture) => {
   const golden = new Golden(fixture);
   await withFixture(fixture, (model) => {
     for (const promptIdx of golden.prompts.keys()) checkPrompt(model, golden, promptIdx);
+  });
+});
+
+const mlaFixtures = fixtures.filter((fixture) => fixture.includes('deepseek') || fixture.includes('kimi'));
+
+test.each(mlaFixtures)('%s has the logits of transformers in kernel class mla-split', async (fixture) => {
+  const golden = new Golden(fixture);
+  await withFixture(fixture, (model) => {
+    for (const promptIdx of golden.prompts.keys()) checkPrompt(model, golden, promptIdx, 'mla-split');
   });
 });
 

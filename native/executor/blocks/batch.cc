@@ -11,8 +11,10 @@ namespace {
 
 size_t scratch_floats_of(const ModelSpec& spec) {
   const CacheLayout layout(spec);
-  return std::max(paged_attention_scratch_floats(layout.key_dim, layout.value_dim),
-                  kRouterScratch * static_cast<size_t>(spec.num_experts));
+  const size_t split =
+      spec.kernel_class == KernelClass::kMlaSplit ? paged_attention_scratch_floats(spec.head_dim, spec.v_head_dim) : 0;
+  return std::max({paged_attention_scratch_floats(layout.key_dim, layout.value_dim), split,
+                   kRouterScratch * static_cast<size_t>(spec.num_experts)});
 }
 
 }  // namespace

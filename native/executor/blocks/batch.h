@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/thread_pool.h"
 #include "executor/blocks/shared_work.h"
+#include "executor/blocks/split_room.h"
 #include "executor/model_spec.h"
 #include "kernels/product_int8/product_int8.h"
 
@@ -19,6 +21,15 @@ struct BatchRow {
   const int32_t* block_table;  // covers `position`
   bool is_prompt = false;      // of the sequence's prompt and in a main layer
 };
+
+/// How many of some rows, from the first on, are of the same sequence and at consecutive positions.
+inline int count_run(std::span<const BatchRow> rows) {
+  size_t count = 1;
+  while (count < rows.size() && rows[count].block_table == rows[0].block_table &&
+         rows[count].position == rows[count - 1].position + 1)
+    ++count;
+  return static_cast<int>(count);
+}
 
 /// Activations of at most max_tokens rows; made once, so that a step allocates nothing.
 struct Workspace {
@@ -56,6 +67,7 @@ struct Workspace {
   // MLA: the heads' products with kv_b_proj that run, and their inputs, [heads].
   std::vector<SharedProduct> head_products;
   std::vector<InputStorage> head_inputs;
+  SplitRoom split;  // empty in kernel classes but mla-split
 };
 
 }  // namespace switchyard::executor

@@ -31,14 +31,47 @@ void set_head_products(const std::vector<PackedMatrix>& matrices, const HeadPart
   reserve_inputs(ws->head_products, ws->head_inputs.data());
 }
 
+/// W_uk of each head, [qk_nope_head_dim, kv_lora_rank]: the first rows of its part of kv_b_proj, or its part of k_b_proj transposed.
+HeadRows key_heads(const ModelSpec& s, const std::string& attn) {
+  const int nope = s.qk_nope_head_dim;
+  const int rank = s.kv_lora_rank;
+  if (s.has_split_kv_b) return {attn + "k_b_proj.weight", {s.num_heads, rank, nope}, s.num_heads, rank, 0, rank, true};
+  const int head_rows = nope + s.v_head_dim;
+  return {attn + "kv_b_proj.weight", {s.num_heads * head_rows, rank}, s.num_heads, head_rows, 0, nope, false};
+}
+
+/// W_uv of each head, [v_head_dim, kv_lora_rank]: the other rows, or its part of v_b_proj.
+HeadRows value_heads(const ModelSpec& s, const std::string& attn) {
+  const int value = s.v_head_dim;
+  const int rank = s.kv_lora_rank;
+  if (s.has_split_kv_b)
+    return {attn + "v_b_proj.weight", {s.num_heads, value, rank}, s.num_heads, value, 0, value, false};
+  const int nope = s.qk_nope_head_dim;
+  return {
+      attn + "kv_b_proj.weight", {s.num_heads * (nope + value), rank}, s.num_heads, nope + value, nope, value, false};
+}
+
+HeadRows transposed(HeadRows heads) {
+  heads.is_transposed = !heads.is_transposed;
+  return heads;
+}
+
+HeadRows for_latents(HeadRows heads) {
+  heads.are_for_latents = true;
+  return heads;
+}
+
 }  // namespace
 
-Status MlaAttention::load_inputs(const ModelSpec& s, const WeightStore& store, const std::string& attn, int) {
+Status MlaAttention::load_inputs(const ModelSpec& s, const WeightStore& store, const std::string& attn, int layer) {
   SWITCHYARD_RETURN_IF_ERROR(load_query(s, store, attn));
   SWITCHYARD_RETURN_IF_ERROR(store.load_vector(attn + "kv_a_layernorm.weight", s.kv_lora_rank, &kv_a_norm_));
   SWITCHYARD_RETURN_IF_ERROR(
       kv_a_.load(store, attn + "kv_a_proj_with_mqa", s.cache_width(), s.hidden_size, s.has_qkv_bias));
-  return s.has_split_kv_b ? load_split_kv_b(s, store, attn) : load_joined_kv_b(s, store, attn + "kv_b_proj.weight");
+  SWITCHYARD_RETURN_IF_ERROR(store.load_heads(transposed(key_heads(s, attn)), &key_up_));
+  SWITCHYARD_RETURN_IF_ERROR(store.load_heads(value_heads(s, attn), &value_up_));
+  const bool is_main = layer < s.num_layers;
+  return s.kernel_class == KernelClass::kMlaSplit && is_main ? load_wideners(s, store, attn) : Status();
 }
 
 Status MlaAttention::load_query(const ModelSpec& s, const WeightStore& store, const std::string& attn) {
@@ -49,37 +82,11 @@ Status MlaAttention::load_query(const ModelSpec& s, const WeightStore& store, co
   return q_b_.load(store, attn + "q_b_proj", query_dim, s.q_lora_rank, false);
 }
 
-/// The two matrices of each head, from kv_b_proj [heads * (nope + v), kv_lora_rank].
-Status MlaAttention::load_joined_kv_b(const ModelSpec& s, const WeightStore& store, const std::string& name) {
-  const int nope = s.qk_nope_head_dim;
-  HeadRows rows = {.tensor = name,
-                   .shape = {s.num_heads * (nope + s.v_head_dim), s.kv_lora_rank},
-                   .num_heads = s.num_heads,
-                   .head_rows = nope + s.v_head_dim,
-                   .first_row = 0,
-                   .num_rows = nope,
-                   .is_transposed = true};
-  SWITCHYARD_RETURN_IF_ERROR(store.load_heads(rows, &key_up_));
-  rows.first_row = nope;
-  rows.num_rows = s.v_head_dim;
-  rows.is_transposed = false;
-  return store.load_heads(rows, &value_up_);
-}
-
-/// k_b_proj [heads, kv_lora_rank, nope] and v_b_proj [heads, v, kv_lora_rank].
-Status MlaAttention::load_split_kv_b(const ModelSpec& s, const WeightStore& store, const std::string& attn) {
-  const auto load_whole_heads = [&](const char* part, int num_rows, int num_columns, std::vector<PackedMatrix>* heads) {
-    return store.load_heads({.tensor = attn + part,
-                             .shape = {s.num_heads, num_rows, num_columns},
-                             .num_heads = s.num_heads,
-                             .head_rows = num_rows,
-                             .first_row = 0,
-                             .num_rows = num_rows,
-                             .is_transposed = false},
-                            heads);
-  };
-  SWITCHYARD_RETURN_IF_ERROR(load_whole_heads("k_b_proj.weight", s.kv_lora_rank, s.qk_nope_head_dim, &key_up_));
-  return load_whole_heads("v_b_proj.weight", s.v_head_dim, s.kv_lora_rank, &value_up_);
+Status MlaAttention::load_wideners(const ModelSpec& s, const WeightStore& store, const std::string& attn) {
+  SWITCHYARD_RETURN_IF_ERROR(store.load_heads(for_latents(key_heads(s, attn)), &wideners_.keys));
+  if (s.policy == WeightPolicy::kW8a8) return store.load_heads(for_latents(value_heads(s, attn)), &wideners_.values);
+  wideners_.values = value_up_;
+  return {};
 }
 
 void MlaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, const RopeTable& rope,
@@ -110,36 +117,38 @@ void MlaAttention::project(const ModelSpec& s, std::span<const BatchRow> rows, c
   });
 }
 
-void MlaAttention::absorb_queries(const ModelSpec& s, int n, Workspace* ws) const {
+void MlaAttention::absorb_queries(const ModelSpec& s, int first_row, int n, Workspace* ws) const {
   const size_t heads = s.num_heads;
   const size_t head_dim = s.head_dim;
   const size_t width = s.cache_width();
-  set_head_products(key_up_, {ws->q.data(), head_dim, heads * head_dim}, {ws->q_absorbed.data(), width, heads * width},
-                    n, ws);
+  const float* queries = &ws->q[first_row * heads * head_dim];
+  float* absorbed = &ws->q_absorbed[first_row * heads * width];
+  set_head_products(key_up_, {queries, head_dim, heads * head_dim}, {absorbed, width, heads * width}, n, ws);
   share_items(ws->pool, n, kNarrowWork * heads * head_dim, [&](int first, int end, int) {
     for (size_t h = 0; h < heads; ++h) {
       const SharedProduct& product = ws->head_products[h];
       fill_input(*product.w, product.input, first, end, &ws->head_inputs[h]);
       for (size_t i = first; i < static_cast<size_t>(end); ++i) {
-        const float* rope = &ws->q[(i * heads + h) * head_dim + s.qk_nope_head_dim];
-        std::copy_n(rope, s.qk_rope_head_dim, &ws->q_absorbed[(i * heads + h) * width + s.kv_lora_rank]);
+        const float* rope = queries + (i * heads + h) * head_dim + s.qk_nope_head_dim;
+        std::copy_n(rope, s.qk_rope_head_dim, absorbed + (i * heads + h) * width + s.kv_lora_rank);
       }
     }
   });
   shared_products(ws->pool, ws->head_products);
 }
 
-void MlaAttention::attend(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
-                          Workspace* ws) const {
+void MlaAttention::attend_absorbed(const ModelSpec& s, std::span<const BatchRow> rows, int first_row,
+                                   const KvLayerView& kv, Workspace* ws) const {
   const int n = static_cast<int>(rows.size());
   const size_t heads = s.num_heads;
   const size_t rank = s.kv_lora_rank;
   const size_t value_dim = s.v_head_dim;
-  absorb_queries(s, n, ws);
-  set_head_products(value_up_, {ws->context.data(), rank, heads * rank},
-                    {ws->value.data(), value_dim, heads * value_dim}, n, ws);
-  attend_paged({.q = ws->q_absorbed.data(),
-                .out = ws->context.data(),
+  float* context = &ws->context[first_row * heads * rank];
+  absorb_queries(s, first_row, n, ws);
+  set_head_products(value_up_, {context, rank, heads * rank},
+                    {&ws->value[first_row * heads * value_dim], value_dim, heads * value_dim}, n, ws);
+  attend_paged({.q = &ws->q_absorbed[first_row * heads * s.cache_width()],
+                .out = context,
                 .group_heads = s.num_heads,
                 .window = 0,
                 .scale = scale_,
@@ -147,6 +156,23 @@ void MlaAttention::attend(const ModelSpec& s, std::span<const BatchRow> rows, co
                 .reader_inputs = ws->head_inputs.data()},
                layout_, rows, kv, ws);
   shared_products(ws->pool, ws->head_products);
+}
+
+void MlaAttention::attend(const ModelSpec& s, std::span<const BatchRow> rows, const KvLayerView& kv,
+                          Workspace* ws) const {
+  for (size_t first = 0; first < rows.size();) {
+    size_t end = first + 1;
+    while (end < rows.size() && is_split(rows[end]) == is_split(rows[first])) ++end;
+    const auto run = rows.subspan(first, end - first);
+    if (is_split(rows[first])) {
+      const float* q = &ws->q[first * s.num_heads * s.head_dim];
+      float* out = &ws->value[first * s.num_heads * s.v_head_dim];
+      attend_split(s, wideners_, layout_, {run, q, out, scale_}, kv, ws);
+    } else {
+      attend_absorbed(s, run, static_cast<int>(first), kv, ws);
+    }
+    first = end;
+  }
 }
 
 }  // namespace switchyard::executor

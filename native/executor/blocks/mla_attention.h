@@ -1,8 +1,9 @@
-// Multi-head latent attention, absorbed (docs/numerics.md, operations 2 to 6).
+// Multi-head latent attention (docs/numerics.md, operations 2 to 6): absorbed, but for prompts in kernel class mla-split.
 #pragma once
 
 #include "executor/blocks/attention_block.h"
 #include "executor/blocks/biased_matrix.h"
+#include "executor/blocks/mla_split.h"
 
 namespace switchyard::executor {
 
@@ -16,9 +17,11 @@ class MlaAttention : public AttentionBlock {
 
  private:
   Status load_query(const ModelSpec& spec, const WeightStore& store, const std::string& prefix);
-  Status load_joined_kv_b(const ModelSpec& spec, const WeightStore& store, const std::string& name);
-  Status load_split_kv_b(const ModelSpec& spec, const WeightStore& store, const std::string& prefix);
-  void absorb_queries(const ModelSpec& spec, int num_rows, Workspace* ws) const;
+  Status load_wideners(const ModelSpec& spec, const WeightStore& store, const std::string& attn);
+  bool is_split(const BatchRow& row) const { return row.is_prompt && !wideners_.keys.empty(); }
+  void attend_absorbed(const ModelSpec& spec, std::span<const BatchRow> rows, int first_row, const KvLayerView& kv,
+                       Workspace* ws) const;
+  void absorb_queries(const ModelSpec& spec, int first_row, int num_rows, Workspace* ws) const;
 
   BiasedMatrix q_a_;  // empty in a model that projects the query at once
   std::vector<float> q_a_norm_;
@@ -27,6 +30,7 @@ class MlaAttention : public AttentionBlock {
   std::vector<float> kv_a_norm_;
   std::vector<PackedMatrix> key_up_;    // a head: [kv_lora_rank rows, qk_nope columns], W_uk transposed
   std::vector<PackedMatrix> value_up_;  // a head: [v_head_dim rows, kv_lora_rank columns]
+  LatentWideners wideners_;
 };
 
 }  // namespace switchyard::executor

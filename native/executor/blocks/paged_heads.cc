@@ -65,15 +65,6 @@ Load load_of(int num_threads, std::span<const BatchRow> rows, int window) {
   return load;
 }
 
-/// How many rows from `first` on, and before `end`, are of the same sequence.
-int count_run(std::span<const BatchRow> rows, int first, int end) {
-  int row = first + 1;
-  while (row < end && rows[row].block_table == rows[first].block_table &&
-         rows[row].position == rows[row - 1].position + 1)
-    ++row;
-  return row - first;
-}
-
 void attend(const PagedHeads& heads, const CacheLayout& layout, std::span<const BatchRow> rows, int first_row,
             int num_rows, int group, int first_head, int num_heads, const KvLayerView& kv, float* scratch) {
   const size_t row_heads = static_cast<size_t>(layout.num_groups) * heads.group_heads;
@@ -128,7 +119,7 @@ void attend_paged(const PagedHeads& heads, const CacheLayout& layout, std::span<
       const int num_heads = std::min(cut.heads, heads.group_heads - first_head);
       const int end_row = std::min(num_rows, (block + 1) * cut.rows);
       for (int row = block * cut.rows; row < end_row;) {
-        const int run = count_run(rows, row, end_row);
+        const int run = count_run(rows.subspan(row, end_row - row));
         attend(heads, layout, rows, row, run, group, first_head, num_heads, kv, ws->scratch_of(worker));
         row += run;
       }

@@ -134,4 +134,37 @@ class RandomMaster {
   int num_preemptions_ = 0;
 };
 
+/// Random schedules of jobs of every length, some of which are preempted; with drafts where the model has an MTP layer.
+inline void check_local_schedules(const ModelSpec& spec) {
+  Random random(test::seed());
+  const TestWeights weights(spec, random());
+  const auto [jobs, expected] = ExpectedJobs(spec, weights, 8, random);
+  int num_preemptions = 0;
+  for (int round = 0; round < 4; ++round) {
+    const int block_tokens = 1 + static_cast<int>(random() % 12);
+    const RankOptions options{
+        .num_blocks = 400 / block_tokens + 24,  // enough for the longest sequence, too few for all
+        .block_tokens = block_tokens,
+        .max_batch_tokens = 1 + static_cast<int>(random() % 30),
+        .max_pass_tokens = 1 + static_cast<int>(random() % 30),
+        .num_threads = 1,
+        .num_speculative_tokens = spec.num_mtp_layers > 0 ? 1 + round : 0};
+    RandomMaster master(random, options, jobs, expected);
+    ExecutorCore core(make_config(spec, weights, options));
+    for (int turn = 0; turn < 20000 && !master.is_done(); ++turn) {
+      StepEvent event;
+      if (random() % 2 == 0) {
+        Plan plan = master.next_plan();
+        REQUIRE(core.check(plan).ok());
+        core.apply(std::move(plan), &event);
+      }
+      if (core.has_work()) core.step(&event);
+      master.take(event);
+    }
+    CHECK(master.is_done());
+    num_preemptions += master.num_preemptions();
+  }
+  CHECK(num_preemptions > 0);
+}
+
 }  // namespace switchyard::executor::testing

@@ -70,9 +70,9 @@ std::vector<char> small_arena(const std::string& path) {
 }  // namespace
 
 TEST(an_arena_gives_the_bits_of_the_files) {
-  const ModelSpec specs[] = {small_spec(), small_gqa_spec(), small_dense_spec()};
-  for (int i = 0; i < 6; ++i) {
-    const ModelSpec spec = i < 3 ? specs[i] : in_w8a8(specs[i - 3]);
+  const ModelSpec specs[] = {small_spec(), small_gqa_spec(), small_dense_spec(), in_mla_split(small_spec())};
+  for (int i = 0; i < 8; ++i) {
+    const ModelSpec spec = i < 4 ? specs[i] : in_w8a8(specs[i - 4]);
     const TestFolder folder;
     const TestWeights weights(spec);
     PackProgress progress;

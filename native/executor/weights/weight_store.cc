@@ -99,6 +99,13 @@ Status WeightStore::choose_type(const std::string& name, const StoredTensor& ten
   return {};
 }
 
+Status WeightStore::choose_type_of_heads(const HeadRows& of, const StoredTensor& tensor, PackedType* type) const {
+  const bool stays_int8 = of.are_for_latents && tensor.type == StoredType::kI8;
+  if (!of.is_transposed && (stays_int8 || is_block_type(tensor.type))) return choose_type(of.tensor, tensor, type);
+  *type = float_type(tensor, policy_);
+  return {};
+}
+
 void WeightStore::finish(const StoredTensor& tensor) const {
   if (!progress_) return;
   // A tensor that is read twice (tied embeddings) counts twice.
@@ -227,14 +234,18 @@ Status WeightStore::load_heads(const HeadRows& of, std::vector<PackedMatrix>* he
   const auto pack = [&](std::vector<PackedMatrix>* matrices) {
     const StoredTensor* tensor;
     SWITCHYARD_RETURN_IF_ERROR(find(of.tensor, of.shape, &tensor));
-    const bool stays_in_blocks = policy_ == WeightPolicy::kBlockA8 && is_block_type(tensor->type) && !of.is_transposed;
-    const PackedType type = stays_in_blocks ? packed_block_type(tensor->type) : float_type(*tensor, policy_);
+    PackedType type;
+    SWITCHYARD_RETURN_IF_ERROR(choose_type_of_heads(of, *tensor, &type));
+    const std::vector<float> scales = type == PackedType::kInt8 ? tensor->row_scales() : std::vector<float>();
     std::vector<float> scratch;
     for (int h = 0; h < of.num_heads; ++h) {
       const uint64_t first = static_cast<uint64_t>(h) * of.head_rows + of.first_row;
       PackedMatrix& head = matrices->emplace_back(matrix_rows, matrix_columns, type);
-      if (stays_in_blocks) {
+      if (is_block_type(type)) {
         set_block_rows(tensor->data + tensor->bytes_of_rows(first), 0, matrix_rows, &head);
+      } else if (type == PackedType::kInt8) {
+        const auto* values = reinterpret_cast<const int8_t*>(tensor->data) + first * num_columns;
+        head.set_int8_rows(0, matrix_rows, values, &scales[first]);
       } else {
         head.set_rows(0, matrix_rows, tensor->rows(first, of.num_rows, &scratch), tensor->dtype(),
                       of.is_transposed ? 1 : num_columns, of.is_transposed ? num_columns : 1);
@@ -244,7 +255,8 @@ Status WeightStore::load_heads(const HeadRows& of, std::vector<PackedMatrix>* he
     finish(*tensor);
     return Status();
   };
-  const std::string name = "heads " + of.tensor + " " + std::to_string(of.first_row);
+  const std::string use = of.are_for_latents ? " for latents" : "";
+  const std::string name = "heads " + of.tensor + " " + std::to_string(of.first_row) + use;
   return load_packed(name, of.num_heads, matrix_rows, matrix_columns, pack, heads);
 }
 

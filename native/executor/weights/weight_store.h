@@ -30,6 +30,8 @@ struct HeadRows {
   int first_row;
   int num_rows;
   bool is_transposed;
+  bool are_for_latents =
+      false;  // beside the same rows for absorbed attention, and in INT8 where products with latents take it
 };
 
 /// How far a pack is, for other threads, and their word to stop it.
@@ -66,7 +68,8 @@ class WeightStore {
   Status load_stacked(const std::string& first, const std::string& second, int rows, int num_columns,
                       PackedMatrix* matrix) const;
 
-  /// Never INT8, since half of them are transposed, so that columns would have the scales; nor are transposed ones of a block type.
+  /// INT8 only for latents: of the others half are transposed, so that columns would have the scales, and both halves are treated alike.
+  /// Transposed ones are neither INT8 nor of a block type.
   Status load_heads(const HeadRows& rows, std::vector<PackedMatrix>* heads) const;
 
  private:
@@ -79,6 +82,7 @@ class WeightStore {
   Status find(const std::string& name, const std::vector<int64_t>& shape, const StoredTensor** tensor) const;
   /// The type that a tensor is packed as.
   Status choose_type(const std::string& name, const StoredTensor& tensor, PackedType* type) const;
+  Status choose_type_of_heads(const HeadRows& of, const StoredTensor& tensor, PackedType* type) const;
   /// Counts the tensor as read, where loads go into an arena.
   void finish(const StoredTensor& tensor) const;
 

@@ -101,6 +101,7 @@ TEST(impossible_model_specs_are_refused) {
   CHECK(refuses(small_gqa_spec, [](ModelSpec& s) { s.num_kv_heads = 4; }));
   CHECK(refuses(small_gqa_spec, [](ModelSpec& s) { s.rope.rotary_dim = 12; }));
   CHECK(refuses(small_gqa_spec, [](ModelSpec& s) { s.v_head_dim = 9; }));
+  CHECK(refuses(small_gqa_spec, [](ModelSpec& s) { s.kernel_class = KernelClass::kMlaSplit; }));
 }
 
 namespace {
