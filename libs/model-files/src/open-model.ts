@@ -2,8 +2,10 @@
 // start of the router and of every task executor. What the files say is kept in the cache; tensors are mapped later by the native executor.
 import { resolve } from 'node:path';
 import {
+  chooseKernelClass,
   choosePolicy,
   type ExecutorSpec,
+  type KernelClass,
   ModelError,
   type ModelSpec,
   type NumericPolicy,
@@ -16,13 +18,15 @@ import { modelNameOf } from './named-models.js';
 import { type ModelDescription, type ReadFiles, readFiles } from './read-files.js';
 import { SeenFiles } from './seen-files.js';
 
-export { type PolicyChoice, policyChoices } from '@switchyard/model';
+export { type KernelClass, kernelClasses, type PolicyChoice, policyChoices } from '@switchyard/model';
 
 export interface OpenModelOptions {
   /** The name clients ask for; that of the directory or file where absent. */
   name?: string;
   /** In which numeric policy to serve it; the checkpoint's own where absent. */
   policy?: PolicyChoice;
+  /** `fma16` where absent. */
+  kernelClass?: KernelClass;
   /** Folder where what the files say is kept; without it they are read. */
   cacheDir?: string;
 }
@@ -42,6 +46,8 @@ export interface OpenedModel extends ReadModel {
   executorSpec: ExecutorSpec;
   /** The numeric policy that it is served in. */
   policy: NumericPolicy;
+  /** The kernel class that it is served in. */
+  kernelClass: KernelClass;
 }
 
 /** Of what is kept: to be raised when descriptions or tables of a tokenizer get another form, or say something else of the same files. */
@@ -51,14 +57,15 @@ const VERSION = 1;
  * Opens a model directory or a GGUF file (a path that ends with .gguf; of a model in several files, the first) for serving.
  *
  * @throws ModelError naming the file, field or tensor for anything missing, damaged, inconsistent, not supported, or known
- * to this library but not yet to the executor; or the policy that the checkpoint is not made for.
+ * to this library but not yet to the executor; or the policy or kernel class that the checkpoint is not made for.
  */
 export async function openModel(dir: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
   const model = await readModel(dir, options);
   const policy = choosePolicy(model.spec, model.weights, options.policy);
+  const kernelClass = chooseKernelClass(model.spec, options.kernelClass);
   const warnings = [...model.warnings, ...policyWarnings(model.spec, policy)];
   // Not a copy, which would make the tokenizer now.
-  return Object.assign(model, { executorSpec: toExecutorSpec(model.spec), policy, warnings });
+  return Object.assign(model, { executorSpec: toExecutorSpec(model.spec), policy, kernelClass, warnings });
 }
 
 /**

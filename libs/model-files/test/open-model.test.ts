@@ -30,6 +30,11 @@ describe('the shipped model', () => {
     expect((await openModel(TINY, { name: 'tiny' })).name).toBe('tiny');
   });
 
+  test('is served in the kernel class it is asked for in', async () => {
+    expect((await openModel(TINY)).kernelClass).toBe('fma16');
+    expect((await openModel(TINY, { kernelClass: 'mla-split' })).kernelClass).toBe('mla-split');
+  });
+
   test('has tensors where the plan says', async () => {
     const { weights } = await openModel(TINY);
     const bias = weights.tensors.find((tensor) => tensor.name === 'model.layers.1.mlp.gate.e_score_correction_bias');

@@ -4,6 +4,7 @@ export * from './error.js';
 export * from './executor-spec.js';
 export * from './generation.js';
 export * from './gguf/index.js';
+export * from './kernel-class.js';
 export * from './numeric-policy.js';
 export * from './row-sizes.js';
 export * from './safetensors.js';
