@@ -114,6 +114,16 @@ describe('a bad choice of how XCCL works', () => {
   });
 });
 
+test('npm start with a kernel class that the model is not made for', async () => {
+  const model = join(REPO_ROOT, 'test/fixtures/models/gguf/llama/model.gguf');
+  const ports = ['--http-port', String(await freePort()), '--grpc-port', String(await freePort())];
+  const flags = ['--model', model, '--kernel-class', 'mla-split', '--topology', 'colocated'];
+  const says =
+    /cannot open \S+llama\S+: kernel-class: is mla-split, .* family llama has none: serve it with --kernel-class fma16/;
+  expectRefusal(await runApp('cluster-manager', ...flags, ...ports), says);
+  expect(readdirSync(folder).filter((name) => name !== 'cache')).toEqual([]);
+});
+
 describe('prefill, other spoilt models', () => {
   test.each([
     [

@@ -1,7 +1,7 @@
 // The cluster-manager's options. The shared ones are not its own: it passes them to the services that know them.
 import { fileURLToPath } from 'node:url';
 import { byteCount, defineOptions, int, list, option, type ServiceConfig } from '@switchyard/kit';
-import { policyChoices } from '@switchyard/model-files';
+import { kernelClasses, policyChoices } from '@switchyard/model-files';
 import { z } from 'zod';
 import { providerNames } from './provider/provider.js';
 
@@ -19,6 +19,11 @@ export const sharedOptions = defineOptions({
     schema: z.enum(policyChoices),
     default: 'auto',
     help: 'Numeric policy (docs/numerics.md): fp32 widens quantised weights; auto is what the checkpoint is made for',
+  }),
+  kernelClass: option({
+    schema: z.enum(kernelClasses),
+    default: 'fma16',
+    help: 'Kernel class (docs/numerics.md): mla-split computes long prompts of models with latent attention faster',
   }),
   attentionRanks: option({ schema: int({ min: 1, max: 64 }), default: 2, help: 'Attention ranks of topology full' }),
   expertRanks: option({ schema: int({ min: 1, max: 64 }), default: 2, help: 'Expert ranks of topology full' }),

@@ -125,7 +125,12 @@ describe('several models', () => {
 
 describe('the configuration of a child', () => {
   it('has its identity as flags and what is shared as variables', () => {
-    const config = configWith({ kvBytes: 1024, blockTokens: undefined, drainTimeoutMs: 3000 });
+    const config = configWith({
+      kvBytes: 1024,
+      blockTokens: undefined,
+      drainTimeoutMs: 3000,
+      kernelClass: 'mla-split',
+    });
     const args = childArgs(
       { id: 'decode-0', app: 'decode', model: 'tiny', args: ['--mode', 'pd'], stopStage: 1 },
       config,
@@ -148,6 +153,7 @@ describe('the configuration of a child', () => {
     expect(env).toMatchObject({
       PATH: '/bin',
       SWITCHYARD_ISA: 'avx2',
+      SWITCHYARD_KERNEL_CLASS: 'mla-split',
       SWITCHYARD_KV_BYTES: '1024',
       SWITCHYARD_THREADS: '1',
     });

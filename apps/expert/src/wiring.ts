@@ -94,13 +94,13 @@ function openServer(
   placement: ExpertPlacement,
   spans: ExpertSpans,
 ): NativeExpertServer {
-  const { executorSpec, weights, policy } = model.opened;
+  const { executorSpec, weights, policy, kernelClass } = model.opened;
   return native.createExpertServer({
     model: executorSpec,
     weights,
     arena: model.arena,
     policy,
-    kernelClass: 'fma16',
+    kernelClass,
     communicator: rank.communicator,
     placement,
     threads: context.config.threads,

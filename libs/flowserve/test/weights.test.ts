@@ -1,4 +1,5 @@
 // The weights cache with the real native part: what is made once is found again, what changed or is damaged is made anew.
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
@@ -43,7 +44,6 @@ function optionsFor(opened: OpenedModel, changes: Partial<PrepareOptions> = {}):
   return {
     native,
     opened,
-    policy: 'fp32',
     cache: new WeightsCache(join(folder, 'cache')),
     needsArena: true,
     onProgress: () => {},
@@ -94,6 +94,20 @@ test('one other byte of a tensor is another model, though size and time of its f
   const after = await prepareWeights(optionsFor(await openModel(dir)));
   expect(after.digest).not.toBe(before.digest);
   expect(arenas()).toHaveLength(2);
+});
+
+test('each policy and kernel class of a model has an arena of its own, and fma16 has no part in the key', async () => {
+  const opened = await openModel(join(fixtures, 'gguf/deepseek2/model.gguf'));
+  const keyOf = async (numbers: Pick<OpenedModel, 'policy' | 'kernelClass'>) =>
+    (await prepareWeights(optionsFor({ ...opened, ...numbers }))).arena?.key;
+  const { digest } = await prepareWeights(optionsFor(opened, { needsArena: false }));
+  const { arenaLayoutVersion } = native.describe();
+  const hashOf = (numbers: string) =>
+    createHash('sha256').update(`${digest} ${numbers} ${arenaLayoutVersion}`).digest('hex');
+  expect(await keyOf({ policy: 'fp32', kernelClass: 'fma16' })).toBe(hashOf('fp32'));
+  expect(await keyOf({ policy: 'block-a8', kernelClass: 'fma16' })).toBe(hashOf('block-a8'));
+  expect(await keyOf({ policy: 'fp32', kernelClass: 'mla-split' })).toBe(hashOf('fp32/mla-split'));
+  expect(arenas()).toHaveLength(3);
 });
 
 test('a damaged arena is made again', async () => {

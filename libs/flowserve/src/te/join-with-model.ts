@@ -1,7 +1,7 @@
 // A service's way into the system with a model: opens its description, joins, has its weights prepared while the others see how far that
 // is, and announces what it serves. Called first by every app's wiring.
 import { FatalStartError, type ServiceContext } from '@switchyard/kit';
-import { ModelError, type PolicyChoice } from '@switchyard/model';
+import { type KernelClass, ModelError, type PolicyChoice } from '@switchyard/model';
 import { type OpenedModel, openModel } from '@switchyard/model-files';
 import type { ArenaFile, NativeModule } from '@switchyard/native';
 import type { cluster } from '@switchyard/proto';
@@ -30,6 +30,7 @@ export interface ModelConfig {
   name: string | undefined;
   cacheDir: string | undefined;
   policy: PolicyChoice;
+  kernelClass: KernelClass;
   /** Of services that compute KV. */
   numSpeculativeTokens?: number | undefined;
 }
@@ -51,13 +52,13 @@ export async function joinWithModel(
   const numSpeculativeTokens = speculativeTokensFor(opened, config.numSpeculativeTokens);
   const membership = await joinCluster(context, self);
   const onProgress = (loading: cluster.LoadProgress) => membership.update({ loading });
-  const options = { native, opened, policy: opened.policy, cache, needsArena, onProgress, signal, log };
+  const { name, contextTokens, weights, policy, kernelClass } = opened;
+  const options = { native, opened, cache, needsArena, onProgress, signal, log };
   const { digest, arena } = await prepareWeights(options).catch((cause: Error) => {
     if (signal.aborted) throw cause;
     throw new FatalStartError(`cannot load ${config.model}: ${cause.message} (weights cache: ${cache.dir})`);
   });
-  const numericClass = native.numericClass(opened.policy, 'fma16');
-  const { name, contextTokens, weights } = opened;
+  const numericClass = native.numericClass(policy, kernelClass);
   const registration = { name, digest, numericClass, contextTokens, descriptionDigest: weights.digest };
   membership.update({ model: registration, loading: undefined });
   return { model: { opened, numericClass, registration, arena, numSpeculativeTokens }, membership };
@@ -73,9 +74,10 @@ export function speculativeTokensFor({ name, spec }: Pick<OpenedModel, 'name' | 
   return wanted ?? (hasMtp ? numTokensDraftedByDefault : 0);
 }
 
-async function openDescription({ model, name, policy }: ModelConfig, cacheDir: string): Promise<OpenedModel> {
+async function openDescription(config: ModelConfig, cacheDir: string): Promise<OpenedModel> {
+  const { model, name, policy, kernelClass } = config;
   try {
-    return await openModel(model, { policy, cacheDir, ...(name !== undefined && { name }) });
+    return await openModel(model, { policy, kernelClass, cacheDir, ...(name !== undefined && { name }) });
   } catch (cause) {
     throw asFatal(cause, model);
   }

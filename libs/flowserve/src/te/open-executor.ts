@@ -24,7 +24,7 @@ export interface ExecutorParts {
 
 export function openExecutor(parts: ExecutorParts): InProcessExecutor {
   const { native, model, membership, config, meter, rank, experts } = parts;
-  const { executorSpec, weights, policy } = model.opened;
+  const { executorSpec, weights, policy, kernelClass } = model.opened;
   const { numSpeculativeTokens } = model;
   const { numBlocks, blockTokens } = kvPoolShape(
     model.opened,
@@ -39,7 +39,7 @@ export function openExecutor(parts: ExecutorParts): InProcessExecutor {
       weights,
       arena: model.arena,
       policy,
-      kernelClass: 'fma16',
+      kernelClass,
       numBlocks,
       blockTokens,
       maxBatchTokens: config.maxBatchSize + config.maxPrefillTokens,

@@ -1,6 +1,6 @@
 // Options that several task executors and ranks share; the same option has the same name, unit and default in each.
 import { byteCount, defineOptions, int, option } from '@switchyard/kit';
-import { policyChoices } from '@switchyard/model';
+import { kernelClasses, policyChoices } from '@switchyard/model';
 import { z } from 'zod';
 
 export const modelOptions = defineOptions({
@@ -23,6 +23,11 @@ export const modelOptions = defineOptions({
     schema: z.enum(policyChoices),
     default: 'auto',
     help: 'Numeric policy (docs/numerics.md): fp32 widens quantised weights; auto is what the checkpoint is made for',
+  }),
+  kernelClass: option({
+    schema: z.enum(kernelClasses),
+    default: 'fma16',
+    help: 'Kernel class (docs/numerics.md): mla-split computes long prompts of models with latent attention faster; equal in all services of a model',
   }),
 });
 

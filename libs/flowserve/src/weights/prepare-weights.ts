@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Logger } from '@switchyard/kit';
-import type { NumericPolicy } from '@switchyard/model';
 import type { OpenedModel } from '@switchyard/model-files';
 import type { ArenaFile, NativeModule } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
@@ -16,7 +15,6 @@ const reportMs = 200;
 export interface PrepareOptions {
   native: Pick<NativeModule, 'describe' | 'tryLockFile' | 'packModel' | 'checkArena'>;
   opened: OpenedModel;
-  policy: NumericPolicy;
   cache: WeightsCache;
   /** Whether this process computes with the weights; one that does not needs their digest only. */
   needsArena: boolean;
@@ -85,21 +83,19 @@ async function makeWeights(options: PrepareOptions, files: readonly string[]): P
 }
 
 /** The key names the weights and all that decides how they are packed. */
-function arenaOf({ native, policy, cache }: PrepareOptions, digest: string): ArenaFile {
+function arenaOf({ native, opened, cache }: PrepareOptions, digest: string): ArenaFile {
+  const { policy, kernelClass } = opened;
   const { arenaLayoutVersion } = native.describe();
-  const key = createHash('sha256').update(`${digest} ${policy} ${arenaLayoutVersion}`).digest('hex');
+  // The default class has no part in it: its arenas keep the names that they had before there was a choice.
+  const numbers = kernelClass === 'fma16' ? policy : `${policy}/${kernelClass}`;
+  const key = createHash('sha256').update(`${digest} ${numbers} ${arenaLayoutVersion}`).digest('hex');
   return { path: cache.path(`${key}.arena`), key };
 }
 
 async function pack(options: PrepareOptions, arena: ArenaFile): Promise<void> {
-  const { native, opened, policy, signal } = options;
-  const run = native.packModel({
-    model: opened.executorSpec,
-    weights: opened.weights,
-    policy,
-    kernelClass: 'fma16',
-    arena,
-  });
+  const { native, opened, signal } = options;
+  const { executorSpec: model, weights, policy, kernelClass } = opened;
+  const run = native.packModel({ model, weights, policy, kernelClass, arena });
   const cancel = () => run.cancel();
   signal.addEventListener('abort', cancel);
   if (signal.aborted) cancel();

@@ -21,6 +21,7 @@ export const knownVariables: ReadonlySet<string> = new Set([
   'SWITCHYARD_ID',
   'SWITCHYARD_INSECURE',
   'SWITCHYARD_ISA',
+  'SWITCHYARD_KERNEL_CLASS',
   'SWITCHYARD_KV_BYTES',
   'SWITCHYARD_KV_LEASE_MS',
   'SWITCHYARD_LISTEN',

@@ -40,7 +40,7 @@ async function load(path: string, cacheDir: string): Promise<LoadReport> {
   const cache = new WeightsCache(cacheDir);
   const opened = await openModel(path, { cacheDir: cache.dir });
   const openedAt = performance.now();
-  const common = { native, opened, policy: opened.policy, cache, signal, log };
+  const common = { native, opened, cache, signal, log };
   const { arena } = await prepareWeights({ ...common, needsArena: true, onProgress: () => {} });
   const preparedAt = performance.now();
   const { executorSpec: model, weights, spec, policy } = opened;
