@@ -1,4 +1,4 @@
-// Conversion between the protos and what the flow works with. The one place that knows both; checks nothing but presence.
+// Conversion between the protos and what the flow works with. The one place that knows both; checks little but presence.
 
 import type { Span } from '@opentelemetry/api';
 import { ServiceError } from '@switchyard/kit';
@@ -10,6 +10,12 @@ import type { OutputDelta, TokenLogprob } from '@switchyard/tokenizer';
 export function required<T>(value: T | undefined, field: string): T {
   if (value !== undefined) return value;
   throw new ServiceError('INVALID_ARGUMENT', `${field} is missing`, { field });
+}
+
+/** @throws INVALID_ARGUMENT when not one to all of a sequence's tokens are its prompt. */
+export function checkNumPromptTokens(numPromptTokens: number, numTokens: number, field: string): void {
+  if (numPromptTokens >= 1 && numPromptTokens <= numTokens) return;
+  throw new ServiceError('INVALID_ARGUMENT', `${field} is ${numPromptTokens} of ${numTokens} tokens`, { field });
 }
 
 export function samplingFromProto(params: common.SamplingParams): SamplingSpec {

@@ -32,8 +32,9 @@ async function settle(): Promise<void> {
 
 async function hold(numTokens = 10): Promise<HeldKv> {
   const tokens = Array.from({ length: numTokens }, (_, i) => i);
+  const request = { identity, tokens, numPromptTokens: numTokens, sampling, stopTokenIds: [], trace: null };
   const sink = { onTokens: () => {}, onEnd: () => {}, onSourceDone: () => {} };
-  const { seqId } = te.master.prefill({ identity, tokens, sampling, stopTokenIds: [], trace: null }, sink);
+  const { seqId } = te.master.prefill(request, sink);
   await settle();
   return { master: te.master, seqId, identity, numTokens, numPromptTokens: numTokens };
 }

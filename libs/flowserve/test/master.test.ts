@@ -10,7 +10,7 @@ import { identity, makeMaster } from './te-fixture.js';
 const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 1n, logprobs: false, topLogprobs: 0 };
 const request = (numTokens: number) => {
   const tokens = Array.from({ length: numTokens }, (_, i) => i);
-  return { identity, tokens, sampling, stopTokenIds: [], trace: null };
+  return { identity, tokens, numPromptTokens: 4, sampling, stopTokenIds: [], trace: null };
 };
 const code = (expected: string) => expect.objectContaining({ code: expected });
 

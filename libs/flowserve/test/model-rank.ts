@@ -1,24 +1,26 @@
 // A small honest model of a rank: it keeps the executor's contract (libs/native) and throws when a master breaks it. Its "KV"
 // of a position is a hash of the tokens up to there, so that a lost, doubled or overwritten block shows as a wrong read; its
-// next token is a function of that hash, so that the right answer of a request is known beforehand.
+// next token is a function of that hash, so that the right answer of a request is known beforehand. A generated token leaves another
+// hash than the same one in a prompt, as in kernel class mla-split.
 import type { KvSource, Plan, SequenceSpec, StepEvent } from '@switchyard/native';
 import type { Executor, ExecutorInfo, ExecutorListener, Readiness } from '../src/index.js';
 
 const vocabSize = 211;
 
-export function hashNext(hash: number, token: number): number {
-  return Math.imul(hash ^ (token + 0x9e3779b9), 0x85ebca6b) >>> 0;
+function hashNext(hash: number, token: number, isPrompt: boolean): number {
+  const salt = isPrompt ? 0x9e3779b9 : 0xc2b2ae35;
+  return Math.imul(hash ^ (token + salt), 0x85ebca6b) >>> 0;
 }
 
 /** The tokens that any rank generates after `prompt`. */
 export function answerOf(prompt: number[], maxNewTokens: number, stopTokenIds: number[]): number[] {
-  let hash = prompt.reduce(hashNext, 1);
+  let hash = prompt.reduce((sum, token) => hashNext(sum, token, true), 1);
   const answer: number[] = [];
   while (answer.length < maxNewTokens) {
     const token = tokenAfter(hash);
     answer.push(token);
     if (stopTokenIds.includes(token)) break;
-    hash = hashNext(hash, token);
+    hash = hashNext(hash, token, false);
   }
   return answer;
 }
@@ -179,6 +181,7 @@ export class ModelRank implements Executor {
   #add(spec: SequenceSpec): void {
     check(!this.#known.has(spec.seqId), `sequence ${spec.seqId} was added before`);
     check(spec.numComputed < spec.tokens.length, 'nothing to compute');
+    check(spec.numPromptTokens >= 1 && spec.numPromptTokens <= spec.tokens.length, 'no possible prompt');
     this.#known.add(spec.seqId);
     const { tokens, numComputed } = spec;
     const isPulled = spec.source === null;
@@ -269,14 +272,19 @@ export class ModelRank implements Executor {
       if (position >= sequence.blocks.length * this.info.blockTokens) return false;
       let hash = 1;
       for (let i = 0; i < position; i += 1) {
-        hash = hashNext(hash, sequence.tokens[i] as number);
+        hash = this.#hashAt(sequence, i, hash);
         const found = this.#cell(sequence, i);
         check(found === hash, `KV of sequence ${sequence.spec.seqId} at ${i} is ${found}, not ${hash}`);
       }
-      this.#write(sequence, position, hashNext(hash, sequence.tokens[position] as number));
+      this.#write(sequence, position, this.#hashAt(sequence, position, hash));
       sequence.numComputed += 1;
     }
     return sequence.numComputed === sequence.tokens.length;
+  }
+
+  /** @param before Of the positions before this one. */
+  #hashAt({ spec, tokens }: RankSequence, position: number, before: number): number {
+    return hashNext(before, tokens[position] as number, position < spec.numPromptTokens);
   }
 
   /** A token, and as many more as drafts may get right in one step, each of which needs the block of its row. */

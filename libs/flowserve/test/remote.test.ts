@@ -4,12 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger, disconnect, type GrpcServer, type ServiceError, startGrpcServer } from '@switchyard/kit';
-import { cluster } from '@switchyard/proto';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cluster, executor } from '@switchyard/proto';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { planFromProto, planToProto } from '../src/executor/wire.js';
 import { connectExecutor, type DpGroupMaster, ExecutorEndpoint, RemoteGroups, systemClock } from '../src/index.js';
 import { ModelRank } from './model-rank.js';
 import { SimRequest } from './sim-request.js';
-import { makeMaster, model } from './te-fixture.js';
+import { identity, makeMaster, model } from './te-fixture.js';
 import { makeMember, WrittenMembership } from './written-membership.js';
 
 const log = createLogger({ member: 'test', level: 'silent', format: 'json' });
@@ -65,8 +66,8 @@ async function openMaster(
   masterEpoch: bigint,
   onLost: (error: ServiceError) => void = () => {},
 ) {
-  const executor = await connectExecutor({ ...hello, address, masterEpoch });
-  const master = makeMaster(executor, { epoch: masterEpoch, onLost });
+  const remote = await connectExecutor({ ...hello, address, masterEpoch });
+  const master = makeMaster(remote, { epoch: masterEpoch, onLost });
   closers.push(() => master.close());
   await expect.poll(() => master.obstacle).toBeNull();
   return master;
@@ -164,13 +165,53 @@ describe('a remote executor', () => {
   });
 });
 
+describe('a plan on its way to a rank', () => {
+  const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 2n ** 63n + 1n, logprobs: true, topLogprobs: 3 };
+  const rest = { maxNewTokens: 9, stopTokenIds: [7], hold: true, trace: null };
+  const add = {
+    seqId: 3n,
+    identity,
+    tokens: [5, 6, 7],
+    numPromptTokens: 2,
+    numComputed: 1,
+    blocks: [4],
+    sampling,
+    ...rest,
+  };
+  const plan = {
+    ...{ masterEpoch: 2n, planSeq: 1n, maxPrefillTokens: 16, remove: [1n], resume: true },
+    add: [{ ...add, source: null }],
+    grant: [{ seqId: 3n, blocks: [5, 6] }],
+  };
+
+  it('arrives as it was sent', () => {
+    const bytes = executor.Plan.encode(planToProto(plan)).finish();
+    expect(planFromProto(executor.Plan.decode(bytes))).toEqual(plan);
+  });
+
+  it.each([0, 4])(
+    'with %d of three tokens as the prompt is refused, which ends the stream',
+    async (numPromptTokens) => {
+      const process = await openRank();
+      const remote = await connectExecutor({ ...hello, address: process.address, masterEpoch: 2n });
+      closers.push(() => remote.close());
+      const lost: ServiceError[] = [];
+      remote.start({ onSteps: () => {}, onReadiness: () => {}, onLost: (error) => lost.push(error) });
+      remote.submit({ ...plan, add: [{ ...add, source: null, numPromptTokens }] });
+      await expect.poll(() => lost).toHaveLength(1);
+      expect(lost[0]?.message).toContain(`plan.add.num_prompt_tokens is ${numPromptTokens} of 3 tokens`);
+      expect(process.rank.numSequences).toBe(0);
+    },
+  );
+});
+
 describe('RemoteGroups', () => {
-  it('opens a group for each rank that serves, and again after it has died', async () => {
-    const first = await openRank('first');
-    const membership = new WrittenMembership('decode-0', 3n);
+  const attention = { id: 'rank-0', kind: cluster.MemberKind.ATTENTION, te: 'decode-0', epoch: 1n };
+
+  function openGroups(membership: WrittenMembership, numericClass = model.numericClass): RemoteGroups {
     const groups = new RemoteGroups({
       membership,
-      model,
+      model: { ...model, numericClass },
       clock: systemClock,
       log,
       connectTimeoutMs: 2000,
@@ -178,8 +219,14 @@ describe('RemoteGroups', () => {
       onChange: () => {},
     });
     closers.push(() => groups.close());
+    return groups;
+  }
+
+  it('opens a group for each rank that serves, and again after it has died', async () => {
+    const first = await openRank('first');
+    const membership = new WrittenMembership('decode-0', 3n);
+    const groups = openGroups(membership);
     expect(groups.whyNone()).toMatchObject({ code: 'MEMBER_UNAVAILABLE' });
-    const attention = { id: 'rank-0', kind: cluster.MemberKind.ATTENTION, te: 'decode-0', epoch: 1n };
     const member = makeMember({ ...attention, address: first.address, state: cluster.MemberState.STARTING });
     membership.write([member, { ...member, id: 'rank-9', te: 'decode-1', state: cluster.MemberState.SERVING }]);
     expect(groups.masters()).toEqual([]);
@@ -191,5 +238,18 @@ describe('RemoteGroups', () => {
     membership.write([{ ...member, address: second.address, state: cluster.MemberState.SERVING }]);
     await expect.poll(() => groups.numUsable).toBe(1);
     expect((await complete(groups.masters()[0] as DpGroupMaster)).outcome).toBe('right');
+  });
+
+  it('command no rank of another numeric class, and say why', async () => {
+    const { rank, address } = await openRank();
+    rank.info.numericClass = 'fp32/fma16/4/1';
+    const membership = new WrittenMembership('decode-0', 3n);
+    const warn = vi.spyOn(log, 'warn');
+    const groups = openGroups(membership, 'fp32/mla-split/4/2');
+    membership.write([makeMember({ ...attention, address, state: cluster.MemberState.SERVING })]);
+    const text = 'rank-0 cannot be commanded: rank-0 has numeric class fp32/fma16/4/1, not fp32/mla-split/4/2';
+    await expect.poll(() => warn.mock.calls).toContainEqual([{ rank: 'rank-0', code: 'MISMATCH' }, text]);
+    expect(groups.numUsable).toBe(0);
+    warn.mockRestore();
   });
 });

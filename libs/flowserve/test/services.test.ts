@@ -216,6 +216,7 @@ describe.each(['colocated', 'pd'] as const)('task services, %s', (mode) => {
     const { MAIN, MTP } = task.LayerGroup;
     await expect(start({ layerGroups: [MAIN, MTP] })).rejects.toThrow('layer_groups MAIN+MTP, this TE has MAIN');
     await expect(start({ numTokens: 3 })).rejects.toEqual(code('MISMATCH'));
+    await expect(start({ numPromptTokens: 3 })).rejects.toThrow('of 3 prompt tokens, the request has 6');
     expect((await start({}))?.$case).toBe('delta');
     // Copied and released already, when the KV moves between ranks fast enough.
     await expect(start({})).rejects.toMatchObject({ code: expect.stringMatching(/^HANDLE_(CLAIMED|UNKNOWN)$/) });

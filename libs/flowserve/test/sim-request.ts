@@ -1,7 +1,14 @@
 // One request as the router and the two services would drive it over masters: place, prefill, hand-over, decode, and again
 // from the prefill after a preemption. Advances only when the test says so.
 import type { KvSource, StepToken } from '@switchyard/native';
-import type { DpGroupMaster, Place, RunningSequence, SequenceEnd, SequenceSink } from '../src/index.js';
+import type {
+  DpGroupMaster,
+  Place,
+  RunningSequence,
+  SequenceEnd,
+  SequenceRequest,
+  SequenceSink,
+} from '../src/index.js';
 import { answerOf } from './model-rank.js';
 
 export interface SimTarget {
@@ -62,9 +69,8 @@ export class SimRequest {
   }
 
   #prefill(): void {
-    const request = { identity, tokens: [...this.#tokens], sampling, stopTokenIds: this.stopTokenIds, trace: null };
     const prefill = this.target.prefill.prefill(
-      request,
+      this.#request(),
       this.#sink((end) => this.#onPrefillEnd(end)),
     );
     this.#heldId = prefill.seqId;
@@ -99,11 +105,7 @@ export class SimRequest {
       };
     }
     const request = {
-      identity,
-      tokens: [...this.#tokens],
-      sampling,
-      stopTokenIds: this.stopTokenIds,
-      trace: null,
+      ...this.#request(),
       maxNewTokens: this.maxTokens - (this.#tokens.length - this.prompt.length),
       source,
       adopt: isColocated ? heldId : null,
@@ -115,6 +117,11 @@ export class SimRequest {
       throw error;
     }
     this.stage = 'decoding';
+  }
+
+  #request(): SequenceRequest {
+    const tokens = { tokens: [...this.#tokens], numPromptTokens: this.prompt.length };
+    return { identity, ...tokens, sampling, stopTokenIds: this.stopTokenIds, trace: null };
   }
 
   #sourceOf(heldId: bigint): KvSource {

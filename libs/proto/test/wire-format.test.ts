@@ -57,6 +57,11 @@ test('Plan keeps the order of its deltas', () => {
   expect(hex(executor.Plan.encode(plan))).toBe('080110021880022a070807120301ac02320205063801');
 });
 
+test('AddSequence tells the prompt from what was generated', () => {
+  const add = executor.AddSequence.create({ seqId: 7n, tokenIds: [1, 2], numPromptTokens: 1 });
+  expect(hex(executor.AddSequence.encode(add))).toBe('08071a0201026001');
+});
+
 test('enums start with UNSPECIFIED and keep their numbers', () => {
   expect(common.FinishReason.UNSPECIFIED).toBe(0);
   expect(common.FinishReason.LENGTH).toBe(2);

@@ -3,6 +3,7 @@ import { isErrorCode } from '@switchyard/kit';
 import type { NativeErrorCode, StepEvent, StepTiming, StepToken } from '@switchyard/native';
 import { common, type executor } from '@switchyard/proto';
 import {
+  checkNumPromptTokens,
   finishReasonToProto,
   required,
   samplingFromProto,
@@ -39,7 +40,7 @@ function addToProto(spec: ExecutorPlan['add'][number]): executor.AddSequence {
   };
 }
 
-/** Throws INVALID_ARGUMENT for a field that is missing. */
+/** Throws INVALID_ARGUMENT for a field that is missing, and for numbers of prompt tokens that cannot be. */
 export function planFromProto(plan: executor.Plan): ExecutorPlan {
   const { masterEpoch, planSeq, maxPrefillTokens, remove, resume } = plan;
   const grant = plan.grant.map(({ seqId, blocks }) => ({ seqId, blocks: [...blocks] }));
@@ -56,6 +57,7 @@ export function planFromProto(plan: executor.Plan): ExecutorPlan {
 
 function addFromProto(add: executor.AddSequence): ExecutorPlan['add'][number] {
   const { seqId, numPromptTokens, numComputed, maxNewTokens, hold } = add;
+  checkNumPromptTokens(numPromptTokens, add.tokenIds.length, 'plan.add.num_prompt_tokens');
   return {
     seqId,
     identity: required(add.identity, 'plan.add.identity'),

@@ -144,12 +144,12 @@ export class GroupState {
 
   #add(sequence: Sequence, blocks: number[], numComputed: number, hold: boolean): void {
     const { id: seqId, request } = sequence;
-    const { identity, sampling, stopTokenIds, maxNewTokens, source, trace } = request;
+    const { identity, numPromptTokens, sampling, stopTokenIds, maxNewTokens, source, trace } = request;
     this.writer.add({
       identity,
       seqId,
       tokens: [...sequence.tokens],
-      numPromptTokens: sequence.tokens.length,
+      numPromptTokens,
       numComputed,
       blocks,
       source,

@@ -10,6 +10,8 @@ export interface SequenceRequest {
   identity: Identity;
   /** Prompt and the tokens generated so far. */
   tokens: number[];
+  /** How many of `tokens` are the prompt; preemptions do not change it. */
+  numPromptTokens: number;
   sampling: SamplingSpec;
   stopTokenIds: number[];
   trace: TraceRef | null;
@@ -68,8 +70,13 @@ export class Sequence {
     readonly request: DecodeRequest,
     readonly sink: SequenceSink,
   ) {
-    this.tokens = [...request.tokens];
-    this.maxTokens = request.tokens.length + request.maxNewTokens;
+    const { numPromptTokens, tokens } = request;
+    assert(
+      numPromptTokens >= 1 && numPromptTokens <= tokens.length,
+      `${numPromptTokens} prompt tokens of ${tokens.length}`,
+    );
+    this.tokens = [...tokens];
+    this.maxTokens = tokens.length + request.maxNewTokens;
     this.#isSourceDone = request.source === null;
   }
 

@@ -64,6 +64,11 @@ export function checkStart(
     const text = `the KV handle holds ${handle.numTokens} positions, the tokens need ${start.tokenIds.length - 1}`;
     throw new ServiceError('MISMATCH', text, { field: 'start.handle.num_tokens' });
   }
+  // Some kernel classes give other KV for a prompt's tokens than for the same tokens generated.
+  if (handle.numPromptTokens !== reserve.numPromptTokens) {
+    const text = `the KV handle is of ${handle.numPromptTokens} prompt tokens, the request has ${reserve.numPromptTokens}`;
+    throw new ServiceError('MISMATCH', text, { field: 'start.handle.num_prompt_tokens' });
+  }
   return handle;
 }
 

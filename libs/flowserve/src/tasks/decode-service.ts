@@ -108,6 +108,7 @@ export class DecodeTaskService {
     const running = startSequence(master, place, claim, answer, {
       identity: reserve.identity,
       tokens: [...start.tokenIds],
+      numPromptTokens,
       sampling,
       stopTokenIds: stop.stopTokenIds,
       maxNewTokens: stop.maxTokens - generated.length,

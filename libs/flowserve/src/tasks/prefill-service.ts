@@ -6,7 +6,7 @@ import { task } from '@switchyard/proto';
 import type { KvHandles } from '../kv/handles.js';
 import type { DpGroupMaster } from '../master/master.js';
 import type { SequenceEnd, SequenceRequest } from '../master/sequence.js';
-import { deltaToProto, required, traceOf } from '../wire.js';
+import { checkNumPromptTokens, deltaToProto, required, traceOf } from '../wire.js';
 import type { ActiveCalls } from './active-calls.js';
 import { replayOutput } from './output.js';
 import {
@@ -47,16 +47,14 @@ export class PrefillTaskService {
     checkModel(request.model, model);
     checkTokenIds(request.tokenIds, model);
     const { tokenIds, numPromptTokens } = request;
-    if (numPromptTokens < 1 || numPromptTokens > tokenIds.length) {
-      const text = `num_prompt_tokens is ${numPromptTokens} of ${tokenIds.length} tokens`;
-      throw new ServiceError('INVALID_ARGUMENT', text, { field: 'num_prompt_tokens' });
-    }
+    checkNumPromptTokens(numPromptTokens, tokenIds.length, 'num_prompt_tokens');
     checkContext(tokenIds.length, 1, model);
     const sampling = checkSampling(request.sampling);
     const stop = checkStop(request.stop);
     const output = replayOutput({ model, stop, numPromptTokens, generated: tokenIds.slice(numPromptTokens) });
     const { stopTokenIds } = stop;
-    const sequence = { identity, tokens: [...tokenIds], sampling, stopTokenIds, trace: traceOf(call.span) };
+    const tokens = { tokens: [...tokenIds], numPromptTokens };
+    const sequence = { identity, ...tokens, sampling, stopTokenIds, trace: traceOf(call.span) };
     const { seqId, token } = await runPrefill(master, sequence, call.signal);
     if (call.signal.aborted) {
       master.dropHeld(seqId);

@@ -47,7 +47,7 @@ export async function prepareModel(modelPath: string, cacheDir: string): Promise
   const log = { info: () => {}, warn: () => {} } as unknown as Logger;
   const { signal } = new AbortController();
   const cache = new WeightsCache(cacheDir);
-  const common = { native: loadNative(), opened, policy: opened.policy, cache, signal, log };
+  const common = { native: loadNative(), opened, cache, signal, log };
   const { arena } = await prepareWeights({ ...common, needsArena: true, onProgress: () => {} });
   return { opened, arena };
 }
@@ -102,6 +102,7 @@ export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): P
 interface Prefilled {
   heldId: bigint;
   tokens: number[];
+  numPromptTokens: number;
 }
 
 class Ours implements Engine {
@@ -133,24 +134,26 @@ class Ours implements Engine {
 
   async #prefill(prompt: readonly number[], seed: bigint): Promise<Prefilled> {
     const tokens = [...prompt];
+    const numPromptTokens = prompt.length;
     let heldId = 0n;
     await untilEnd((end) => {
       const onTokens: SequenceSink['onTokens'] = (some) => tokens.push(...some.map(({ tokenId }) => tokenId));
-      const request = { identity, tokens: [...prompt], sampling: samplingOf(seed), stopTokenIds: [], trace: null };
+      const own = { tokens: [...prompt], numPromptTokens, sampling: samplingOf(seed) };
+      const request = { identity, ...own, stopTokenIds: [], trace: null };
       heldId = this.master.prefill(request, { ...end, onTokens }).seqId;
     });
-    return { heldId, tokens };
+    return { heldId, tokens, numPromptTokens };
   }
 }
 
 function decodeOne(
   place: Place,
-  { heldId, tokens }: Prefilled,
+  { heldId, ...tokens }: Prefilled,
   { maxNewTokens, seed }: { maxNewTokens: number; seed: bigint },
   onToken: () => void,
 ): Promise<void> {
   const own = { maxNewTokens, source: null, adopt: heldId };
-  const request = { identity, tokens, sampling: samplingOf(seed), stopTokenIds: [], trace: null, ...own };
+  const request = { identity, ...tokens, sampling: samplingOf(seed), stopTokenIds: [], trace: null, ...own };
   return untilEnd((end) => {
     place.start(request, { ...end, onTokens: (some) => some.forEach(onToken) });
   });
