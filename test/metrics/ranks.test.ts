@@ -115,10 +115,13 @@ test.each([
   }
 });
 
-test('each process names the model that it runs', async () => {
+test('each process names the model that it runs, and its numeric class', async () => {
   for (const page of pages.values()) {
     const [info] = (await readMetrics(page)).filter(({ name }) => name === 'switchyard_model_info');
-    expect(info).toMatchObject({ value: 1, labels: { model: MODEL } });
+    expect(info).toMatchObject({
+      value: 1,
+      labels: { model: MODEL, numeric_class: expect.stringMatching(/^fp32\/fma16\//) },
+    });
   }
 });
 
