@@ -64,6 +64,7 @@ test('a handle that says another length, model or class than it has is refused',
   const handle = await prefill();
   for (const change of [
     { numTokens: handle.numTokens + 16 },
+    { numPromptTokens: handle.numPromptTokens - 1 },
     { model: 'other' },
     { modelDigest: 'beef' },
     { numericClass: 'fp32/none' },
