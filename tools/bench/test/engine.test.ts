@@ -19,7 +19,7 @@ const TINY = fileURLToPath(new URL('../../../models/switchyard-tiny', import.met
 
 test('our engine decodes every sequence to its length, and gives its places back', async () => {
   const cacheDir = mkdtempSync(join(tmpdir(), 'switchyard-bench-ours-'));
-  const engine = await openOurs({ modelPath: TINY, cacheDir, isSplit: false });
+  const engine = await openOurs({ modelPath: TINY, cacheDir, kernelClass: 'mla-split', isSplit: false });
   try {
     for (let i = 0; i < 40; i++) await engine.firstToken(randomPrompt(5, 2048, i));
     const counts = [0, 0, 0];
@@ -95,6 +95,15 @@ test('a row has the peer with its best number of threads, the limit of the bandw
   expect(row.extras).toEqual({ 'peer, 1 thread': 6, 'peer, 2 threads': 2 });
   const split = figures.measurementOf(caseOf('qwen3moe-split-8'), shape);
   expect(split.bars).toEqual([{ against: { name: 'qwen3moe-decode-8', value: 4 }, bound: 0.85 }]);
+});
+
+test('a row says which weights and kernel class ours ran in', () => {
+  const noteOf = (name: string) => {
+    const { shape } = caseOf(name);
+    return new Figures('peer', 'bf16', []).measurementOf(caseOf(name), shapeOf(shape)).notes?.[0];
+  };
+  expect(noteOf('mla-prefill-512')).toBe('ours ran on bf16 weights in kernel class mla-split, the others on Q8_0');
+  expect(noteOf('dense-prefill-512')).toContain('in kernel class fma16');
 });
 
 test('of times the least is the best', () => {

@@ -4,11 +4,12 @@ import { loadNative } from '@switchyard/native';
 import { prepareModel } from './ours.js';
 import { EXPERT_RANK, type ExpertStart, linkRank, placementOf, SPLIT_THREADS } from './split.js';
 
-const { modelPath, cacheDir, runDir }: ExpertStart = JSON.parse(process.argv[2] ?? '');
-const { opened, arena } = await prepareModel(modelPath, cacheDir);
+const { modelPath, cacheDir, kernelClass, runDir }: ExpertStart = JSON.parse(process.argv[2] ?? '');
+const { opened, arena } = await prepareModel(modelPath, cacheDir, kernelClass);
 const { spec, executorSpec: model, weights, policy } = opened;
-const communicator = await linkRank(EXPERT_RANK, runDir, { policy, exchange: exchangeShape(opened, 1), appBytes: 0 });
-const source = { model, weights, arena, policy, kernelClass: 'fma16' } as const;
+const shape = { policy, kernelClass, exchange: exchangeShape(opened, 1), appBytes: 0 };
+const communicator = await linkRank(EXPERT_RANK, runDir, shape);
+const source = { model, weights, arena, policy, kernelClass };
 const server = loadNative().createExpertServer({
   ...source,
   threads: SPLIT_THREADS,

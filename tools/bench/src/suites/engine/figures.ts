@@ -4,7 +4,7 @@ import { median } from '../../stats.js';
 import { barsOf } from './bars.js';
 import type { CaseSpec } from './cases.js';
 import type { BenchShape } from './model/shape.js';
-import { decodeLimit, type OwnWeights } from './model-files.js';
+import { decodeLimit, type OwnWeights, ownKernelClass } from './model-files.js';
 
 /** Whose figure it is; engines with several thread counts are compared by their best one. */
 export interface Source {
@@ -55,6 +55,7 @@ export class Figures {
     const peer = this.#best(spec, this.peer);
     const limit = this.#limit(spec, shape);
     const others = this.#otherEngines(spec).flatMap((engine) => this.#best(spec, engine) ?? []);
+    const own = `${this.weights} weights in kernel class ${ownKernelClass(spec.shape)}`;
     const colocated = spec.colocated === undefined ? undefined : this.#own(spec.colocated);
     return {
       case: spec.name,
@@ -65,7 +66,7 @@ export class Figures {
       ...(limit !== undefined && { limit }),
       bars: barsOf(spec.target, { peer, limit, others, colocated }),
       extras: this.#extras(spec),
-      notes: [`ours ran on ${this.weights} weights, the others on Q8_0`, ...(spec.target.peer ? this.notes : [])],
+      notes: [`ours ran on ${own}, the others on Q8_0`, ...(spec.target.peer ? this.notes : [])],
     };
   }
 

@@ -3,7 +3,7 @@ import type { CaseSpec } from './cases.js';
 import { runJob } from './engine-process.js';
 import { type Figures, OURS, type Source } from './figures.js';
 import type { LlamaPrograms } from './llama-programs.js';
-import type { ShapeFiles } from './model-files.js';
+import { ownKernelClass, type ShapeFiles } from './model-files.js';
 import { type InstalledPeer, peerName } from './peer-install.js';
 import { measureReadBandwidth } from './read-bandwidth.js';
 import type { EngineSpec, Job } from './runner.js';
@@ -79,8 +79,8 @@ function contestants({ peer, threadCounts }: Bench, files: ShapeFiles): Contesta
   return [ours, ...peers];
 }
 
-function ownSpec({ own, cacheDir }: ShapeFiles, isSplit: boolean): EngineSpec {
-  return { name: 'ours', modelPath: own, cacheDir, isSplit };
+function ownSpec({ shape, own, cacheDir }: ShapeFiles, isSplit: boolean): EngineSpec {
+  return { name: 'ours', modelPath: own, cacheDir, kernelClass: ownKernelClass(shape.name), isSplit };
 }
 
 function jobOf(engine: EngineSpec, { shape }: ShapeFiles, cases: readonly CaseSpec[], runIdx: number): Job {

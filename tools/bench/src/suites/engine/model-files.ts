@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BenchShape, bytesRead } from './model/shape.js';
+import { type KernelClass, kernelClasses } from '@switchyard/model';
+import { type BenchShape, bytesRead, type ShapeName } from './model/shape.js';
 import { writeDirectory } from './model/write-directory.js';
 import { writeGguf } from './model/write-gguf.js';
 
@@ -10,6 +11,7 @@ import { writeGguf } from './model/write-gguf.js';
 export type OwnWeights = 'bf16' | 'w8a8' | 'q8_0';
 
 const VARIABLE = 'SWITCHYARD_BENCH_ENGINE_WEIGHTS';
+const CLASS_VARIABLE = 'SWITCHYARD_BENCH_ENGINE_KERNEL_CLASS';
 
 export interface ShapeFiles {
   shape: BenchShape;
@@ -24,6 +26,18 @@ export function ownWeights(): OwnWeights {
   const given = process.env[VARIABLE] || 'q8_0';
   if (given === 'bf16' || given === 'w8a8' || given === 'q8_0') return given;
   throw new Error(`${VARIABLE}=${given}: must be bf16, w8a8 or q8_0`);
+}
+
+/**
+ * The kernel class that ours runs a shape in: where there is a choice, `mla-split` unless the variable says otherwise.
+ *
+ * @throws Error for a value of the variable that is none.
+ */
+export function ownKernelClass(shape: ShapeName): KernelClass {
+  const given = process.env[CLASS_VARIABLE] || 'mla-split';
+  const known = kernelClasses.find((each) => each === given);
+  if (known === undefined) throw new Error(`${CLASS_VARIABLE}=${given}: must be ${kernelClasses.join(' or ')}`);
+  return shape === 'mla' ? known : 'fma16';
 }
 
 export function writeFiles(folder: string, shape: BenchShape, weights: OwnWeights, repoRoot: string): ShapeFiles {

@@ -13,7 +13,7 @@ import {
   WeightsCache,
 } from '@switchyard/flowserve';
 import type { Logger } from '@switchyard/kit';
-import { cacheRowBytes } from '@switchyard/model';
+import { cacheRowBytes, type KernelClass } from '@switchyard/model';
 import { type OpenedModel, openModel } from '@switchyard/model-files';
 import { type ArenaFile, loadNative } from '@switchyard/native';
 import { ExpertSide, SPLIT_THREADS } from './split.js';
@@ -23,6 +23,7 @@ export interface OursOptions {
   modelPath: string;
   /** Where digest and arena lie; they are made when they are not there. */
   cacheDir: string;
+  kernelClass: KernelClass;
   /** Runs the routed experts in a process of their own. */
   isSplit: boolean;
 }
@@ -42,8 +43,12 @@ const ACK_TIMEOUT_MS = 60_000;
 const identity = { requestId: 'bench', jobId: '', taskId: '', tenant: 'default', cacheSalt: '' };
 
 /** Opens the model as a service does. */
-export async function prepareModel(modelPath: string, cacheDir: string): Promise<PreparedModel> {
-  const opened = await openModel(modelPath, { cacheDir });
+export async function prepareModel(
+  modelPath: string,
+  cacheDir: string,
+  kernelClass: KernelClass,
+): Promise<PreparedModel> {
+  const opened = await openModel(modelPath, { cacheDir, kernelClass });
   const log = { info: () => {}, warn: () => {} } as unknown as Logger;
   const { signal } = new AbortController();
   const cache = new WeightsCache(cacheDir);
@@ -52,13 +57,13 @@ export async function prepareModel(modelPath: string, cacheDir: string): Promise
   return { opened, arena };
 }
 
-export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): Promise<Engine> {
+export async function openOurs({ modelPath, cacheDir, kernelClass, isSplit }: OursOptions): Promise<Engine> {
   const native = loadNative();
-  const { opened, arena } = await prepareModel(modelPath, cacheDir);
+  const { opened, arena } = await prepareModel(modelPath, cacheDir, kernelClass);
   const { spec, policy } = opened;
   const kvBytes = KV_TOKENS * spec.numLayers * cacheRowBytes(spec, policy) + TABLE_BYTES;
   const { numBlocks, blockTokens, regionBytes } = kvPoolShape(opened, kvBytes, BLOCK_TOKENS, 0);
-  const rank = { policy, exchange: exchangeShape(opened, 1), appBytes: regionBytes };
+  const rank = { policy, kernelClass, exchange: exchangeShape(opened, 1), appBytes: regionBytes };
   const experts = isSplit ? await ExpertSide.start({ modelPath, cacheDir, spec, ...rank }) : null;
   const executor = new InProcessExecutor({
     native,
@@ -67,7 +72,7 @@ export async function openOurs({ modelPath, cacheDir, isSplit }: OursOptions): P
       weights: opened.weights,
       arena,
       policy: opened.policy,
-      kernelClass: 'fma16',
+      kernelClass,
       threads: isSplit ? SPLIT_THREADS : availableParallelism(),
       numBlocks,
       blockTokens,

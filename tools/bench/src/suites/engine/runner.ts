@@ -1,11 +1,11 @@
 // One engine in a process of its own: `node runner.js JOB` loads the model, does the works in turn and prints a line of JSON for each, as
 // soon as it is done. Started by engine-process.ts.
 import { openNodeLlamaCpp } from './node-llama-cpp.js';
-import { openOurs } from './ours.js';
+import { type OursOptions, openOurs } from './ours.js';
 import { type Engine, measure, randomPrompt, type Work } from './workload.js';
 
 export type EngineSpec =
-  | { name: 'ours'; modelPath: string; cacheDir: string; isSplit: boolean }
+  | ({ name: 'ours' } & OursOptions)
   | { name: 'node-llama-cpp'; folder: string; modelPath: string; threads: number };
 
 export interface Job {

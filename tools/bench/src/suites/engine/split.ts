@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { numFfnUnits } from '@switchyard/flowserve';
-import type { ModelSpec, NumericPolicy } from '@switchyard/model';
+import type { KernelClass, ModelSpec, NumericPolicy } from '@switchyard/model';
 import { type ExchangeShape, type ExpertPlacement, loadNative, type NativeCommunicator } from '@switchyard/native';
 import { allowedCores } from '../../machine.js';
 
@@ -28,6 +28,7 @@ const NONCE_BYTES = 16;
 export interface ExpertStart {
   modelPath: string;
   cacheDir: string;
+  kernelClass: KernelClass;
   /** Folder of both sockets. */
   runDir: string;
 }
@@ -39,6 +40,7 @@ export function placementOf(spec: ModelSpec): ExpertPlacement {
 
 interface RankShape {
   policy: NumericPolicy;
+  kernelClass: KernelClass;
   exchange: ExchangeShape;
   appBytes: number;
 }
@@ -47,7 +49,7 @@ interface RankShape {
 export async function linkRank(
   rank: number,
   runDir: string,
-  { policy, exchange, appBytes }: RankShape,
+  { policy, kernelClass, exchange, appBytes }: RankShape,
 ): Promise<NativeCommunicator> {
   const native = loadNative();
   const isAttention = rank === ATTENTION_RANK;
@@ -58,7 +60,7 @@ export async function linkRank(
     epoch: EPOCH,
     socketPath: socketOf(rank),
     nonce: new Uint8Array(NONCE_BYTES),
-    compatibility: native.numericClass(policy, 'fma16'),
+    compatibility: native.numericClass(policy, kernelClass),
     appBytes,
     zcBytes: 0,
     maxRanks: 2,
@@ -98,7 +100,7 @@ export class ExpertSide {
   ): Promise<ExpertSide> {
     const { modelPath, cacheDir, spec, ...shape } = options;
     const runDir = mkdtempSync(join(tmpdir(), 'switchyard-bench-split-'));
-    const start: ExpertStart = { modelPath, cacheDir, runDir };
+    const start: ExpertStart = { modelPath, cacheDir, kernelClass: shape.kernelClass, runDir };
     // Both processes read it; each thread of a side then shares its core with one of the other side.
     process.env[PIN] ??= allowedCores().join();
     const child = fork(EXPERT_PROCESS, [JSON.stringify(start)]);
