@@ -60,6 +60,7 @@ test('options that cannot work are refused with code and place', () => {
     message: expect.stringContaining('options.numBlocks'),
   });
   expect(refusal({ model: { ...spec, numHeads: 3 } })).toMatchObject({ code: 'INVALID_ARGUMENT' });
+  expect(refusal({ kernelClass: 'split' as 'mla-split' }).message).toContain('kernelClass');
   const [first, ...others] = weights.tensors;
   expect(refusal({ weights: { ...weights, tensors: others } }).message).toContain(String(first?.name));
   const moved = weights.tensors.map((tensor) => ({ ...tensor, offset: 2 ** 40 }));

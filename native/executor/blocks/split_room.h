@@ -1,6 +1,7 @@
-// Memory of split latent attention (mla_split.h), one for all layers. It grows with the keys that a sequence's rows see and is kept: a key
-// takes its latent and rotated part once in fp32, the latent once or twice more as the products take it, and a widened key and value for each
-// head that is worked on at a time, which are as many as there are threads: 2.3 KB + 1.1 KB + 1.25 KB a thread in DeepSeek-V3's sizes.
+// Memory of split latent attention (mla_split.h), one for all layers. It grows with the keys that a sequence's rows see, never with
+// max_positions, and is kept. A key takes its latent in fp32 and as each product takes it, and a widened key and value for each head that is
+// worked on at a time, which behind the first keys are as many as there are threads: in DeepSeek-V3's sizes 2 KB, 0.75 KB for block products
+// and 1.25 KB a thread.
 #pragma once
 
 #include <cstdint>
