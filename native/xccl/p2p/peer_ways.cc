@@ -17,14 +17,11 @@ WayChoice& choice_at(std::array<WayChoice, kNumSizes>& choices, uint64_t num_byt
 
 }  // namespace
 
-PeerWays::PeerWays() {
-  helped_.fill(WayChoice(Way::kSpecial));
-  regions_.fill(WayChoice(Way::kSpecial));
-}
+PeerWays::PeerWays() { regions_.fill(WayChoice(Way::kSpecial)); }
 
 WayChoice& PeerWays::choice_of(const Kind& kind) {
   if (kind.is_region) return choice_at(regions_, kind.num_bytes, kHelpedBytesMin);
-  if (kind.is_helped) return choice_at(helped_, kind.num_bytes, kHelpedBytesMin);
+  if (kind.is_helped) return helped_;
   return choice_at(alone_, kind.num_bytes, kPullBytesMin);
 }
 

@@ -20,7 +20,7 @@ inline constexpr uint64_t kPullBytesMin = 16 << 10;
 
 class PeerWays {
  public:
-  /// At first two threads read what they may; whatever else there is goes through the ring.
+  /// At first two threads read what they may; whatever else there is goes through the ring. From 1 MiB on they always do.
   PeerWays();
 
   struct Kind {
@@ -30,9 +30,9 @@ class PeerWays {
   };
 
   /// Of a message that is sent now.
-  Way next(const Kind& kind) { return choice_of(kind).next(); }
+  Way next(const Kind& kind) { return is_settled(kind) ? Way::kSpecial : choice_of(kind).next(); }
   /// Is it to be timed? None is while another one is.
-  bool is_timed(const Kind& kind) { return timed_.chunk == 0 && choice_of(kind).is_timed(); }
+  bool is_timed(const Kind& kind) { return timed_.chunk == 0 && !is_settled(kind) && choice_of(kind).is_timed(); }
   /// The timed message's last chunk is published; `own_ns` is what this rank's copies took.
   void await(const Kind& kind, Way way, uint64_t chunk, uint64_t own_ns) { timed_ = {kind, way, chunk, own_ns}; }
   /// The last chunk of the message whose time is awaited, 0: none is.
@@ -41,8 +41,10 @@ class PeerWays {
   void note(std::optional<uint64_t> peer_ns);
 
  private:
-  static constexpr uint32_t kNumSizes = 8;   // 16 KiB to 2 MiB and more
-  static constexpr uint32_t kNumHelped = 3;  // 512 KiB to 2 MiB and more
+  static constexpr uint32_t kNumSizes = 8;    // 16 KiB to 2 MiB and more
+  static constexpr uint32_t kNumRegions = 3;  // 512 KiB to 2 MiB and more
+  /// So large, a message that two threads read is never slower than through the ring, which is not tried then (decision 0027).
+  static constexpr uint64_t kSettledBytes = 1 << 20;
 
   struct Timed {
     Kind kind{};
@@ -51,11 +53,14 @@ class PeerWays {
     uint64_t own_ns = 0;
   };
 
+  static bool is_settled(const Kind& kind) {
+    return kind.is_helped && !kind.is_region && kind.num_bytes >= kSettledBytes;
+  }
   WayChoice& choice_of(const Kind& kind);
 
   std::array<WayChoice, kNumSizes> alone_;
-  std::array<WayChoice, kNumHelped> helped_;
-  std::array<WayChoice, kNumHelped> regions_;
+  WayChoice helped_{Way::kSpecial};
+  std::array<WayChoice, kNumRegions> regions_;
   Timed timed_;
 };
 
