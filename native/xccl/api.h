@@ -78,8 +78,8 @@ class Communicator {
   virtual void allow(std::chrono::milliseconds span) = 0;
 
   /// Binds the calling thread, a worker of this rank, to config().pin_cores[worker_idx modulo their number]; nothing without any.
-  /// Until it ends, or another communicator binds it, it may be moved to config().refuge_cores and back. InvalidArgument when this
-  /// process may not run there.
+  /// Until it ends, or another communicator binds it, it may be moved to config().refuge_cores and back. It loses its restartable
+  /// sequences (wait/rseq.h). InvalidArgument when this process may not run there.
   virtual Status pin_worker(uint32_t worker_idx) const = 0;
 
   /// Opens a group (group.h); its first call waits until all members have opened it. Every member must be linked. Stale when

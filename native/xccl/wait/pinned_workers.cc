@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "xccl/wait/rseq.h"
+
 namespace switchyard::xccl {
 
 /// The calling thread's place on a list; its destructor runs in the thread, before the thread's id is free.
@@ -32,6 +34,7 @@ Status PinnedWorkers::pin(uint32_t worker_idx) {
   own_place.leave();
   const uint32_t home = homes_[worker_idx % homes_.size()];
   SWITCHYARD_RETURN_IF_ERROR(pin_thread(0, home));
+  unregister_rseq();
   clockid_t clock = 0;
   // Without its clock nobody can tell its work from others': it stays where it is.
   if (pthread_getcpuclockid(pthread_self(), &clock) != 0) return {};
