@@ -37,9 +37,11 @@ void store(std::byte* at, Word word) {
 inline SmallBytes small_load(const std::byte* from, size_t num_bytes) {
   using small_bytes_detail::load;
   SmallBytes bytes{};
-  if (num_bytes >= 8) {
+  if (num_bytes == 8) [[likely]] {
     bytes.words[0] = load<uint64_t>(from);
-    if (num_bytes > 8) bytes.words[1] = load<uint64_t>(from + num_bytes - 8) >> (8 * (16 - num_bytes));
+  } else if (num_bytes > 8) {
+    bytes.words[0] = load<uint64_t>(from);
+    bytes.words[1] = load<uint64_t>(from + num_bytes - 8) >> (8 * (16 - num_bytes));
   } else if (num_bytes >= 4) {
     const uint64_t last = load<uint32_t>(from + num_bytes - 4);
     bytes.words[0] = load<uint32_t>(from) | last << (8 * (num_bytes - 4));
@@ -57,13 +59,13 @@ inline SmallBytes small_load(const std::byte* from, size_t num_bytes) {
 inline void small_store(std::byte* to, const SmallBytes& bytes, size_t num_bytes) {
   using small_bytes_detail::store;
   const uint64_t first = bytes.words[0];
-  if (num_bytes > 8) {
+  if (num_bytes == 8) [[likely]] {
+    store(to, first);
+  } else if (num_bytes > 8) {
     const auto shift = static_cast<uint32_t>(8 * (num_bytes - 8));
     const uint64_t last = shift == 64 ? bytes.words[1] : first >> shift | bytes.words[1] << (64 - shift);
     store(to, first);
     store(to + num_bytes - 8, last);
-  } else if (num_bytes == 8) {
-    store(to, first);
   } else if (num_bytes >= 4) {
     store(to, static_cast<uint32_t>(first));
     store(to + num_bytes - 4, static_cast<uint32_t>(first >> (8 * (num_bytes - 4))));

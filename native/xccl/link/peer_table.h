@@ -114,7 +114,8 @@ class LinkRef {
     return *this;
   }
   LinkRef(const LinkRef&) = delete;
-  ~LinkRef() { release(); }
+  // Inline, or the ref lies in memory and every look at it is a load.
+  [[gnu::always_inline]] inline ~LinkRef() { release(); }
 
   explicit operator bool() const { return entry_ != nullptr; }
   uint64_t serial() const { return serial_; }

@@ -48,17 +48,30 @@ Status Receiver::open(uint32_t src, LinkRef* link) {
 
 // ---- Blocking form ----
 
+/// The shortest wait, for the shortest messages: looks only, and only where the policy has looks.
+inline bool Receiver::comes_soon(const std::atomic<uint64_t>& seq, uint64_t awaited) {
+  if (seq.load(std::memory_order_seq_cst) == awaited) return true;
+  if (!local_.waiter(bell_of(Bell::kRing)).may_spin()) return false;
+  for (uint32_t i = 0; i < kNumFirstLooks; ++i) {
+    cpu_relax();
+    if (seq.load(std::memory_order_seq_cst) == awaited) return true;
+  }
+  return false;
+}
+
 Status Receiver::recv(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes, Deadline deadline,
                       CallScope* scope) {
   if (src < local_.config().max_ranks) {
-    const LinkRef link = local_.peers().acquire(src, SoleUser::kReceiver);
     RingReader& ring = rings_[src];
+    const LinkRef link = local_.peers().acquire(src, SoleUser::kReceiver);
     const bool is_ready = link && ring.serial() == link.serial() && queues_[src].waiting.is_empty();
-    if (is_ready && !ring.is_dropping && comes_soon(ring)) {
-      const RingBody body = ring.read();
+    // Its place is found once, before the looks: what follows them is on the message's way.
+    const RingField* field = is_ready && !ring.is_dropping ? &ring.next_field() : nullptr;
+    if (field && comes_soon(field->seq, ring.next_chunk())) [[likely]] {
+      const RingBody body = RingReader::read(*field);
       const RingHead head{body.head};
       const bool is_wanted = head.kind() == RingKind::kInline && body.event == event;
-      if (is_wanted && head.value() <= std::min<size_t>(kInlineBytesMax, into.size())) {
+      if (is_wanted && head.value() <= std::min<size_t>(kInlineBytesMax, into.size())) [[likely]] {
         small_store(into.data(), body.payload, head.value());
         if (num_bytes) *num_bytes = head.value();
         return ring.take(link.fabric(), ring.message_stride(head.wants_ack()));
@@ -82,19 +95,6 @@ Status Receiver::receive(uint32_t src, uint32_t event, std::span<std::byte> into
   const Status status = run(op, link, deadline);
   if (status.ok() && num_bytes) *num_bytes = op.num_received;
   return status;
-}
-
-/// The shortest wait, for the shortest messages: looks only, and only where the policy has looks.
-bool Receiver::comes_soon(const RingReader& ring) {
-  const std::atomic<uint64_t>& seq = ring.next_seq();
-  const uint64_t awaited = ring.next_chunk();
-  if (seq.load(std::memory_order_seq_cst) == awaited) return true;
-  if (!local_.waiter(bell_of(Bell::kRing)).may_spin()) return false;
-  for (uint32_t i = 0; i < kNumFirstLooks; ++i) {
-    cpu_relax();
-    if (seq.load(std::memory_order_seq_cst) == awaited) return true;
-  }
-  return false;
 }
 
 Status Receiver::run(ReceiveOp& op, const LinkRef& link, Deadline deadline) {

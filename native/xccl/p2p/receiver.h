@@ -41,7 +41,7 @@ class Receiver {
   Status open(uint32_t src, LinkRef* link);
   [[gnu::noinline]] Status receive(uint32_t src, uint32_t event, std::span<std::byte> into, size_t* num_bytes,
                                    Deadline deadline, CallScope* scope);
-  bool comes_soon(const RingReader& ring);
+  bool comes_soon(const std::atomic<uint64_t>& seq, uint64_t awaited);
   Status run(ReceiveOp& op, const LinkRef& link, Deadline deadline);
   bool is_next(const ReceiveOp& op, const LinkRef& link);
   bool advance(ReceiveOp& op, const LinkRef& link, Status* fault);

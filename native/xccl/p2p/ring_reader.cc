@@ -19,7 +19,7 @@ void RingReader::begin(LocalRank& local, uint32_t src, const LinkRef& link) {
 }
 
 std::string RingReader::impossible_text() const {
-  return "ring sequence number " + std::to_string(field().seq.load(std::memory_order_seq_cst)) + " instead of " +
+  return "ring sequence number " + std::to_string(next_field().seq.load(std::memory_order_seq_cst)) + " instead of " +
          std::to_string(num_taken_ + 1);
 }
 

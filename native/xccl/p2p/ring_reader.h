@@ -20,18 +20,19 @@ class RingReader {
 
   /// Is the next chunk there?
   Look look() const {
-    const uint64_t seq = field().seq.load(std::memory_order_seq_cst);
+    const uint64_t seq = next_field().seq.load(std::memory_order_seq_cst);
     if (seq == num_taken_ + 1) return Look::kThere;
     return seq == (num_taken_ < num_slots_ ? 0 : num_taken_ + 1 - num_slots_) ? Look::kNothing : Look::kImpossible;
   }
   /// A private copy of the next chunk's field; look() said that it is there. Word by word, each read once: in registers, without a
   /// call.
-  RingBody read() const {
-    const auto* words = reinterpret_cast<const volatile uint64_t*>(&field().body);
+  RingBody read() const { return read(next_field()); }
+  static RingBody read(const RingField& field) {
+    const auto* words = reinterpret_cast<const volatile uint64_t*>(&field.body);
     return std::bit_cast<RingBody>(std::array<uint64_t, 3>{words[0], words[1], words[2]});
   }
-  /// Of the next chunk: its number, once it is there.
-  const std::atomic<uint64_t>& next_seq() const { return field().seq; }
+  /// Of the next chunk: it has that one's number once it is there.
+  const RingField& next_field() const { return fields_[slot_idx()]; }
   uint64_t next_chunk() const { return num_taken_ + 1; }
   /// What was found instead of the next chunk's number.
   std::string impossible_text() const;
@@ -61,8 +62,6 @@ class RingReader {
   uint64_t num_dropped = 0;
 
  private:
-  const RingField& field() const { return fields_[slot_idx()]; }
-
   uint64_t serial_ = 0;
   uint64_t num_taken_ = 0;
   std::atomic<uint64_t>* taken_ = nullptr;  // the same for this rank's broker, which tells a probing peer

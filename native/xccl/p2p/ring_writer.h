@@ -38,6 +38,13 @@ class RingWriter {
   /// Publishes the next field. There must be a free slot.
   Status publish(Fabric& fabric, const RingBody& body) {
     if (!mapped_fields_) return put_field(fabric, body);
+    publish_mapped(body);
+    return {};
+  }
+  /// May the next field be published by publish_mapped(), on this link and at once?
+  bool is_ready(uint64_t serial) const { return serial_ == serial && mapped_fields_ && !owes_end && num_free() > 0; }
+  /// publish() where is_ready().
+  void publish_mapped(const RingBody& body) {
     RingField& field = mapped_fields_[slot_idx()];
     // Word by word, so that the body travels in registers: a copy of the struct would wait for the stores that made it.
     auto* words = reinterpret_cast<volatile uint64_t*>(&field.body);
@@ -46,7 +53,6 @@ class RingWriter {
     words[2] = body.payload.words[1];
     field.seq.exchange(++num_published_, std::memory_order_seq_cst);
     doorbell_ring(*mapped_bell_);
-    return {};
   }
 
   /// From now on whoever reads what this chunk offers finds that he must not use it. Once it is taken the slot may be another message's.

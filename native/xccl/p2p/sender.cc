@@ -45,12 +45,20 @@ Status Sender::open(uint32_t dest, LinkRef* link) {
 Status Sender::send(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline, SendMode mode,
                     CallScope* scope) {
   const bool is_short = payload.size() <= kInlineBytesMax && mode == SendMode::kBuffered;
-  if (is_short && dest < local_.config().max_ranks) {
-    const LinkRef link = local_.peers().acquire(dest, SoleUser::kSender);
+  if (is_short && dest < local_.config().max_ranks) [[likely]] {
     RingWriter& ring = rings_[dest];
-    const bool is_ready = link && ring.serial() == link.serial() && !ring.owes_end && queues_[dest].is_empty();
-    if (is_ready && ring.num_free() > 0) return ring.publish(link.fabric(), inline_body(event, payload, false));
+    const LinkRef link = local_.peers().acquire(dest, SoleUser::kSender);
+    if (link && ring.is_ready(link.serial()) && queues_[dest].is_empty()) [[likely]] {
+      ring.publish_mapped(inline_body(event, payload, false));
+      return {};
+    }
   }
+  return send_longer(dest, event, payload, deadline, mode, scope);
+}
+
+/// The rest of send: whatever is not a short message with room at once.
+Status Sender::send_longer(uint32_t dest, uint32_t event, std::span<const std::byte> payload, Deadline deadline,
+                           SendMode mode, CallScope* scope) {
   SendOp op = SendOp::of(dest, event, payload, mode);
   op.scope = scope;
   return run(op, deadline);

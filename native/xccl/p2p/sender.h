@@ -40,6 +40,8 @@ class Sender {
   };
 
   Status open(uint32_t dest, LinkRef* link);
+  [[gnu::noinline]] Status send_longer(uint32_t dest, uint32_t event, std::span<const std::byte> payload,
+                                       Deadline deadline, SendMode mode, CallScope* scope);
   bool publish_all(SendOp& op, const LinkRef& link, Status* fault);
   Status publish_next(SendOp& op, RingWriter& ring, const LinkRef& link);
   Status decide(SendOp& op, const LinkRef& link);
