@@ -27,6 +27,15 @@ bool is_intel() {
   return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && d == signature_INTEL_edx;
 }
 
+/// Family as AMD counts them, 0 for other makers' processors.
+uint32_t amd_family() {
+  uint32_t a, b, c, d;
+  if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx || d != signature_AMD_edx) return 0;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
+  const uint32_t base = a >> 8 & 0xf;
+  return base == 0xf ? base + (a >> 20 & 0xff) : base;
+}
+
 /// EAX of the second part of CPUID's leaf 7.
 uint32_t more_features() {
   uint32_t a, b, c, d;
@@ -57,6 +66,8 @@ std::vector<Isa> detect() {
   return isas;
 }
 #else
+uint32_t amd_family() { return 0; }
+
 std::vector<Isa> detect() { return {Isa::kScalar}; }
 #endif
 
@@ -89,6 +100,11 @@ const char* isa_name(Isa isa) {
 std::span<const Isa> available_isas() {
   static const auto* isas = new std::vector<Isa>(detect());  // never destroyed: threads may outlive static destructors
   return *isas;
+}
+
+bool has_quick_string_copy() {
+  constexpr uint32_t kZen5 = 0x1a;
+  return amd_family() >= kZen5;
 }
 
 Status choose_isa(const char* forced, Isa* isa) {

@@ -22,6 +22,9 @@ constexpr size_t row_without_extensions(Isa isa) { return isa == Isa::kScalar ? 
 /// Slowest first; never empty.
 std::span<const Isa> available_isas();
 
+/// Does `rep movsb` copy as quickly as vectors wherever the bytes lie? Known of AMD's Zen 5 and later (base/plain_copy.h).
+bool has_quick_string_copy();
+
 /// The fastest one that is available, or the one that `forced` names (nullptr: not forced).
 /// INVALID_ARGUMENT for an unknown name, UNSUPPORTED for one that is not available here; both list what there is.
 Status choose_isa(const char* forced, Isa* isa);

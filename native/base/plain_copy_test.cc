@@ -39,9 +39,15 @@ TEST(plain_copy_variants_move_exactly_what_they_should) {
   }
 }
 
+TEST(plain_copy_by_string_moves_exactly_what_it_should) {
+  for (size_t to = 0; to <= 65; ++to) CHECK(copies_exactly(string_copy, kPlainCopyStringMin + to, to, 65 - to));
+  for (const size_t num_bytes : {0, 1, 63, 64, 10'000}) CHECK(copies_exactly(string_copy, num_bytes, 16, 0));
+}
+
 TEST(plain_copy_of_any_size) {
   for (size_t num_bytes = 0; num_bytes < 300; ++num_bytes) CHECK(copies_exactly(plain_copy, num_bytes, 7, 3));
-  for (const size_t num_bytes : {2047, 2048, 2049, 4096, 70'001}) CHECK(copies_exactly(plain_copy, num_bytes, 7, 3));
+  for (const size_t num_bytes : {2047, 2048, 2049, 4095, 4096, 4097, 70'001})
+    CHECK(copies_exactly(plain_copy, num_bytes, 7, 3));
   plain_copy(nullptr, nullptr, 0);
 }
 
