@@ -218,7 +218,10 @@ void Sender::give_core(const RingWriter& ring) {
 }
 
 Status Sender::publish_chunk(SendOp& op, RingWriter& ring, Fabric& fabric) {
-  const auto num_bytes = static_cast<uint32_t>(std::min<uint64_t>(ring.slot_bytes(), op.size - op.num_sent));
+  // Equal parts, no more of them than it needs: the receiver copies one out while the next is copied in.
+  const uint64_t num_parts = num_chunks(op.size, ring.slot_bytes());
+  const uint64_t part_bytes = std::min<uint64_t>(ring.slot_bytes(), round_up(op.size / num_parts + 1, kLineBytes));
+  const auto num_bytes = static_cast<uint32_t>(std::min(part_bytes, op.size - op.num_sent));
   {
     const CopyTimer timer(op.scope, op.is_timed ? &op.copy_ns : nullptr);
     SWITCHYARD_RETURN_IF_ERROR(ring.fill(fabric, {op.from + op.num_sent, num_bytes}));
