@@ -48,8 +48,8 @@ Status Receiver::open(uint32_t src, LinkRef* link) {
 
 // ---- Blocking form ----
 
-/// The shortest wait, for the shortest messages: looks only, and only where the policy has looks. Two a pause: a way took 0.90 of the
-/// time then on Zen 5 with both cores in one complex, and as long with four or none between pauses (docs/xccl.md).
+/// The shortest wait, for the shortest messages: looks only, and only where the policy has looks. Two a pause: a way then took 0.87 of the
+/// time with one on Zen 5, both cores in one complex; with four it took as long, without pauses longer (docs/xccl.md).
 inline bool Receiver::comes_soon(const std::atomic<uint64_t>& seq, uint64_t awaited) {
   if (seq.load(std::memory_order_seq_cst) == awaited) return true;
   if (!local_.waiter(bell_of(Bell::kRing)).may_spin()) return false;
