@@ -178,14 +178,19 @@ Status ExecutorCore::compute(StepTiming* timing) {
   timing->num_decode_rows = batch_.num_decode_rows;
   timing->num_prefill_rows = batch_.num_prefill_rows;
   collect_traces(timing);
+  const Status status = run_passes();
+  const ExchangeTimes times = config_.experts->take_times();
+  timing->a2e_ns = times.send_ns;
+  timing->e2a_wait_ns = times.wait_ns;
+  if (status.ok()) sample_all();
+  return status;
+}
+
+Status ExecutorCore::run_passes() {
   const int num_rows = static_cast<int>(batch_.rows.size());
   for (int first = 0; first < num_rows; first += workspace_.max_tokens) {
     SWITCHYARD_RETURN_IF_ERROR(run_pass(first, std::min(workspace_.max_tokens, num_rows - first)));
   }
-  const ExchangeTimes times = config_.experts->take_times();
-  timing->a2e_ns = times.send_ns;
-  timing->e2a_wait_ns = times.wait_ns;
-  sample_all();
   return {};
 }
 

@@ -69,6 +69,7 @@ class ExecutorCore {
   void pull(StepEvent* event);
   void plan_batch();
   Status compute(StepTiming* timing);
+  Status run_passes();
   Status run_pass(int first_row, int num_rows);
   void collect_traces(StepTiming* timing);
   void sample_all();

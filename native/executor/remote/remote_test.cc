@@ -150,6 +150,7 @@ TEST(remote_expert_that_does_not_answer_is_a_timeout_that_names_it) {
   REQUIRE(event.fault.has_value());
   CHECK(event.fault->rank == 3 && event.fault->status.code() == Code::kTimeout);
   CHECK(xt::ms_since(start) < 5000);
+  CHECK(event.timing->e2a_wait_ns > 300'000'000);
   CHECK(event.tokens.empty() && !core.has_work());
   // The expert comes up late, answers the abandoned event, and the step is run again.
   const auto odd = serve(spec, weights, pod.members[3], placement_of(spec));
@@ -164,6 +165,7 @@ TEST(remote_expert_that_does_not_answer_is_a_timeout_that_names_it) {
     while (core.has_work()) core.step(&event);
   }
   CHECK(event.tokens.size() == 5);
+  CHECK(event.timing->e2a_wait_ns < event.timing->duration_ns);
 }
 
 TEST(remote_expert_that_dies_is_named_within_a_second) {
