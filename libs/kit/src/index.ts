@@ -51,7 +51,9 @@ export { startTelemetry, type Telemetry, type TelemetryOptions } from './telemet
 export {
   contextFromTraceparent,
   currentTraceparent,
+  type RecordedEvent,
   type RecordedSpan,
   recordSpan,
+  type SpanDetails,
   withSpan,
 } from './telemetry/spans.js';

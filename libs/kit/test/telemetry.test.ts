@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
-import { context, metrics, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import { context, metrics, propagation, ROOT_CONTEXT, SpanStatusCode, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
@@ -97,6 +97,23 @@ describe('recorded traces', () => {
     expect(span?.startTime).toEqual([1_700_000_000, 123_456_789]);
     expect(span?.duration).toEqual([0, 5_000_000]);
     expect(span?.attributes).toEqual({ 'switchyard.blocks': 3 });
+    expect(span?.status.code).toBe(SpanStatusCode.UNSET);
+  });
+
+  it('hold what a recorded span adds, and how it failed', async () => {
+    const exporter = await record();
+    recordSpan('step', {
+      ...{ startUnixNs: 1_000_000_000n, durationNs: 5n, attributes: { a: 1 } },
+      failure: { code: 'PEER_DEAD', message: 'rank 2 is dead' },
+      details: () => ({
+        attributes: { b: 2 },
+        events: [{ name: 'call', unixNs: 1_000_000_003n, attributes: { c: 3 } }],
+      }),
+    });
+    const [span] = exporter.getFinishedSpans();
+    expect(span?.attributes).toEqual({ a: 1, b: 2, 'error.type': 'PEER_DEAD' });
+    expect(span?.status).toEqual({ code: SpanStatusCode.ERROR, message: 'rank 2 is dead' });
+    expect(span?.events).toMatchObject([{ name: 'call', time: [1, 3], attributes: { c: 3 } }]);
   });
 });
 
@@ -148,6 +165,16 @@ describe('traces that nobody records', () => {
     expect(seen[0]).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-(?!b7ad6b7169203331)[0-9a-f]{16}-01$/);
     expect(seen[1]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     expect(seen[1]?.slice(3, 35)).not.toBe(seen[0]?.slice(3, 35));
+  });
+
+  it('ask for no details of a span, sampled or not', async () => {
+    telemetry = await startTelemetry({ service: 'test', member: 'test-0', metrics: false });
+    const details = vi.fn(() => ({ attributes: {}, events: [] }));
+    for (const flags of ['00', '01']) {
+      const parent = `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-${flags}`;
+      recordSpan('step', { startUnixNs: 1n, durationNs: 5n, parent, details });
+    }
+    expect(details).not.toHaveBeenCalled();
   });
 });
 

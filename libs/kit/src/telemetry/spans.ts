@@ -18,16 +18,38 @@ export interface RecordedSpan {
   /** A W3C traceparent or a span context; without one the span active now is the parent. */
   parent?: string | SpanContext;
   attributes?: Attributes;
-  /** What went wrong, for a span that failed. */
-  error?: string;
+  /** What went wrong, for a span that failed: a code of the error table, and the sentence. */
+  failure?: { code: string; message: string };
+  /** What costs something to find out: asked for only where the span is recorded, not in a process that exports nothing. */
+  details?: () => SpanDetails;
+}
+
+export interface SpanDetails {
+  attributes: Attributes;
+  events: RecordedEvent[];
+}
+
+export interface RecordedEvent {
+  name: string;
+  unixNs: bigint;
+  attributes: Attributes;
 }
 
 /** Records a span that is over already: data-plane work, from the timestamps the native loops took. */
 export function recordSpan(name: string, span: RecordedSpan): void {
   const options = { startTime: hrTime(span.startUnixNs), attributes: span.attributes ?? {} };
   const recorded = tracer().startSpan(name, options, parentContext(span.parent));
-  if (span.error !== undefined) recorded.setStatus({ code: SpanStatusCode.ERROR, message: span.error });
+  if (span.failure !== undefined) {
+    recorded.setAttribute('error.type', span.failure.code);
+    recorded.setStatus({ code: SpanStatusCode.ERROR, message: span.failure.message });
+  }
+  if (span.details !== undefined && recorded.isRecording()) addDetails(recorded, span.details());
   recorded.end(hrTime(span.startUnixNs + span.durationNs));
+}
+
+function addDetails(span: Span, { attributes, events }: SpanDetails): void {
+  span.setAttributes(attributes);
+  for (const event of events) span.addEvent(event.name, event.attributes, hrTime(event.unixNs));
 }
 
 /** W3C traceparent of the active span (or of `from`); '' when there is none. */
