@@ -144,6 +144,7 @@ CoreConfig load_core(const Fields& options) {
   if (communicator) {
     config.kv_reader = std::make_unique<CommunicatorKvReader>(communicator);
     config.heartbeat = std::make_unique<CommunicatorHeartbeat>(communicator);
+    config.num_calls = [communicator] { return communicator->num_calls(); };
   }
   return config;
 }

@@ -254,6 +254,13 @@ static napi_value write_fault(const JsWriter& js, const StepFault& fault) {
   return result;
 }
 
+static napi_value write_range(const JsWriter& js, const xccl::CallRange& range) {
+  napi_value result = js.object();
+  js.set(result, "first", js.big(range.first));
+  js.set(result, "end", js.big(range.end));
+  return result;
+}
+
 static napi_value write_timing(const JsWriter& js, const StepTiming& timing) {
   napi_value result = js.object();
   js.set(result, "startUnixNs", js.signed_big(timing.start_unix_ns));
@@ -270,6 +277,7 @@ static napi_value write_timing(const JsWriter& js, const StepTiming& timing) {
   js.set(result, "numAcceptedTokens",
          js.array(timing.num_accepted_tokens, [&](int count) { return js.number(count); }));
   js.set(result, "tracedSeqIds", js.array(timing.traced_seq_ids, [&](uint64_t id) { return js.big(id); }));
+  js.set(result, "calls", write_range(js, {timing.first_call, timing.end_call}));
   return result;
 }
 
@@ -315,6 +323,7 @@ static napi_value write_span(const JsWriter& js, const ExpertSpan& span) {
   js.set(result, "computeNs", js.signed_big(span.compute_ns));
   js.set(result, "numLayers", js.number(span.num_layers));
   js.set(result, "numPairs", js.number(span.num_pairs));
+  js.set(result, "calls", write_range(js, span.calls));
   return result;
 }
 

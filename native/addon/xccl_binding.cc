@@ -239,13 +239,17 @@ Napi::Value telemetry(const CommunicatorHandle& handle, const Napi::CallbackInfo
 }
 
 Napi::Value num_core_moves(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
-  return {info.Env(), JsWriter(info.Env()).big(handle.get(info.Env()).telemetry().num_core_moves)};
+  return {info.Env(), JsWriter(info.Env()).big(handle.get(info.Env()).num_core_moves())};
 }
 
-Napi::Value last_calls(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
-  const xccl::TelemetryReport report = handle.get(info.Env()).telemetry();
+Napi::Value read_calls(const CommunicatorHandle& handle, const Napi::CallbackInfo& info) {
+  const Fields range(info[0], "range");
+  const xccl::CallRecords records = handle.get(info.Env()).calls({range.u64("first"), range.u64("end")});
   const JsWriter js(info.Env());
-  return {info.Env(), js.array(report.last_calls, [&](const auto& call) { return call_to_js(js, call); })};
+  napi_value object = js.object();
+  js.set(object, "calls", js.array(records.calls, [&](const auto& call) { return call_to_js(js, call); }));
+  js.set(object, "numLost", js.big(records.num_lost));
+  return {info.Env(), object};
 }
 
 const char* state_name(xccl::ProbeState state) {
@@ -322,8 +326,8 @@ Napi::Object make_object(Napi::Env env, const std::shared_ptr<CommunicatorHandle
   object.Set("numCoreMoves", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
                return num_core_moves(*handle, info);
              }));
-  object.Set("lastCalls",
-             Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return last_calls(*handle, info); }));
+  object.Set("calls",
+             Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return read_calls(*handle, info); }));
   object.Set("probe",
              Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return probe(*handle, info); }));
   object.Set("close", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {

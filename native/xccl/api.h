@@ -90,6 +90,12 @@ class Communicator {
   /// counted while it was on.
   virtual void switch_telemetry(bool on) = 0;
   virtual TelemetryReport telemetry() const = 0;
+  /// How many calls have been recorded: read before and after some work, it says which calls that work made.
+  virtual uint64_t num_calls() const = 0;
+  /// Records of the calls of a range, as far as they are still kept.
+  virtual CallRecords calls(CallRange range) const = 0;
+  /// How often workers were moved to other cores and home (wait/core_watch.h); needs no telemetry.
+  virtual uint64_t num_core_moves() const = 0;
 
   /// The two halves of the exchange; null when config().exchange is all zero. They live as long as this object.
   virtual AttentionEndpoint* attention() = 0;

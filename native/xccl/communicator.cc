@@ -52,11 +52,10 @@ class CommunicatorImpl final : public Communicator, public std::enable_shared_fr
   Status pin_worker(uint32_t worker_idx) const override { return local_->workers().pin(worker_idx); }
   Status open_group(const GroupSpec& spec, std::shared_ptr<Group>* out) override;
   void switch_telemetry(bool on) override { local_->recorder().switch_to(on); }
-  TelemetryReport telemetry() const override {
-    TelemetryReport report = local_->recorder().report();
-    report.num_core_moves = local_->workers().num_moves();
-    return report;
-  }
+  TelemetryReport telemetry() const override { return local_->recorder().report(); }
+  uint64_t num_calls() const override { return local_->recorder().num_calls(); }
+  CallRecords calls(CallRange range) const override { return local_->recorder().calls(range); }
+  uint64_t num_core_moves() const override { return local_->workers().num_moves(); }
 
   AttentionEndpoint* attention() override { return local_->layout().has_exchange() ? &attention_ : nullptr; }
   ExpertEndpoint* expert() override { return local_->layout().has_exchange() ? &expert_ : nullptr; }

@@ -124,8 +124,8 @@ export interface NativeCommunicator {
   telemetry(): PrimitiveStats[];
   /** How often a worker was moved to another core, or home, since others' work held its own (`refugeCores`). */
   numCoreMoves(): bigint;
-  /** The last calls, at most 1024, oldest first; empty without `telemetry`. For traces: it costs a good deal more. */
-  lastCalls(): CallRecord[];
+  /** Records of these calls, of which the last 1024 are kept; empty without `telemetry`. For traces. */
+  calls(range: CallRange): CallRecords;
   /**
    * Tells a saturated peer from a dead link. Rejects with INVALID_ARGUMENT for an impossible rank and CLOSED; an unlinked or
    * silent peer is an answer. Takes as long as the peer takes to answer, at most `timeoutMs`.
@@ -152,15 +152,31 @@ export interface PrimitiveStats {
   durationBuckets: bigint[];
 }
 
+/** Calls [first, end) of a communicator, numbered from 0 in the order in which they ended; what has not ended yet is left out. */
+export interface CallRange {
+  first: bigint;
+  end: bigint;
+}
+
+export interface CallRecords {
+  /** In their order. */
+  calls: CallRecord[];
+  /** Calls of the range that later ones have overwritten. */
+  numLost: bigint;
+}
+
 export interface CallRecord {
   primitive: string;
+  /** Of a call with several peers the one that made it wait or fail; null where none is known to have. */
   peer: number | null;
   code: NativeErrorCode | null;
+  /** With `layer` and `microBatch` the event of an exchange; of a message or a group call its event id. 0n for calls without any. */
   step: bigint;
   layer: number;
   microBatch: number;
   startUnixNs: bigint;
   durationNs: bigint;
+  /** For all its peers together; 0n when it failed. */
   bytes: bigint;
 }
 
@@ -397,6 +413,8 @@ export interface StepTiming {
   numAcceptedTokens: number[];
   /** Sampled sequences with rows in this step, and the pulled ones: seqId of each. */
   tracedSeqIds: bigint[];
+  /** The communicator's calls in this step, those of its pulls among them. */
+  calls: CallRange;
 }
 
 // ---- Expert server ----
@@ -421,6 +439,8 @@ export interface ExpertSpan {
   computeNs: bigint;
   numLayers: number;
   numPairs: number;
+  /** This rank's calls from the first of these layers to the last, those for other attention ranks among them. */
+  calls: CallRange;
 }
 
 export interface NativeExpertServer {

@@ -12,6 +12,8 @@ import {
   type NativeExpertServer,
   type PeerChange,
   type RankSeat,
+  type StepEvent,
+  type StepTiming,
 } from '../src/index.js';
 import { Driver, greedy, type Job, type OpenedWeights, openTinyModel } from './driver.js';
 
@@ -171,10 +173,41 @@ test('remote experts give the same bits as local ones', async () => {
   expect(answered).toBe(numPairs * rowBytes);
   for (const { numCalls, durationBuckets } of attention.communicator.telemetry())
     expect(durationBuckets.reduce((sum, count) => sum + count, 0n)).toBe(numCalls);
-  const calls = attention.communicator.lastCalls();
-  expect(calls.length).toBeGreaterThan(0);
-  expect(calls.filter(({ primitive }) => primitive === 'a2e_send').map(({ peer }) => peer)).toContain(even.rank);
+  expectCallsOfSteps(attention, driver.events, [even.rank, odd.rank]);
+  // A span does not say whose it is: one of the two has made its calls.
+  const last = spans.at(-1) as ExpertSpan;
+  const numReplies = [even, odd].map(({ communicator }) => {
+    const { calls } = communicator.calls(last.calls);
+    return calls.filter(({ primitive, peer, step }) => primitive === 'e2a_reply' && peer === 0 && step === last.step)
+      .length;
+  });
+  expect(numReplies).toContain(last.numLayers);
 });
+
+/** The ranges of steps follow each other, and what the last one holds are the calls of that step. */
+function expectCallsOfSteps({ communicator }: Rank, events: StepEvent[], experts: number[]): void {
+  const timings = events.flatMap(({ timing }) => timing ?? []);
+  for (const [i, { calls }] of timings.slice(1).entries()) expect(calls.first).toBe(timings[i]?.calls.end);
+  for (const { calls: range } of timings) {
+    const { calls, numLost } = communicator.calls(range);
+    expect(BigInt(calls.length) + numLost).toBe(range.end - range.first);
+  }
+  const { startUnixNs, durationNs, calls: ofLast } = timings.at(-1) as StepTiming;
+  const { calls, numLost } = communicator.calls(ofLast);
+  expect(numLost).toBe(0n);
+  const numMoeLayers = model.spec.numLayers - model.spec.numDenseLayers;
+  expect(calls.filter(({ primitive }) => primitive === 'e2a_wait').map(({ layer }) => layer)).toEqual(
+    Array.from({ length: numMoeLayers }, (_, i) => model.spec.numDenseLayers + i),
+  );
+  for (const { peer } of calls.filter(({ primitive }) => primitive === 'a2e_send')) expect(experts).toContain(peer);
+  // Both by the wall clock, read at different times.
+  const slackNs = 50_000_000n;
+  for (const call of calls) {
+    expect(call.code).toBe(null);
+    expect(call.startUnixNs).toBeGreaterThan(startUnixNs - slackNs);
+    expect(call.startUnixNs + call.durationNs).toBeLessThan(startUnixNs + durationNs + slackNs);
+  }
+}
 
 /** The list of cores, such as "0-1", in a status file of the kernel. */
 function coresIn(path: string): string {

@@ -100,7 +100,8 @@ test('a probe tells a healthy peer from a dead one, and telemetry starts empty',
   expect(healthy).toMatchObject({ state: 'healthy', code: null, reason: '', numUnread: 0 });
   expect(healthy.roundTripNs).toBeGreaterThan(0n);
   expect(a.telemetry()).toEqual([]);
-  expect(a.lastCalls()).toEqual([]);
+  expect(a.calls({ first: 0n, end: 10n })).toEqual({ calls: [], numLost: 0n });
+  expect(codeOf(() => a.calls({ first: 0n, end: -1n }))).toBe('INVALID_ARGUMENT');
   expect(a.numCoreMoves()).toBe(0n);
   b.close();
   await dead.promise;
@@ -111,7 +112,7 @@ test('a probe tells a healthy peer from a dead one, and telemetry starts empty',
   a.close();
   await ending.catch((error: { code: string }) => expect(error.code).toBe('CLOSED'));
   expect(codeOf(() => a.telemetry())).toBe('CLOSED');
-  expect(codeOf(() => a.lastCalls())).toBe('CLOSED');
+  expect(codeOf(() => a.calls({ first: 0n, end: 10n }))).toBe('CLOSED');
 });
 
 test('two communicators link, and one hears of the end of the other', async () => {

@@ -130,6 +130,7 @@ void ExecutorCore::step(StepEvent* event) {
   if (is_faulted_) return;
   StepTiming timing;
   timing.start_unix_ns = unix_now_ns();
+  timing.first_call = config_.num_calls();
   const int64_t start = monotonic_now_ns();
   event->timing = timing;
   pull(event);
@@ -147,6 +148,7 @@ void ExecutorCore::step(StepEvent* event) {
     is_batch_current_ = false;
   }
   event->timing->duration_ns = monotonic_now_ns() - start;
+  event->timing->end_call = config_.num_calls();
 }
 
 void ExecutorCore::pull(StepEvent* event) {

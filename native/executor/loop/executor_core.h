@@ -2,6 +2,7 @@
 // Driven by ExecutorLoop in production and directly by tests. A step commits at its end: a failed one leaves the sequences as they were.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,6 +28,8 @@ struct CoreConfig {
   std::unique_ptr<ExpertBackend> mtp_experts;
   int num_speculative_tokens = 0;  // drafts of a sequence at most; 0 to kMaxSpeculativeTokens
   std::unique_ptr<Heartbeat> heartbeat = std::make_unique<Heartbeat>();
+  /// How many calls the communicator has recorded.
+  std::function<uint64_t()> num_calls = [] { return uint64_t{0}; };
   int max_batch_tokens = 256;
   /// Rows of one pass through the layers at most (the exchange's slot size); a larger batch runs as consecutive passes.
   int max_pass_tokens = 256;

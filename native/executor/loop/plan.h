@@ -95,6 +95,9 @@ struct StepTiming {
   int num_draft_tokens = 0;                                      // theirs together
   std::array<int, kMaxSpeculativeTokens> num_accepted_tokens{};  // by place in the draft
   std::vector<uint64_t> traced_seq_ids;
+  // Calls [first_call, end_call) of the communicator are those of this step, its pulls among them (xccl::CallRange).
+  uint64_t first_call = 0;
+  uint64_t end_call = 0;
 };
 
 struct StepEvent {

@@ -76,7 +76,7 @@ Status ExpertServer::check_view(const xccl::A2eView& view) const {
 }
 
 void ExpertServer::serve_layer(std::span<const xccl::A2eView> views) {
-  const int64_t start_unix = unix_now_ns();
+  LayerWork work{unix_now_ns(), 0, {config_.communicator->num_calls()}};
   const int64_t start = monotonic_now_ns();
   next_pair_.assign(views.size(), 0);
   for (size_t i = 0; i < experts_.size(); ++i) {
@@ -89,13 +89,14 @@ void ExpertServer::serve_layer(std::span<const xccl::A2eView> views) {
   }
   // A sender that died meanwhile gets no answer and needs none.
   for (const xccl::A2eView& view : views) (void)config_.communicator->expert()->finish(view);
-  const int64_t spent = monotonic_now_ns() - start;
-  compute_ns_ += spent;
+  work.duration_ns = monotonic_now_ns() - start;
+  work.calls.end = config_.communicator->num_calls();
+  compute_ns_ += work.duration_ns;
   const bool is_last_layer = views.front().event.layer == config_.spec.num_layers - 1;
   for (const xccl::A2eView& view : views) {
     num_messages_ += 1;
     num_pairs_ += view.pair_rows.size();
-    spans_.add(view, start_unix, start_unix + spent, spent);
+    spans_.add(view, work);
     if (is_last_layer) spans_.end(view.rank);
   }
 }

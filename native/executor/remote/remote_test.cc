@@ -47,6 +47,7 @@ CoreConfig remote_config(const ModelSpec& spec, const TestWeights& weights, cons
   CoreConfig config = make_config(spec, weights, options);
   CHECK(check_placement(spec, placement, member->config()).ok());
   config.experts = std::make_unique<RemoteExperts>(spec, placement, member);
+  config.num_calls = [member] { return member->num_calls(); };
   return config;
 }
 
@@ -143,6 +144,7 @@ TEST(remote_expert_that_does_not_answer_is_a_timeout_that_names_it) {
   Pod pod(spec);
   const auto even = serve(spec, weights, pod.members[2], placement_of(spec));
   ExecutorCore core(remote_config(spec, weights, pod.members[0], placement_of(spec, 400)));
+  pod.members[0]->switch_telemetry(true);
   StepEvent event;
   core.apply(one_sequence({1, 2, 3, 4, 5, 6, 7, 8}, 5), &event);
   const auto start = std::chrono::steady_clock::now();
@@ -150,7 +152,12 @@ TEST(remote_expert_that_does_not_answer_is_a_timeout_that_names_it) {
   REQUIRE(event.fault.has_value());
   CHECK(event.fault->rank == 3 && event.fault->status.code() == Code::kTimeout);
   CHECK(xt::ms_since(start) < 5000);
+  // The step's time and its last call tell the same.
   CHECK(event.timing->e2a_wait_ns > 300'000'000);
+  const xccl::CallRecords records = pod.members[0]->calls({event.timing->first_call, event.timing->end_call});
+  REQUIRE(records.calls.size() == 3 && records.num_lost == 0);
+  const xccl::CallRecord& failed = records.calls.back();
+  CHECK(failed.primitive == xccl::Primitive::kE2aWait && failed.code == Code::kTimeout && failed.peer == 3);
   CHECK(event.tokens.empty() && !core.has_work());
   // The expert comes up late, answers the abandoned event, and the step is run again.
   const auto odd = serve(spec, weights, pod.members[3], placement_of(spec));
@@ -208,28 +215,39 @@ TEST(remote_expert_spans_cover_a_pass_and_carry_the_trace) {
   const ModelSpec spec = small_spec();
   const TestWeights weights(spec);
   std::mutex mutex;
-  std::vector<ExpertSpan> spans;
+  std::vector<std::pair<uint32_t, ExpertSpan>> spans;  // with the rank that worked
   Pod pod(spec);
-  const auto note = [&](const ExpertSpan& span) {
-    std::lock_guard lock(mutex);
-    spans.push_back(span);
+  const auto note_of = [&](uint32_t rank) {
+    return [&, rank](const ExpertSpan& span) {
+      std::lock_guard lock(mutex);
+      spans.push_back({rank, span});
+    };
   };
-  const auto even = serve(spec, weights, pod.members[2], placement_of(spec), note);
-  const auto odd = serve(spec, weights, pod.members[3], placement_of(spec), note);
+  const auto even = serve(spec, weights, pod.members[2], placement_of(spec), note_of(2));
+  const auto odd = serve(spec, weights, pod.members[3], placement_of(spec), note_of(3));
+  for (const xt::Member& member : pod.members) member->switch_telemetry(true);
   ExecutorCore core(remote_config(spec, weights, pod.members[0], placement_of(spec)));
   StepEvent event;
   core.apply(one_sequence({1, 2, 3, 4, 5, 6, 7, 8}, 1), &event);
   core.step(&event);
   REQUIRE(event.tokens.size() == 1);
   CHECK(event.timing->a2e_ns > 0 && event.timing->traced_seq_ids == std::vector<uint64_t>{1});
+  // Two layers: a message to each expert rank and a wait for both.
+  CHECK(event.timing->end_call - event.timing->first_call == 2 * 3);
   even->close();
   odd->close();
   std::lock_guard lock(mutex);
   REQUIRE(spans.size() == 2);
   int num_pairs = 0;
-  for (const ExpertSpan& span : spans) {
+  for (const auto& [rank, span] : spans) {
     CHECK(span.trace.trace_id[0] == 0xab && span.from_rank == 0 && span.num_layers == 2 && span.compute_ns > 0);
     num_pairs += span.num_pairs;
+    // From the answer of the first layer to that of the last one: what the rank took before is not of the span.
+    std::vector<xccl::CallRecord> calls = pod.members[rank]->calls(span.calls).calls;
+    REQUIRE(calls.size() >= 3 && calls.front().primitive == xccl::Primitive::kE2aReply);
+    CHECK(calls.back().primitive == xccl::Primitive::kE2aReply && calls.back().event.step == span.step);
+    std::erase_if(calls, [](const xccl::CallRecord& call) { return call.peer != 0; });
+    CHECK(calls.size() == 3);
   }
   CHECK(num_pairs == 8 * 3 * 2);
 }

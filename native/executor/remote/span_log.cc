@@ -4,18 +4,19 @@
 
 namespace switchyard::executor {
 
-void SpanLog::add(const xccl::A2eView& view, int64_t start_unix_ns, int64_t end_unix_ns, int64_t compute_ns) {
+void SpanLog::add(const xccl::A2eView& view, const LayerWork& work) {
   if (const auto found = open_.find(view.rank); found != open_.end() && found->second.front().step != view.event.step)
     end(view.rank);
   if (view.traces.empty()) return;
   std::vector<ExpertSpan>& spans = open_[view.rank];
   if (spans.empty()) {
     for (const xccl::TraceRef& trace : view.traces)
-      spans.push_back({trace, view.rank, view.event.step, start_unix_ns, 0, 0, 0, 0});
+      spans.push_back({trace, view.rank, view.event.step, work.start_unix_ns, 0, 0, 0, 0, work.calls});
   }
   for (ExpertSpan& span : spans) {
-    span.duration_ns = end_unix_ns - span.start_unix_ns;
-    span.compute_ns += compute_ns;
+    span.duration_ns = work.start_unix_ns + work.duration_ns - span.start_unix_ns;
+    span.compute_ns += work.duration_ns;
+    span.calls.end = work.calls.end;
     span.num_layers += 1;
     span.num_pairs += static_cast<int>(view.pair_rows.size());
   }

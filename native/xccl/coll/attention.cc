@@ -260,7 +260,9 @@ Status Attention::wait_for(const EventId& event, std::span<const uint32_t> targe
   const uint32_t peer = targets.size() == 1 ? targets[0] : kAllPeers;
   return count_call(local_.recorder(), {Primitive::kE2aWait, peer, event}, [&](CallScope* scope) {
     const PartTimer wait_timer(scope, CallPart::kWait);
-    Status status = await_answers(event, targets, deadline, report);
+    Awaited awaited;
+    Status status = await_answers(event, targets, deadline, report, &awaited);
+    if (scope && (status.ok() ? awaited.num_missing == 1 : awaited.rank != kNoRank)) scope->name(awaited.rank, event);
     if (!scope || !status.ok()) return status;
     for (const uint32_t target : targets) {
       const A2eSender::Slot& slot = sender_.slot(target, event.micro_batch);
@@ -271,37 +273,36 @@ Status Attention::wait_for(const EventId& event, std::span<const uint32_t> targe
 }
 
 Status Attention::await_answers(const EventId& event, std::span<const uint32_t> targets, Deadline deadline,
-                                WaitReport* report) {
+                                WaitReport* report, Awaited* awaited) {
   Status fault;
-  uint32_t blamed_rank = kNoRank;
   uint32_t num_sleeps = 0;
-  const auto check = [&] { return look(event, targets, &fault, &blamed_rank); };
+  const auto check = [&] { return look(event, targets, &fault, awaited); };
   const auto on_wake = [&] {
     local_.progress();
     num_sleeps += 1;
   };
   const bool is_done = wait_on(local_.waiter(bell_of_e2a(event.micro_batch)), deadline, check, on_wake);
-  if (!is_done) fault = rank_error(Code::kTimeout, blamed_rank, event, "no E2A before the deadline");
+  if (!is_done) fault = rank_error(Code::kTimeout, awaited->rank, event, "no E2A before the deadline");
   if (!report) return fault;
   report->num_sleeps = num_sleeps;
-  if (!fault.ok() && fault.code() != Code::kClosed) report->failed_rank = static_cast<int32_t>(blamed_rank);
+  if (!fault.ok() && fault.code() != Code::kClosed) report->failed_rank = static_cast<int32_t>(awaited->rank);
   return fault;
 }
 
-/// One look at all awaited fields: the number still missing, or 0 with *fault set. *blamed_rank is the first missing rank.
-uint32_t Attention::look(const EventId& event, std::span<const uint32_t> targets, Status* fault,
-                         uint32_t* blamed_rank) {
+/// One look at all awaited fields: the number still missing, or 0 with *fault set.
+uint32_t Attention::look(const EventId& event, std::span<const uint32_t> targets, Status* fault, Awaited* awaited) {
   uint32_t num_missing = 0;
   for (const uint32_t target : targets) {
     const Answer answer = sender_.take(target, event.micro_batch);
     if (answer.state == AnswerState::kComplete) continue;
     if (answer.is_fault()) {
-      *blamed_rank = blamed_rank_of(answer, target);
+      awaited->rank = blamed_rank_of(answer, target);
       *fault = fault_of(answer, target, event);
       return 0;
     }
-    if (num_missing++ == 0) *blamed_rank = target;
+    if (num_missing++ == 0) awaited->rank = target;
   }
+  if (num_missing > 0) awaited->num_missing = num_missing;
   return num_missing;
 }
 

@@ -41,6 +41,11 @@ class Attention final : public AttentionEndpoint {
     std::array<uint32_t, kNumRanksMax> targets{};
     std::array<PartRecord, kNumRanksMax> records{};  // by rank
   };
+  /// What a wait has seen missing.
+  struct Awaited {
+    uint32_t rank = kNoRank;   // the first that was missing at the last look, or whom a fault blames
+    uint32_t num_missing = 0;  // at the last look that found any
+  };
 
   Status check_message(uint32_t dest, const A2eMessage& message) const;
   Status send_message(uint32_t dest, const A2eMessage& message, Deadline deadline);
@@ -55,9 +60,10 @@ class Attention final : public AttentionEndpoint {
                           std::span<const TraceRef> traces) const;
 
   Status wait_for(const EventId& event, std::span<const uint32_t> targets, Deadline deadline, WaitReport* report);
-  Status await_answers(const EventId& event, std::span<const uint32_t> targets, Deadline deadline, WaitReport* report);
+  Status await_answers(const EventId& event, std::span<const uint32_t> targets, Deadline deadline, WaitReport* report,
+                       Awaited* awaited);
   Status check_awaited(const EventId& event, std::span<const uint32_t> dests) const;
-  uint32_t look(const EventId& event, std::span<const uint32_t> targets, Status* fault, uint32_t* blamed_rank);
+  uint32_t look(const EventId& event, std::span<const uint32_t> targets, Status* fault, Awaited* awaited);
   Status fault_of(const Answer& answer, uint32_t dest, const EventId& event) const;
   Status gone(uint32_t rank, const EventId& event) const;
 

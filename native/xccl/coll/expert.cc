@@ -45,9 +45,12 @@ Status Expert::take_ready(Deadline deadline, std::vector<A2eView>* out, CallScop
     return is_done ? Status(Code::kClosed, "the communicator is closed")
                    : Status(Code::kTimeout, "no A2E before the deadline");
   }
+  const bool is_single = ready_.size() == 1;
   for (const Ready& ready : ready_) {
     out->push_back(view_of(ready.sender, slot_of(ready.sender, ready.micro_batch)));
-    if (scope) scope->add_bytes(ready.sender, uint64_t{out->back().num_rows} * out->back().row_bytes);
+    if (!scope) continue;
+    scope->add_bytes(ready.sender, uint64_t{out->back().num_rows} * out->back().row_bytes);
+    if (is_single) scope->name(ready.sender, out->back().event);
   }
   ready_.clear();
   return {};

@@ -1,5 +1,6 @@
 // What telemetry counts of every primitive: calls, bytes by link, waits and copies; and that switched off it counts nothing.
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "xccl/group/group_support.h"
@@ -17,6 +18,12 @@ PrimitiveStats stats_of(Communicator& member, Primitive primitive, uint32_t peer
     if (stats.primitive == primitive && stats.peer == peer) return stats;
   }
   return {};
+}
+
+std::vector<CallRecord> records_of(const Communicator& member, Primitive primitive) {
+  std::vector<CallRecord> records = member.calls({0, member.num_calls()}).calls;
+  std::erase_if(records, [&](const CallRecord& call) { return call.primitive != primitive; });
+  return records;
 }
 
 bool counted(Communicator& member, Primitive primitive, uint32_t peer, uint64_t num_calls, uint64_t num_bytes) {
@@ -62,10 +69,9 @@ void run_messages(Ends::Provider provider) {
   CHECK(counted(*ends.b_member, Primitive::kRecv, ends.a_rank(), 3, num_bytes));
   CHECK(stats_of(*ends.a_member, Primitive::kSend, ends.b_rank()).copy_ns > 0);
   CHECK(stats_of(*ends.b_member, Primitive::kRecv, ends.a_rank()).copy_ns > 0);
-  const std::vector<CallRecord> calls = ends.a_member->telemetry().last_calls;
-  CHECK(std::ranges::any_of(calls, [](const CallRecord& call) {
-    return call.primitive == Primitive::kSend && call.event.step == 2 && call.bytes == kRing.slot_bytes * 5 / 2;
-  }));
+  const std::vector<CallRecord> sends = records_of(*ends.a_member, Primitive::kSend);
+  CHECK(std::ranges::any_of(
+      sends, [](const CallRecord& call) { return call.event.step == 2 && call.bytes == kRing.slot_bytes * 5 / 2; }));
 }
 
 TEST(xccl_telemetry_of_messages_over_self) { run_messages(Ends::Provider::kSelf); }
@@ -152,11 +158,72 @@ void run_exchange(ExchangeMode mode) {
   CHECK(counted(pod.at(1), Primitive::kA2eTake, 0, 0, 96) && counted(pod.at(1), Primitive::kE2aReply, 0, 1, 96));
   CHECK(counted(pod.at(2), Primitive::kA2eTake, is_direct ? 0 : 1, 0, 96));
   CHECK(counted(pod.at(2), Primitive::kE2aReply, is_direct ? 0 : 1, 1, 96));
-  const std::vector<CallRecord> calls = pod.at(2).telemetry().last_calls;
-  CHECK(std::ranges::any_of(calls, [&](const CallRecord& call) { return call.event == event; }));
+  // The one message of a take gives its record sender and event.
+  for (const Primitive primitive : {Primitive::kA2eTake, Primitive::kE2aReply}) {
+    const std::vector<CallRecord> records = records_of(pod.at(2), primitive);
+    REQUIRE(records.size() == 1);
+    CHECK(records[0].event == event && records[0].peer == (is_direct ? 0 : 1) && records[0].bytes == 96);
+  }
 }
 
 TEST(xccl_telemetry_of_a_direct_exchange) { run_exchange(ExchangeMode::kDirect); }
 TEST(xccl_telemetry_of_a_trampoline_exchange) { run_exchange(ExchangeMode::kTrampoline); }
+
+/// What the record of a wait for both expert ranks says, when `num_early` of them have answered before it and rank 2, if it is
+/// later, answers with `code`.
+CallRecord record_of_a_wait(uint32_t num_early, Code code) {
+  Pod pod({.num_attention = 1, .num_experts = 2});
+  pod.at(0).switch_telemetry(true);
+  const std::vector<std::byte> rows(2 * 48);
+  const std::vector<std::vector<uint32_t>> both_tokens{{0, 1}};
+  const Routing routing = routing_of(rows, 48, 2, both_tokens);
+  std::vector<A2ePart> parts;
+  for (uint32_t expert : {1u, 2u})
+    parts.push_back({expert, routing.expert_counts, routing.pair_rows, routing.row_index});
+  const EventId event{4, 3, 0};
+  AttentionEndpoint& attention = *pod.at(0).attention();
+  CHECK(
+      is_code(attention.send_all({event, 7, ~uint64_t{0}, rows.data(), 2, 48, parts, {}}, deadline_in(5s)), Code::kOk));
+  std::atomic<bool> is_waiting{false};
+  std::vector<std::thread> experts;
+  for (uint32_t expert : {1u, 2u}) {
+    experts.emplace_back([&, expert] {
+      ExpertEndpoint& endpoint = *pod.at(expert).expert();
+      std::vector<A2eView> views;
+      REQUIRE(is_code(endpoint.wait_any(deadline_in(5s), &views), Code::kOk) && views.size() == 1);
+      if (expert > num_early) {
+        while (!is_waiting) std::this_thread::yield();
+        std::this_thread::sleep_for(5ms);
+      }
+      const bool fails = expert == 2 && code != Code::kOk;
+      CHECK((fails ? endpoint.fail(views[0], code) : endpoint.reply(views[0], rows.data())).ok());
+    });
+  }
+  for (uint32_t i = 0; i < num_early; ++i) experts[i].join();
+  is_waiting = true;
+  CHECK(is_code(attention.wait_all(event, deadline_in(5s)), code));
+  for (uint32_t i = num_early; i < 2; ++i) experts[i].join();
+  const std::vector<CallRecord> records = records_of(pod.at(0), Primitive::kE2aWait);
+  CHECK(stats_of(pod.at(0), Primitive::kE2aWait, kAllPeers).num_calls == 1);
+  if (records.size() != 1 || !(records[0].event == event) || records[0].code != code) {
+    CHECK(false);
+    return {};
+  }
+  return records[0];
+}
+
+TEST(xccl_telemetry_of_a_wait_names_who_alone_was_missing) {
+  const CallRecord record = record_of_a_wait(1, Code::kOk);
+  CHECK(record.peer == 2 && record.bytes == 192 && record.duration_ns > 1'000'000);
+}
+
+TEST(xccl_telemetry_of_a_wait_names_nobody_when_all_had_answered) {
+  CHECK(record_of_a_wait(2, Code::kOk).peer == kAllPeers);
+}
+
+TEST(xccl_telemetry_of_a_wait_names_who_failed) {
+  const CallRecord record = record_of_a_wait(1, Code::kInternal);
+  CHECK(record.peer == 2 && record.bytes == 0);
+}
 
 }  // namespace

@@ -64,20 +64,23 @@ struct RecordSlot {
   std::array<std::atomic<uint64_t>, 5> words{};
 };
 
-std::array<uint64_t, 5> pack(const FinishedCall& call, uint64_t start_unix_ns) {
+/// Times by the steady clock, which is all that a call reads.
+std::array<uint64_t, 5> pack(const FinishedCall& call) {
   const uint64_t what = uint64_t{static_cast<uint8_t>(call.primitive)} |
-                        uint64_t{static_cast<uint8_t>(call.code)} << 8 | uint64_t{call.peer & 0xffff} << 16 |
+                        uint64_t{static_cast<uint8_t>(call.code)} << 8 | uint64_t{call.record_peer & 0xffff} << 16 |
                         uint64_t{call.event.layer} << 32 | uint64_t{call.event.micro_batch} << 48;
-  return {what, call.event.step, start_unix_ns, call.duration_ns, call.bytes};
+  const std::chrono::nanoseconds start = call.start.time_since_epoch();
+  return {what, call.event.step, static_cast<uint64_t>(start.count()), call.duration_ns, call.bytes + call.peer_bytes};
 }
 
-CallRecord unpack(const std::array<uint64_t, 5>& words) {
+/// @param unix_offset_ns wall clock minus steady clock
+CallRecord unpack(const std::array<uint64_t, 5>& words, int64_t unix_offset_ns) {
   CallRecord record;
   record.primitive = static_cast<Primitive>(words[0] & 0xff);
   record.code = static_cast<Code>((words[0] >> 8) & 0xff);
   record.peer = (words[0] >> 16) & 0xffff;
   record.event = {words[1], static_cast<uint16_t>(words[0] >> 32), static_cast<uint8_t>(words[0] >> 48)};
-  record.start_unix_ns = words[2];
+  record.start_unix_ns = words[2] + static_cast<uint64_t>(unix_offset_ns);
   record.duration_ns = words[3];
   record.bytes = words[4];
   return record;
@@ -88,8 +91,6 @@ CallRecord unpack(const std::array<uint64_t, 5>& words) {
 const char* primitive_name(Primitive primitive) { return kNames[static_cast<size_t>(primitive)]; }
 
 struct CallCounters {
-  /// Wall clock minus steady clock, read once: a call then needs one clock only.
-  const int64_t unix_offset_ns = unix_now_ns() - monotonic_now_ns();
   std::array<std::array<Sums, kNumPrimitives>, kNumRanksMax + 1> sums;
   std::atomic<uint64_t> num_recorded{0};
   std::array<RecordSlot, kNumCallRecords> ring;
@@ -97,7 +98,7 @@ struct CallCounters {
   void sum_up(const FinishedCall& call);
   void append(const FinishedCall& call);
   void collect_stats(std::vector<PrimitiveStats>* out) const;
-  void collect_calls(std::vector<CallRecord>* out) const;
+  CallRecords collect_calls(CallRange range) const;
 };
 
 void CallCounters::sum_up(const FinishedCall& call) {
@@ -117,8 +118,7 @@ void CallCounters::append(const FinishedCall& call) {
   uint64_t turn = slot.turn.load(std::memory_order_relaxed);
   const bool is_free = turn % 2 == 0 && turn / 2 <= idx / kNumCallRecords;
   if (!is_free || !slot.turn.compare_exchange_strong(turn, turn | 1, std::memory_order_acq_rel)) return;
-  const int64_t start_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(call.start.time_since_epoch()).count();
-  const auto words = pack(call, static_cast<uint64_t>(start_ns + unix_offset_ns));
+  const auto words = pack(call);
   // Released each, so that who sees a word of this record also sees the odd turn before it.
   for (size_t i = 0; i < words.size(); ++i) slot.words[i].store(words[i], std::memory_order_release);
   slot.turn.store(2 * (idx / kNumCallRecords + 1), std::memory_order_release);
@@ -133,16 +133,24 @@ void CallCounters::collect_stats(std::vector<PrimitiveStats>* out) const {
   }
 }
 
-void CallCounters::collect_calls(std::vector<CallRecord>* out) const {
-  const uint64_t end = num_recorded.load(std::memory_order_acquire);
-  for (uint64_t idx = end > kNumCallRecords ? end - kNumCallRecords : 0; idx < end; ++idx) {
+/// The clocks are compared at each reading, since the wall clock may be set or slewed while a communicator lives.
+CallRecords CallCounters::collect_calls(CallRange range) const {
+  const int64_t unix_offset_ns = unix_now_ns() - monotonic_now_ns();
+  const uint64_t num_calls = read(num_recorded);
+  const uint64_t end = std::min(range.end, num_calls);
+  const uint64_t first = std::min(range.first, end);
+  const uint64_t oldest = num_calls > kNumCallRecords ? num_calls - kNumCallRecords : 0;
+  CallRecords records;
+  for (uint64_t idx = std::max(first, oldest); idx < end; ++idx) {
     const RecordSlot& slot = ring[idx % kNumCallRecords];
     const uint64_t turn = slot.turn.load(std::memory_order_acquire);
     if (turn != 2 * (idx / kNumCallRecords + 1)) continue;
     std::array<uint64_t, 5> words;
     for (size_t i = 0; i < words.size(); ++i) words[i] = slot.words[i].load(std::memory_order_acquire);
-    if (slot.turn.load(std::memory_order_relaxed) == turn) out->push_back(unpack(words));
+    if (slot.turn.load(std::memory_order_relaxed) == turn) records.calls.push_back(unpack(words, unix_offset_ns));
   }
+  records.num_lost = end - first - records.calls.size();
+  return records;
 }
 
 Recorder::Recorder() = default;
@@ -175,8 +183,17 @@ TelemetryReport Recorder::report() const {
   const CallCounters* counters = counters_.load(std::memory_order_acquire);
   if (!counters) return report;
   counters->collect_stats(&report.stats);
-  counters->collect_calls(&report.last_calls);
   return report;
+}
+
+uint64_t Recorder::num_calls() const {
+  const CallCounters* counters = counters_.load(std::memory_order_acquire);
+  return counters ? read(counters->num_recorded) : 0;
+}
+
+CallRecords Recorder::calls(CallRange range) const {
+  const CallCounters* counters = counters_.load(std::memory_order_acquire);
+  return counters ? counters->collect_calls(range) : CallRecords();
 }
 
 // ---- Scopes ----
@@ -192,11 +209,15 @@ uint64_t ns_since(std::chrono::steady_clock::time_point start) {
 
 CallScope::CallScope(Recorder& recorder, const CallName& name)
     : recorder_(recorder),
-      call_{name.primitive, Code::kOk, name.peer, name.event, std::chrono::steady_clock::now(), 0, 0, 0, 0} {}
+      call_{.primitive = name.primitive,
+            .peer = name.peer,
+            .record_peer = name.peer,
+            .event = name.event,
+            .start = std::chrono::steady_clock::now()} {}
 
 void CallScope::finish(const Status& status) {
   call_.code = status.code();
-  if (!status.ok()) call_.bytes = 0;
+  if (!status.ok()) call_.bytes = call_.peer_bytes = 0;
   call_.duration_ns = ns_since(call_.start);
   recorder_.record(call_);
 }

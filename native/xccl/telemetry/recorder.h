@@ -14,14 +14,16 @@ namespace switchyard::xccl {
 /// A finished call as its scope saw it.
 struct FinishedCall {
   Primitive primitive;
-  Code code;
-  uint32_t peer;
+  Code code = Code::kOk;
+  uint32_t peer;         // counted for
+  uint32_t record_peer;  // named in its record
   EventId event;
   std::chrono::steady_clock::time_point start;
-  uint64_t duration_ns;
-  uint64_t wait_ns;
-  uint64_t copy_ns;
-  uint64_t bytes;
+  uint64_t duration_ns = 0;
+  uint64_t wait_ns = 0;
+  uint64_t copy_ns = 0;
+  uint64_t bytes = 0;       // of a call with one peer
+  uint64_t peer_bytes = 0;  // of one with several, counted for each of them already
 };
 
 /// The memory behind a recorder: made when telemetry is first switched on.
@@ -41,6 +43,10 @@ class Recorder {
   /// What a call with several peers moved for one of them.
   void add_bytes(Primitive primitive, uint32_t peer, uint64_t num_bytes);
   TelemetryReport report() const;
+  /// How many calls have been recorded so far: the number of the next one.
+  uint64_t num_calls() const;
+  /// Any thread, also while calls are recorded. What lies beyond the last recorded call is left out.
+  CallRecords calls(CallRange range) const;
 
  private:
   std::atomic<bool> is_on_{false};

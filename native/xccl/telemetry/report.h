@@ -1,5 +1,5 @@
 // What the data plane's telemetry reports: sums and histograms per peer and primitive, and records of the last calls. Values only:
-// filled by recorder.cc, returned by Communicator::telemetry(), turned into metrics and spans by the control plane.
+// filled by recorder.cc, returned by Communicator::telemetry() and calls(), turned into metrics and span events by the control plane.
 #pragma once
 
 #include <array>
@@ -62,20 +62,30 @@ struct PrimitiveStats {
 struct CallRecord {
   Primitive primitive = Primitive::kGet;
   Code code = Code::kOk;
-  uint32_t peer = kAllPeers;
-  EventId event;  // of a message or a group call its event id, as step; zero where the primitive has none
+  uint32_t peer = kAllPeers;  // of a call with several the one that made it wait or fail, where that is known
+  EventId event;              // of a message or a group call its event id, as step; zero where the primitive has none
   uint64_t start_unix_ns = 0;
   uint64_t duration_ns = 0;
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;  // payload for all its peers together; 0 of a call that failed
 };
+
+/// Calls [first, end) of a communicator, numbered from 0 in the order in which they were recorded: when they ended.
+struct CallRange {
+  uint64_t first = 0;
+  uint64_t end = 0;
+};
+
+struct CallRecords {
+  std::vector<CallRecord> calls;  // in their order
+  uint64_t num_lost = 0;          // calls of the range that later ones have overwritten, or that are being written
+};
+/// The last so many are kept.
+inline constexpr uint32_t kNumCallRecords = 1024;
 
 /// Calls that end while the report is made may be in only some of its figures.
 struct TelemetryReport {
   bool is_on = false;
-  uint64_t num_core_moves = 0;         // of workers to other cores and home (wait/core_watch.h), also while it is off
-  std::vector<PrimitiveStats> stats;   // those with calls
-  std::vector<CallRecord> last_calls;  // the last kNumCallRecords, oldest first
+  std::vector<PrimitiveStats> stats;  // those with calls
 };
-inline constexpr uint32_t kNumCallRecords = 1024;
 
 }  // namespace switchyard::xccl

@@ -33,9 +33,17 @@ class CallScope {
   CallScope(const CallScope&) = delete;
 
   /// What the call, which has several peers, moves for one of them.
-  void add_bytes(uint32_t peer, uint64_t num_bytes) { recorder_.add_bytes(call_.primitive, peer, num_bytes); }
+  void add_bytes(uint32_t peer, uint64_t num_bytes) {
+    recorder_.add_bytes(call_.primitive, peer, num_bytes);
+    call_.peer_bytes += num_bytes;
+  }
   /// What it moves if it succeeds, of a call with one peer.
   void set_bytes(uint64_t num_bytes) { call_.bytes = num_bytes; }
+  /// Whom the record of a call with several peers names, and for what: it is counted for no peer in particular all the same.
+  void name(uint32_t peer, const EventId& event) {
+    call_.record_peer = peer;
+    call_.event = event;
+  }
   /// The call has ended.
   void finish(const Status& status);
 

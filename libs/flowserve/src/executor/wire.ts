@@ -113,7 +113,8 @@ export function stepFromProto(step: executor.Step): StepEvent {
 /** Spans and metrics are recorded where the step ran, so what only they need does not travel. */
 function timingFromProto(timing: executor.StepTiming): StepTiming {
   const drafts = { numDrafts: 0, numDraftTokens: 0, numAcceptedTokens: [] };
-  return { ...timing, ...drafts, pullStartUnixNs: 0n, pullBytes: Number(timing.pullBytes), tracedSeqIds: [] };
+  const spans = { pullStartUnixNs: 0n, tracedSeqIds: [], calls: { first: 0n, end: 0n } };
+  return { ...timing, ...drafts, ...spans, pullBytes: Number(timing.pullBytes) };
 }
 
 function finishReasonFromProto(reason: common.FinishReason): 'stop' | 'length' {
