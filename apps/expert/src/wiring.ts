@@ -7,7 +7,6 @@ import {
   isAttentionOf,
   joinWithModel,
   type LoadedModel,
-  memberOfRank,
   numFfnUnits,
   RankRuntime,
   rankSeat,
@@ -62,12 +61,11 @@ export async function wire(context: ExpertContext): Promise<Wiring> {
 }
 
 function serveWhenExpertsJoin(parts: Parts): { close(): void } {
-  const { context, membership, model } = parts;
+  const { context, membership, model, rank } = parts;
   const { te, expertRanks, exchangeTimeoutMs } = context.config;
   const numExperts = numFfnUnits(model.opened.spec);
   const placementOptions = { te, numExpertRanks: expertRanks, numExperts, timeoutMs: exchangeTimeoutMs };
-  const rankToMember = (rank: number) => memberOfRank(membership.members(), rank);
-  const spans = new ExpertSpans({ clock: systemClock, memberOfRank: rankToMember });
+  const spans = new ExpertSpans({ clock: systemClock, calls: rank.calls });
   let server: NativeExpertServer | null = null;
   registerExpertMetrics(context.meter, () => server);
   context.setReady(false, `waits for ${expertRanks} expert ranks`);

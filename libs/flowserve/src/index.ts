@@ -25,7 +25,6 @@ export { expertMembers, expertPlacement } from './rank/placement.js';
 export {
   isAttentionOf,
   isExpertOf,
-  memberOfRank,
   pullsKvOf,
   RankRuntime,
   servesKvOf,

@@ -12,6 +12,7 @@ import type {
 } from '@switchyard/native';
 import { cluster } from '@switchyard/proto';
 import { type Member, type Membership, maxRanks } from '@switchyard/registry';
+import type { CallSource } from '../telemetry/call-events.js';
 import { registerDataPlaneMetrics } from '../telemetry/data-plane-metrics.js';
 
 export interface RankRuntimeOptions {
@@ -47,6 +48,8 @@ const livenessTimeoutMs = 500;
 
 export class RankRuntime {
   readonly communicator: NativeCommunicator;
+  /** For the events of spans. */
+  readonly calls: CallSource;
   readonly #options: RankRuntimeOptions;
   /** The member expected at each peer rank, as last seen. */
   readonly #peers = new Map<number, Member>();
@@ -77,6 +80,7 @@ export class RankRuntime {
       onPeerChange: (change) => this.#onPeerChange(change),
     });
     const peerName = (rank: number) => this.#peers.get(rank)?.id ?? `rank ${rank}`;
+    this.calls = { read: (range) => this.communicator.calls(range), peerName };
     this.#endMetrics = registerDataPlaneMetrics(meter, this.communicator, peerName);
     membership.update({ xccl: { communicator: communicatorName, rank: membership.xcclRank, socketPath } });
     this.#unsubscribe = membership.onChange((members) => this.#onMembers(members));

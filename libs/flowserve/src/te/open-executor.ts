@@ -50,6 +50,6 @@ export function openExecutor(parts: ExecutorParts): InProcessExecutor {
     },
     memberId: membership.id,
     memberEpoch: membership.epoch,
-    observers: [new StepSpans(), new StepMetrics(meter)],
+    observers: [new StepSpans(rank?.calls ?? null), new StepMetrics(meter)],
   });
 }

@@ -1,9 +1,10 @@
-// Spans of an expert rank's work for sampled requests, from what its native loop measured, one span for each of the first steps
-// and then one for many: a long answer must not flood its own trace. Wired by the expert app.
-import { recordSpan } from '@switchyard/kit';
+// Spans of an expert rank's work for sampled requests, from what its native loop measured, one span for each of the first steps, with
+// the calls of the data plane as events, and then one for many: a long answer must not flood its own trace. Wired by the expert app.
+import { recordSpan, type SpanDetails } from '@switchyard/kit';
 import type { ExpertSpan } from '@switchyard/native';
 import type { Clock } from '../clock.js';
 import { traceparentOf } from '../wire.js';
+import { type CallSource, detailsOfCalls } from './call-events.js';
 
 const numSingleSteps = 8;
 const numStepsMerged = 64;
@@ -20,8 +21,8 @@ interface TracedWork {
 
 export interface ExpertSpansOptions {
   clock: Clock;
-  /** Member behind an XCCL rank. */
-  memberOfRank: (rank: number) => string;
+  /** Of this process's rank. */
+  calls: CallSource;
 }
 
 export class ExpertSpans {
@@ -76,19 +77,29 @@ export class ExpertSpans {
     const span = work.open;
     if (span === null) return;
     work.open = null;
+    const { calls } = this.#options;
     recordSpan('expert.compute', {
       startUnixNs: span.startUnixNs,
       durationNs: span.durationNs,
       parent: traceparentOf(span.trace),
       attributes: {
-        'switchyard.attention': this.#options.memberOfRank(span.fromRank),
+        'switchyard.attention': calls.peerName(span.fromRank),
+        'switchyard.step': Number(span.step),
         'switchyard.num_steps': span.numSteps,
         'switchyard.num_layers': span.numLayers,
         'switchyard.num_pairs': span.numPairs,
         'switchyard.compute_ns': Number(span.computeNs),
       },
+      ...(span.numSteps === 1 && { details: () => detailsOfStep(span, calls) }),
     });
   }
+}
+
+/** Messages of that attention rank and step; calls for several at once belong to none of them. */
+function detailsOfStep({ fromRank, step, calls: range }: ExpertSpan, source: CallSource): SpanDetails {
+  const { calls, numLost } = source.read(range);
+  const own = calls.filter((call) => call.peer === fromRank && call.step === step);
+  return detailsOfCalls({ calls: own, numLost }, source.peerName);
 }
 
 function merge(open: ExpertSpan & { numSteps: number }, next: ExpertSpan): ExpertSpan & { numSteps: number } {
