@@ -5,12 +5,13 @@ import { Collector } from './collector.js';
 import { startReceiver } from './receiver.js';
 import { renderTrace } from './tree.js';
 
-const usage = `npm run traces -- [--port N] [--quiet-ms N] [--attributes] [--all]
+const usage = `npm run traces -- [--port N] [--quiet-ms N] [--attributes] [--all] [--events]
 
   --port N        receive OTLP/HTTP on 127.0.0.1:N (default 4318)
   --quiet-ms N    print a trace when no span of it came for so long (default 2000)
   --attributes    show every attribute
   --all           show each of many equal spans
+  --events        show each event of a span, such as the calls of the data plane, on a line of its own
 `;
 
 const { values } = parseArgs({
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     'quiet-ms': { type: 'string', default: '2000' },
     attributes: { type: 'boolean', default: false },
     all: { type: 'boolean', default: false },
+    events: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -34,7 +36,7 @@ function fail(error: unknown): void {
 
 async function run(): Promise<void> {
   const collector = new Collector(Number(values['quiet-ms']), (spans) =>
-    process.stdout.write(`\n${renderTrace(spans, { attributes: values.attributes, all: values.all })}\n`),
+    process.stdout.write(`\n${renderTrace(spans, values)}\n`),
   );
   const address = { host: '127.0.0.1', port: Number(values.port) };
   const receiver = await startReceiver(address, (spans) => collector.add(spans));

@@ -70,8 +70,11 @@ function decodeSpan(bytes: Uint8Array): Span {
 }
 
 function decodeEvent(bytes: Uint8Array): SpanEvent {
-  const event: SpanEvent = { name: '', attributes: new Map() };
+  const event: SpanEvent = { name: '', unixNs: 0n, attributes: new Map() };
   readFields(bytes, {
+    1: (reader) => {
+      event.unixNs = BigInt(reader.fixed64());
+    },
     2: (reader) => {
       event.name = reader.string();
     },

@@ -4,6 +4,7 @@ export type AttributeValue = string | number | bigint | boolean | AttributeValue
 
 export interface SpanEvent {
   name: string;
+  unixNs: bigint;
   attributes: Map<string, AttributeValue>;
 }
 

@@ -1,14 +1,16 @@
 // Draws one trace as a tree of lines: when a span began, how long it took, in which process, what it was. Pure.
-import type { AttributeValue, Span } from './span.js';
+import type { AttributeValue, Span, SpanEvent } from './span.js';
 
 export interface TreeOptions {
   /** Show every attribute of every span. */
   attributes: boolean;
   /** Show each of many equal siblings, in place of one line for all of them. */
   all: boolean;
+  /** Show each event of a span on a line of its own, in place of a word at the end of the span's line. */
+  events: boolean;
 }
 
-/** Siblings without children, of one name and process, that are folded into one line when there are more of them. */
+/** Siblings without children, of one name and process, or a span's events of one name, that are folded into one when there are more. */
 const numAloneMax = 3;
 
 interface Node {
@@ -42,10 +44,10 @@ function nestSpans(spans: readonly Span[]): Node[] {
 }
 
 /** Rows of siblings, in the order of their first span. */
-function rowsOf(siblings: readonly Node[], { all }: TreeOptions): Row[] {
+function rowsOf(siblings: readonly Node[], { all, events }: TreeOptions): Row[] {
   const groups = new Map<string, Row>();
   for (const node of siblings) {
-    const key = groupKey(node);
+    const key = events && node.span.events.length > 0 ? node.span.spanId : groupKey(node);
     const group = groups.get(key);
     if (group) group.nodes.push(node);
     else groups.set(key, { nodes: [node] });
@@ -73,7 +75,23 @@ function renderRow(row: Row, depth: number, layout: Layout): string[] {
   const durationNs = row.nodes.reduce((sum, node) => sum + node.span.endUnixNs - node.span.startUnixNs, 0n);
   const times = `${toMs(span.startUnixNs - layout.originNs).padStart(10)}${toMs(durationNs).padStart(10)}`;
   const line = `${times}  ${span.member.padEnd(layout.memberWidth)}  ${'  '.repeat(depth)}${titleOf(row, layout.options)}`;
-  return [line, ...rowsOf(children, layout.options).flatMap((child) => renderRow(child, depth + 1, layout))];
+  const events = layout.options.events ? renderEvents(span, depth + 1, layout) : [];
+  return [line, ...events, ...rowsOf(children, layout.options).flatMap((child) => renderRow(child, depth + 1, layout))];
+}
+
+/** Names of what every call of the data plane carries, which is shown without it. */
+const callPrefix = 'switchyard.xccl.';
+
+/** Lines of a span that stands alone; of several that are folded none has events then. A call's duration stands in the column of times. */
+function renderEvents({ events }: Span, depth: number, { originNs, memberWidth }: Layout): string[] {
+  const inOrder = [...events].sort((a, b) => Number(a.unixNs - b.unixNs));
+  return inOrder.map(({ name, unixNs, attributes }) => {
+    const { [`${callPrefix}duration_ns`]: durationNs, ...shown } = Object.fromEntries(attributes);
+    const took = durationNs === undefined ? '' : toMs(BigInt(String(durationNs)));
+    const times = `${toMs(unixNs - originNs).padStart(10)}${took.padStart(10)}`;
+    const texts = textsOf(new Map(Object.entries(shown))).map((text) => text.replace(callPrefix, ''));
+    return `${times}  ${''.padEnd(memberWidth)}  ${'  '.repeat(depth)}. ${[name, ...texts].join(' ')}`;
+  });
 }
 
 function titleOf({ nodes }: Row, options: TreeOptions): string {
@@ -82,9 +100,19 @@ function titleOf({ nodes }: Row, options: TreeOptions): string {
   return [
     span.name,
     ...(span.error === undefined ? [] : [`FAILED: ${span.error}`]),
-    ...span.events.map(({ name, attributes }) => `[${[name, ...textsOf(attributes)].join(' ')}]`),
+    ...(options.events ? [] : eventTexts(span.events)),
     ...(options.attributes ? textsOf(span.attributes) : []),
   ].join(' ');
+}
+
+/** Each event in brackets, or how many of a name. */
+function eventTexts(events: readonly SpanEvent[]): string[] {
+  const names = new Set(events.map(({ name }) => name));
+  return [...names].flatMap((name) => {
+    const same = events.filter((event) => event.name === name);
+    if (same.length > numAloneMax) return [`[${same.length} x ${name}]`];
+    return same.map(({ attributes }) => `[${[name, ...textsOf(attributes)].join(' ')}]`);
+  });
 }
 
 function textsOf(attributes: ReadonlyMap<string, AttributeValue>): string[] {

@@ -1,5 +1,5 @@
 // The viewer at the end of a real exporter: what a service would send arrives, is decoded and drawn.
-import { context, SpanStatusCode, trace } from '@opentelemetry/api';
+import { context, type Span as OtelSpan, SpanStatusCode, trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
@@ -25,17 +25,25 @@ beforeAll(async () => {
   });
   const below = trace.setSpan(context.active(), root);
   for (let stepIdx = 0; stepIdx < 5; stepIdx++) {
-    tracer
-      .startSpan('decode.step', { startTime: [1000, 10_000_000 * stepIdx] }, below)
-      .end([1000, 10_000_000 * stepIdx + 2_000_000]);
+    const step = tracer.startSpan('decode.step', { startTime: [1000, 10_000_000 * stepIdx] }, below);
+    if (stepIdx === 1) addCalls(step);
+    step.end([1000, 10_000_000 * stepIdx + 2_000_000]);
   }
   const job = tracer.startSpan('job', { startTime: [1000, 1_000_000] }, below);
-  job.addEvent('retried', { te: 'prefill-0' });
+  job.addEvent('retried', { te: 'prefill-0' }, [1000, 5_000_000]);
   job.setStatus({ code: SpanStatusCode.ERROR, message: 'prefill-0 is gone' });
   job.end([1000, 3_500_000]);
   root.end([1000, 250_000_000]);
   await provider.shutdown();
 });
+
+/** Four calls of one kind, and one of another that began before them. */
+function addCalls(span: OtelSpan): void {
+  for (let layer = 1; layer <= 4; layer++)
+    span.addEvent('xccl.a2e_send', { layer }, [1000, 10_000_000 + 100_000 * layer]);
+  const attributes = { 'switchyard.xccl.peer': 'expert-1', 'switchyard.xccl.duration_ns': 1_250_000 };
+  span.addEvent('xccl.e2a_wait', attributes, [1000, 10_050_000]);
+}
 
 afterAll(() => receiver.close());
 
@@ -53,7 +61,7 @@ describe('a trace of a real exporter', () => {
   });
 
   test('is drawn as a tree, equal spans in one line', () => {
-    const lines = renderTrace(received, { attributes: false, all: false }).split('\n');
+    const lines = renderTrace(received, { attributes: false, all: false, events: false }).split('\n');
     expect(lines).toEqual([
       `trace ${received[0]?.traceId}: 7 spans, 250.00 ms`,
       '  start ms   took ms',
@@ -64,9 +72,24 @@ describe('a trace of a real exporter', () => {
   });
 
   test('shows every span and attribute when asked', () => {
-    const text = renderTrace(received, { attributes: true, all: true });
-    expect(text.match(/decode\.step$/gm)).toHaveLength(5);
+    const text = renderTrace(received, { attributes: true, all: true, events: false });
+    expect(text.match(/decode\.step$/gm)).toHaveLength(4);
+    const calls =
+      '[4 x xccl.a2e_send] [xccl.e2a_wait switchyard.xccl.peer=expert-1 switchyard.xccl.duration_ns=1250000]';
+    expect(text).toContain(`decode.step ${calls}\n`);
     expect(text).toContain('chat tiny tokens=7 ok=true reasons=stop');
+  });
+
+  test('shows each event in the order of time when asked, and its span apart from equal ones', () => {
+    const lines = renderTrace(received, { attributes: false, all: false, events: true }).split('\n');
+    expect(lines.slice(3)).toEqual([
+      '      0.00      8.00  router-0    decode.step (4 spans, times added up)',
+      '      1.00      2.50  router-0    job FAILED: prefill-0 is gone',
+      '      5.00                          . retried te=prefill-0',
+      '     10.00      2.00  router-0    decode.step',
+      '     10.05      1.25                . xccl.e2a_wait peer=expert-1',
+      ...[1, 2, 3, 4].map((layer) => `     10.${layer}0                          . xccl.a2e_send layer=${layer}`),
+    ]);
   });
 });
 
