@@ -1,4 +1,5 @@
-// One request, one trace: spans of all five services, of the control plane and of the data plane, at a real OTLP receiver.
+// One request, one trace: spans of all five services, of the control plane and of the data plane, at a real OTLP receiver; and the
+// calls of the data plane as events of its spans.
 import {
   generate,
   inferenceClient,
@@ -12,7 +13,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { greedyChat, streamChat } from '../framework/http-api.js';
 import { needTool } from '../framework/tools.js';
 import { GOLDEN, MODEL, printLog, REPO_ROOT } from '../framework/use-system.js';
-import { OtlpSink, type ReceivedSpan } from './otlp-sink.js';
+import { OtlpSink, type ReceivedEvent, type ReceivedSpan } from './otlp-sink.js';
 
 const SERVICES = ['router', 'prefill', 'decode', 'attention', 'expert'];
 /** What the native loops record, and the service that must show it. */
@@ -25,6 +26,7 @@ const DATA_PLANE = [
 ];
 const PROMPT = userMessageOf(GOLDEN[0] ?? { text: '', ids: [], greedy_ids: [], greedy_text: '' }) ?? '';
 const PARENT_SPAN = 'b7ad6b7169203331';
+const MOE_LAYERS = [1, 2, 3, 4]; // of switchyard-tiny
 const EXPORT_MS = 10_000; // the exporters' own interval is 5 s
 
 let sink: OtlpSink | undefined;
@@ -84,6 +86,40 @@ test('a request without trace context gets a trace of its own', async (context) 
   );
 });
 
+test('the calls of the data plane stand at their spans, with layer and peer', async (context) => {
+  const running = await started(needTool(context, 'otlp-sink'));
+  const traceId = '7d2f1f0cbb9e4d8fa3b1c54a60e6a1f2';
+  await chatOverHttp(running.system, `00-${traceId}-${PARENT_SPAN}-01`);
+  const named = (name: string) => running.sink.spansOfTrace(traceId).filter((span) => span.name === name);
+  const singlesOf = (name: string) => named(name).filter((span) => span.attributes['switchyard.num_steps'] === '1');
+  await waitFor(
+    'the first steps, of both expert ranks too',
+    EXPORT_MS,
+    () => (singlesOf('decode.step').length > 3 && singlesOf('expert.compute').length > 7) || undefined,
+    100,
+  );
+  const singles = singlesOf('decode.step');
+  for (const step of singles) {
+    for (const event of step.events) expectWithin(step, event);
+    expect(layersOf(step, 'xccl.e2a_wait')).toEqual(MOE_LAYERS);
+    expect(new Set(layersOf(step, 'xccl.a2e_send'))).toEqual(new Set(MOE_LAYERS));
+    expect(step.attributes['switchyard.xccl.num_calls']).toBe(`${step.events.length}`);
+  }
+  expect(peersOf(singles, 'xccl.a2e_send')).toEqual(['expert-0', 'expert-1']);
+  const [attention] = peersOf(named('expert.compute'), 'xccl.e2a_reply');
+  expect(attention).toMatch(/^attention-\d$/);
+  for (const work of singlesOf('expert.compute')) {
+    expect(work.attributes['switchyard.attention']).toBe(attention);
+    expect(layersOf(work, 'xccl.e2a_reply')).toHaveLength(Number(work.attributes['switchyard.num_layers']));
+    for (const event of work.events) {
+      expectWithin(work, event);
+      expect(event.attributes['switchyard.xccl.step']).toBe(work.attributes['switchyard.step']);
+    }
+  }
+  expect(peersOf(named('kv.transfer'), 'xccl.get')).toEqual(['prefill-0']);
+  for (const transfer of named('kv.transfer')) for (const event of transfer.events) expectWithin(transfer, event);
+});
+
 test('no span holds prompt or answer text', async (context) => {
   const running = await started(needTool(context, 'otlp-sink'));
   await streamChat(running.system.http, greedyChat(PROMPT, 32));
@@ -116,6 +152,27 @@ function missingIn(spans: readonly ReceivedSpan[]): string[] {
     ({ parentSpanId }) => parentSpanId !== '' && parentSpanId !== PARENT_SPAN && !ids.has(parentSpanId),
   );
   return [...services, ...kinds.map(({ what }) => what), ...orphans.map(({ name }) => `parent of ${name}`)];
+}
+
+/** Layers of the calls of one kind, in the order of time. */
+function layersOf({ events }: ReceivedSpan, name: string): number[] {
+  return events
+    .filter((event) => event.name === name)
+    .map((event) => Number(event.attributes['switchyard.xccl.layer']));
+}
+
+/** Members that the calls of one kind were with, each once. */
+function peersOf(spans: readonly ReceivedSpan[], name: string): unknown[] {
+  const events = spans.flatMap((span) => span.events.filter((event) => event.name === name));
+  return [...new Set(events.map(({ attributes }) => attributes['switchyard.xccl.peer']))].sort();
+}
+
+/** Both by the wall clock, but read at different times. */
+function expectWithin(span: ReceivedSpan, event: ReceivedEvent): void {
+  const slackNs = 20_000_000n;
+  const endUnixNs = event.unixNs + BigInt(String(event.attributes['switchyard.xccl.duration_ns']));
+  expect(event.unixNs, `${event.name} begins in ${span.name}`).toBeGreaterThan(span.startUnixNs - slackNs);
+  expect(endUnixNs, `${event.name} ends in ${span.name}`).toBeLessThan(span.endUnixNs + slackNs);
 }
 
 /** Every span hangs below the client's, through parents that were received too, and ends after it began. */

@@ -16,6 +16,13 @@ export interface ReceivedSpan {
   startUnixNs: bigint;
   endUnixNs: bigint;
   attributes: Record<string, unknown>;
+  events: ReceivedEvent[];
+}
+
+export interface ReceivedEvent {
+  name: string;
+  unixNs: bigint;
+  attributes: Record<string, unknown>;
 }
 
 interface OtlpAttribute {
@@ -38,6 +45,7 @@ interface OtlpSpan {
   startTimeUnixNano: string;
   endTimeUnixNano: string;
   attributes?: OtlpAttribute[];
+  events?: { name: string; timeUnixNano: string; attributes?: OtlpAttribute[] }[];
 }
 
 export class OtlpSink {
@@ -92,6 +100,9 @@ function convert(service: string, span: OtlpSpan): ReceivedSpan {
     startUnixNs: BigInt(span.startTimeUnixNano),
     endUnixNs: BigInt(span.endTimeUnixNano),
     attributes: valuesOf(span.attributes),
+    events: (span.events ?? []).map(({ name, timeUnixNano, attributes }) => ({
+      ...{ name, unixNs: BigInt(timeUnixNano), attributes: valuesOf(attributes) },
+    })),
   };
 }
 
