@@ -187,6 +187,15 @@ describe('StepSpans', () => {
     expect(names().slice(1)).toEqual(['decode.step', 'a2e.send', 'e2a.wait']);
   });
 
+  it('shows a transfer that a plan ended', () => {
+    const spans = new StepSpans(null);
+    spans.onPlan(planOf(1n, true, true));
+    spans.onStep(stepOf(1, [1n]));
+    spans.onPlan({ ...planOf(2n, false), remove: [1n] });
+    expect(names()).toEqual(['kv.transfer']);
+    expect(named('kv.transfer')[0]?.status.code).toBe(SpanStatusCode.UNSET);
+  });
+
   it('tells by what a transfer failed', () => {
     const spans = new StepSpans(rankWith([callOf('get', { code: 'PEER_DEAD', peer: 4, bytes: 0n })]));
     spans.onPlan(planOf(1n, true, true));
