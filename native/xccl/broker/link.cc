@@ -116,7 +116,7 @@ LinkEnd Link::check_liveness(Deadline now, bool has_overslept) {
   }
   if (has_overslept) monitor_.forgive(now);
   const ProgressWord word{memory_.fixed().progress.word.load(std::memory_order_acquire)};
-  const bool is_awaited = local_.peers().entry(rank_).num_awaited.load(std::memory_order_relaxed) > 0;
+  const bool is_awaited = local_.peers().entry(rank_).num_awaited() > 0;
   must_progress_ = word.is_busy() || is_awaited;
   if (!monitor_.is_hung(word, is_awaited, now)) return {};
   return LinkEnd::peer_hung("rank " + std::to_string(rank_) + " stands still (no progress for " +

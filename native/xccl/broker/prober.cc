@@ -61,7 +61,7 @@ Status Prober::take_sample(Deadline deadline, Sample* out) {
   }
   // What the peer says is checked like all else: a ring has no more than its slots.
   out->pong.num_unread = std::min(out->pong.num_unread, local_.layout().shapes.ring.num_slots);
-  out->num_awaited = local_.peers().entry(rank_).num_awaited.load(std::memory_order_relaxed);
+  out->num_awaited = local_.peers().entry(rank_).num_awaited();
   return {};
 }
 

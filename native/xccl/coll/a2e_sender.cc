@@ -56,7 +56,7 @@ Status A2eSender::publish(uint32_t dest, Fabric& fabric, const Message& message)
   Slot& slot = dests_[dest].slots[event.micro_batch];
   slot = {SlotState::kSent,          slot.num_sent + 1, event,
           message.placement_version, message.num_pairs, message.rows.row_bytes};
-  local_.peers().entry(dest).num_awaited.fetch_add(1, std::memory_order_relaxed);
+  local_.peers().entry(dest).sole_user(user_).add_awaited(1);
   count(num_sent_);
   const uint64_t field = CtrlLayout::a2e_field(local_.config().rank, event.micro_batch);
   const Signal signal{field + offsetof(PairField, seq), slot.num_sent, CtrlLayout::bell(bell_of(Bell::kA2e))};
@@ -89,9 +89,9 @@ Answer A2eSender::take(uint32_t dest, uint32_t micro_batch) {
 
 /// Under a ref, so that the field is not reset for another epoch meanwhile, and the broker's count is this link's.
 Answer A2eSender::take_published(uint32_t dest, Slot& slot) {
-  const LinkRef link = local_.peers().acquire(dest);
+  const LinkRef link = local_.peers().acquire(dest, user_);
   if (!link || link.serial() != dests_[dest].serial) return {.state = AnswerState::kGone, .code = Code::kPeerDead};
-  local_.peers().entry(dest).num_awaited.fetch_sub(1, std::memory_order_relaxed);
+  local_.peers().entry(dest).sole_user(user_).add_awaited(UINT32_MAX);
   const uint64_t seq = answer_field(dest, slot.event.micro_batch).seq.load(std::memory_order_seq_cst);
   if (seq != slot.num_sent) {
     const Answer answer{.state = AnswerState::kSequence, .code = Code::kCorrupt, .value = seq};

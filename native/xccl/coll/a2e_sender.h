@@ -80,7 +80,9 @@ class A2eSender {
     RowGather rows;
   };
 
-  explicit A2eSender(LocalRank& local) : local_(local), head_(local.layout().exchange_layout().rows_offset()) {}
+  /// `user`: whose thread it is.
+  A2eSender(LocalRank& local, SoleUser user)
+      : local_(local), user_(user), head_(local.layout().exchange_layout().rows_offset()) {}
 
   Slot& slot(uint32_t dest, uint32_t micro_batch) { return dests_[dest].slots[micro_batch]; }
   const Slot& slot(uint32_t dest, uint32_t micro_batch) const { return dests_[dest].slots[micro_batch]; }
@@ -121,6 +123,7 @@ class A2eSender {
   }
 
   LocalRank& local_;
+  const SoleUser user_;
   HeadBuffer head_;
   std::array<Dest, kNumRanksMax> dests_;
   std::atomic<uint64_t> num_sent_{0};

@@ -23,7 +23,10 @@ A2eMessage message_of(const A2eBatch& batch, const A2ePart& part) {
 }  // namespace
 
 Attention::Attention(LocalRank& local)
-    : local_(local), roles_(local.config().exchange_plan), sender_(local), bundle_(local.layout().exchange()) {}
+    : local_(local),
+      roles_(local.config().exchange_plan),
+      sender_(local, SoleUser::kAttention),
+      bundle_(local.layout().exchange()) {}
 
 // ---- send: one message ----
 
@@ -65,7 +68,7 @@ Status Attention::send_message(uint32_t dest, const A2eMessage& message, Deadlin
 }
 
 Status Attention::write_message(uint32_t dest, const A2eMessage& message, Deadline deadline, CallScope* scope) {
-  const LinkRef link = local_.peers().acquire(dest);
+  const LinkRef link = local_.peers().acquire(dest, SoleUser::kAttention);
   SWITCHYARD_RETURN_IF_ERROR(prepare_slot(dest, link, message.event, deadline, scope));
   HeadBuffer& head = sender_.head();
   head.start(header_of(MessageKind::kDirect, message.row_bytes, message.placement_version, message.active_mask,
@@ -197,7 +200,7 @@ Status Attention::send_bundle(const A2eBatch& batch, uint32_t forwarder, Deadlin
 }
 
 Status Attention::write_bundle(const A2eBatch& batch, uint32_t forwarder, Deadline deadline, CallScope* scope) {
-  const LinkRef link = local_.peers().acquire(forwarder);
+  const LinkRef link = local_.peers().acquire(forwarder, SoleUser::kAttention);
   SWITCHYARD_RETURN_IF_ERROR(prepare_slot(forwarder, link, batch.event, deadline, scope));
   HeadBuffer& head = sender_.head();
   head.start(

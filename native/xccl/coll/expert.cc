@@ -86,7 +86,7 @@ void Expert::take_arrivals() {
       // Nearly always nothing new: decided without taking a ref. (A zero is also what a link that is being reset shows.)
       const Sender* known = senders_[rank].get();
       if (seq == 0 || (known && known->serial == serial && known->slots[m]->num_taken == seq)) continue;
-      take_slot(rank, m, local_.peers().acquire(rank));
+      take_slot(rank, m, local_.peers().acquire(rank, SoleUser::kExpert));
     }
   }
 }

@@ -58,7 +58,7 @@ void Forwarder::send_parts(Bundle& bundle) {
     // A slot that still holds a part of an abandoned bundle is waited for by looking again.
     if ((out_[micro_batch] >> dest & 1) != 0) continue;
     bundle.num_waiting -= 1;
-    const LinkRef link = local_.peers().acquire(dest);
+    const LinkRef link = local_.peers().acquire(dest, SoleUser::kExpert);
     if (!link || !sender_.follow_link(dest, link).ok() || !write_part(*bundle.message, parts[i], link).ok()) {
       set_refusal(micro_batch, {Code::kPeerDead, {RefusalReason::kDead, dest, {}}});
       bundle.states[i] = PartState::kDone;

@@ -19,7 +19,9 @@ struct Refusal {
 class Forwarder {
  public:
   explicit Forwarder(LocalRank& local)
-      : local_(local), is_barrier_(local.config().exchange_plan.pace == ExchangePace::kBarrier), sender_(local) {}
+      : local_(local),
+        is_barrier_(local.config().exchange_plan.pace == ExchangePace::kBarrier),
+        sender_(local, SoleUser::kExpert) {}
 
   /// Takes a bundle over: message and writer (of the attention rank's E2A slot) stay valid until end(). The part for this rank
   /// itself is the caller's.

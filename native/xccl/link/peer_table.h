@@ -1,7 +1,7 @@
 // PeerTable: which ranks may be talked to right now. The broker publishes and retracts links; the hot path takes a LinkRef (two
 // atomic operations, no lock), which keeps the peer's memory mapped until it is let go. The broker unmaps a retracted link only
-// when nobody holds a ref: D5's "after EOF and their last use". A half of the messenger, which is one thread at a time, has a count
-// of its own and needs no locked instruction: the broker's process_barrier() brings the order that is missing then. So has a
+// when nobody holds a ref: D5's "after EOF and their last use". A half of the messenger or of the exchange, which is one thread at a
+// time, has a count of its own and needs no locked instruction: the broker's process_barrier() brings the order that is missing then. So has a
 // group id, whose calls hold the links of all members by one store of a set of ranks.
 #pragma once
 
@@ -37,12 +37,22 @@ struct LinkTarget {
 };
 
 /// Who uses links from one thread at a time.
-enum class SoleUser : uint8_t { kSender = 0, kReceiver = 1 };
-inline constexpr uint32_t kNumSoleUsers = 2;
+enum class SoleUser : uint8_t {
+  kSender = 0,  // of the messenger, as kReceiver
+  kReceiver = 1,
+  kAttention = 2,  // of the exchange, as kExpert
+  kExpert = 3,
+};
+inline constexpr uint32_t kNumSoleUsers = 4;
 
-/// Refs held by one sole user, in a line of its own.
+/// What one sole user alone writes, in a line of its own.
 struct alignas(64) SoleCount {
   std::atomic<uint32_t> num_refs{0};
+  std::atomic<uint32_t> num_awaited{0};  // E2A answers that it waits for; written under a ref, zeroed by publish()
+
+  void add_awaited(uint32_t change) {
+    num_awaited.store(num_awaited.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+  }
 };
 
 /// The ranks whose links the call of one group id holds, a bit each.
@@ -64,14 +74,20 @@ inline void announce_use(std::atomic<Word>& word, Word value) {
 }
 
 struct alignas(64) PeerEntry {
-  std::atomic<uint64_t> live_serial{0};  // 0: not linked; else unique to this link. Written by the broker
-  std::atomic<uint64_t> last_epoch{0};   // of the link that lives, or lived last; read it before live_serial
-  std::atomic<uint32_t> num_users{0};    // refs held
-  std::atomic<uint32_t> num_awaited{
-      0};  // E2A answers that this rank waits for: the broker then judges the peer's liveness
+  std::atomic<uint64_t> live_serial{0};     // 0: not linked; else unique to this link. Written by the broker
+  std::atomic<uint64_t> last_epoch{0};      // of the link that lives, or lived last; read it before live_serial
+  std::atomic<uint32_t> num_users{0};       // refs held
   std::atomic<uint64_t> num_ring_taken{0};  // ring chunks of the peer that this rank has taken since the link began
   LinkTarget target;                        // written by the broker while live_serial and all counts of users are 0
   std::array<SoleCount, kNumSoleUsers> sole_users;
+
+  SoleCount& sole_user(SoleUser user) { return sole_users[static_cast<size_t>(user)]; }
+  /// E2A answers that this rank waits for: the broker then judges the peer's liveness.
+  uint32_t num_awaited() const {
+    uint32_t sum = 0;
+    for (const SoleCount& user : sole_users) sum += user.num_awaited.load(std::memory_order_relaxed);
+    return sum;
+  }
 
   bool is_unused() const {
     uint32_t num_refs = num_users.load(std::memory_order_seq_cst);
@@ -94,7 +110,7 @@ class LinkRef {
       entry_ = &entry;
     }
   }
-  LinkRef(PeerEntry& entry, SoleUser user) : sole_(&entry.sole_users[static_cast<size_t>(user)].num_refs) {
+  LinkRef(PeerEntry& entry, SoleUser user) : sole_(&entry.sole_user(user).num_refs) {
     const uint32_t count = sole_->load(std::memory_order_relaxed) + 1;
     announce_use(*sole_, count);
     serial_ = entry.live_serial.load(std::memory_order_seq_cst);
@@ -158,7 +174,7 @@ class PeerTable {
   // Broker only.
   void publish(uint32_t rank, const LinkTarget& target) {
     entries_[rank].target = target;
-    entries_[rank].num_awaited.store(0, std::memory_order_relaxed);
+    for (SoleCount& user : entries_[rank].sole_users) user.num_awaited.store(0, std::memory_order_relaxed);
     entries_[rank].num_ring_taken.store(0, std::memory_order_relaxed);
     entries_[rank].live_serial.store(++num_links_, std::memory_order_seq_cst);
     // After live_serial: who sees this epoch and then no link knows that it has died.
