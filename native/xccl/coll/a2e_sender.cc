@@ -52,10 +52,17 @@ Status A2eSender::publish(uint32_t dest, Fabric& fabric, const Message& message)
   body.num_rows = static_cast<uint32_t>(message.rows.index.size());
   body.num_pairs = message.num_pairs;
   body.detail = message.detail;
+  const uint64_t num_row_bytes = message.rows.index.size() * uint64_t{message.rows.row_bytes};
   // The slot's state first: from the signal on the answer may come.
   Slot& slot = dests_[dest].slots[event.micro_batch];
-  slot = {SlotState::kSent,          slot.num_sent + 1, event,
-          message.placement_version, message.num_pairs, message.rows.row_bytes};
+  slot = {SlotState::kSent,
+          slot.num_sent + 1,
+          event,
+          message.placement_version,
+          message.num_pairs,
+          message.rows.row_bytes,
+          local_.layout().exchange_layout().rows_offset() + num_row_bytes,
+          false};
   local_.peers().entry(dest).sole_user(user_).add_awaited(1);
   count(num_sent_);
   const uint64_t field = CtrlLayout::a2e_field(local_.config().rank, event.micro_batch);
@@ -74,6 +81,20 @@ bool A2eSender::is_missing(uint32_t dest, uint32_t micro_batch) const {
          local_.peers().entry(dest).live_serial.load(std::memory_order_seq_cst) == to.serial;
 }
 
+void A2eSender::fetch_answer(uint32_t dest, uint32_t micro_batch) {
+  Slot& slot = dests_[dest].slots[micro_batch];
+  const bool is_in = slot.state == SlotState::kSent &&
+                     answer_field(dest, micro_batch).seq.load(std::memory_order_relaxed) == slot.num_sent;
+  if (is_in) fetch_rows(dest, slot);
+}
+
+void A2eSender::fetch_rows(uint32_t dest, Slot& slot) const {
+  if (slot.is_fetched) return;
+  slot.is_fetched = true;
+  prefetch_range_for_read(rows(dest, slot.event.micro_batch),
+                          std::min(slot.num_pairs * uint64_t{slot.row_bytes}, kFetchedBytesMax));
+}
+
 Answer A2eSender::take(uint32_t dest, uint32_t micro_batch) {
   Slot& slot = dests_[dest].slots[micro_batch];
   if (slot.state == SlotState::kAnswered) return {.state = AnswerState::kComplete};
@@ -87,7 +108,8 @@ Answer A2eSender::take(uint32_t dest, uint32_t micro_batch) {
   return answer;
 }
 
-/// Under a ref, so that the field is not reset for another epoch meanwhile, and the broker's count is this link's.
+/// Under a ref, so that the field is not reset for another epoch meanwhile, and the broker's count is this link's. The rows will be
+/// read at once, and the A2E slot, which the expert has finished with, is written next: its lines come while the caller computes.
 Answer A2eSender::take_published(uint32_t dest, Slot& slot) {
   const LinkRef link = local_.peers().acquire(dest, user_);
   if (!link || link.serial() != dests_[dest].serial) return {.state = AnswerState::kGone, .code = Code::kPeerDead};
@@ -99,7 +121,11 @@ Answer A2eSender::take_published(uint32_t dest, Slot& slot) {
     return answer;
   }
   count(num_received_);
-  return check_answer(dest, slot);
+  const Answer answer = check_answer(dest, slot);
+  if (answer.is_fault()) return answer;
+  fetch_rows(dest, slot);
+  dests_[dest].writers[slot.event.micro_batch].fetch(slot.num_bytes);
+  return answer;
 }
 
 Answer A2eSender::check_answer(uint32_t dest, const Slot& slot) const {

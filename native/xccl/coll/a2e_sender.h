@@ -69,6 +69,8 @@ class A2eSender {
     uint64_t placement_version = 0;
     uint32_t num_pairs = 0;
     uint32_t row_bytes = 0;
+    uint64_t num_bytes = 0;   // of the A2E slot that were used
+    bool is_fetched = false;  // the answer's rows
   };
 
   /// Everything that is sent besides the head.
@@ -97,6 +99,8 @@ class A2eSender {
 
   /// True when take() would find kMissing.
   bool is_missing(uint32_t dest, uint32_t micro_batch) const;
+  /// Begins to fetch an answer that is in: for a thread that will take it soon and has something else to do before.
+  void fetch_answer(uint32_t dest, uint32_t micro_batch);
   /// Looks for the answer of a slot that is not kFree. A complete one makes it kAnswered; any fault frees it.
   Answer take(uint32_t dest, uint32_t micro_batch);
   /// The rows of an answered slot, in this rank's memory.
@@ -117,6 +121,7 @@ class A2eSender {
 
   Status publish(uint32_t dest, Fabric& fabric, const Message& message);
   Answer take_published(uint32_t dest, Slot& slot);
+  void fetch_rows(uint32_t dest, Slot& slot) const;
   Answer check_answer(uint32_t dest, const Slot& slot) const;
   PairField& answer_field(uint32_t rank, uint32_t micro_batch) const {
     return local_.fixed().pairs[rank].e2a[micro_batch];

@@ -132,6 +132,9 @@ Status Attention::send_all(const A2eBatch& batch, Deadline deadline, WaitReport*
   if (report) *report = WaitReport{};
   const OpTimer timer(report ? &report->timing : nullptr);
   SWITCHYARD_RETURN_IF_ERROR(complete_parts(batch));
+  for (uint32_t m = 0; m < kNumMicroBatches; ++m) {
+    if (m != batch.event.micro_batch) fetch_answers(m);
+  }
   Flight& flight = flights_[batch.event.micro_batch];
   flight.event = batch.event;
   flight.num_targets = 0;
@@ -141,6 +144,12 @@ Status Attention::send_all(const A2eBatch& batch, Deadline deadline, WaitReport*
   const bool is_ranks_fault = !status.ok() && status.code() != Code::kClosed && status.code() != Code::kInvalidArgument;
   if (report && is_ranks_fault) report->failed_rank = static_cast<int32_t>(blamed_rank);
   return status;
+}
+
+/// Whoever has two micro-batches in flight waits for the other one next: its answers come while this one is sent.
+void Attention::fetch_answers(uint32_t micro_batch) {
+  const Flight& flight = flights_[micro_batch];
+  for (uint32_t i = 0; i < flight.num_targets; ++i) sender_.fetch_answer(flight.targets[i], micro_batch);
 }
 
 /// parts_ of the batch, all checked before anything is sent: those with rows and, where a barrier needs them, empty ones.

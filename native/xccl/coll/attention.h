@@ -53,6 +53,7 @@ class Attention final : public AttentionEndpoint {
   Status send_parts(const A2eBatch& batch, Deadline deadline, uint32_t* blamed_rank);
   Status send_bundle(const A2eBatch& batch, uint32_t forwarder, Deadline deadline);
   Status write_bundle(const A2eBatch& batch, uint32_t forwarder, Deadline deadline, CallScope* scope);
+  void fetch_answers(uint32_t micro_batch);
   Status complete_parts(const A2eBatch& batch);
   Status prepare_slot(uint32_t dest, const LinkRef& link, const EventId& event, Deadline deadline, CallScope* scope);
   Status drain(uint32_t dest, const EventId& next, Deadline deadline);

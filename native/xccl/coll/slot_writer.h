@@ -2,15 +2,20 @@
 // put otherwise. Used by both halves of the exchange. The callers have checked sizes against the shape that the slot was made for.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 
+#include "base/prefetch.h"
 #include "base/status.h"
 #include "xccl/transport/fabric.h"
 
 namespace switchyard::xccl {
+
+/// Of one slot, what is fetched ahead of its use: as many lines as a core waits for side by side in a few rounds.
+inline constexpr uint64_t kFetchedBytesMax = 4096;
 
 /// Rows rows + index[i] * row_bytes, in the order of the index.
 struct RowGather {
@@ -37,6 +42,11 @@ class SlotWriter {
   SlotWriter() = default;
   SlotWriter(Fabric& fabric, uint64_t base, uint64_t num_bytes)
       : fabric_(&fabric), base_(base), mapped_(fabric.map(Area::kCtrl, base, num_bytes)) {}
+
+  /// Begins to fetch what will be written for writing: at a time when the other side does not read it any more.
+  void fetch(uint64_t num_bytes) const {
+    if (mapped_) prefetch_range_for_write(mapped_, std::min(num_bytes, kFetchedBytesMax));
+  }
 
   Status write(uint64_t offset, std::span<const std::byte> src) const {
     if (!mapped_) return fabric_->put(Area::kCtrl, base_ + offset, src);
