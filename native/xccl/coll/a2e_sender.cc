@@ -31,43 +31,39 @@ Status A2eSender::follow_link(uint32_t dest, const LinkRef& link) {
     to.slots[m] = fresh;
     to.writers[m] =
         SlotWriter(link.fabric(), layout.a2e_slot(local_.config().rank, m), layout.exchange_layout().a2e_bytes());
+    to.fields[m] = FieldWriter(link.fabric(), CtrlLayout::a2e_field(local_.config().rank, m),
+                               CtrlLayout::bell(bell_of(Bell::kA2e)));
   }
   return {};
 }
 
-Status A2eSender::send(uint32_t dest, const LinkRef& link, const Message& message) {
-  const SlotWriter& writer = dests_[dest].writers[message.event.micro_batch];
+Status A2eSender::send(uint32_t dest, const Message& message) {
+  Dest& to = dests_[dest];
+  const SlotWriter& writer = to.writers[message.event.micro_batch];
   SWITCHYARD_RETURN_IF_ERROR(writer.write(0, head_.bytes()));
-  SWITCHYARD_RETURN_IF_ERROR(writer.write_rows(local_.layout().exchange_layout().rows_offset(), message.rows));
-  return publish(dest, link.fabric(), message);
+  SWITCHYARD_RETURN_IF_ERROR(writer.write_rows(rows_offset_, message.rows));
+  return publish(to, dest, message);
 }
 
-Status A2eSender::publish(uint32_t dest, Fabric& fabric, const Message& message) {
+Status A2eSender::publish(Dest& to, uint32_t dest, const Message& message) {
   const EventId& event = message.event;
-  PairFieldBody body{};
-  body.step = event.step;
-  body.layer = event.layer;
-  body.micro_batch = event.micro_batch;
-  body.direction = Direction::kA2e;
-  body.num_rows = static_cast<uint32_t>(message.rows.index.size());
-  body.num_pairs = message.num_pairs;
-  body.detail = message.detail;
-  const uint64_t num_row_bytes = message.rows.index.size() * uint64_t{message.rows.row_bytes};
+  const size_t num_rows = message.rows.index.size();
   // The slot's state first: from the signal on the answer may come.
-  Slot& slot = dests_[dest].slots[event.micro_batch];
-  slot = {SlotState::kSent,
-          slot.num_sent + 1,
-          event,
-          message.placement_version,
-          message.num_pairs,
-          message.rows.row_bytes,
-          local_.layout().exchange_layout().rows_offset() + num_row_bytes,
-          false};
+  Slot& slot = to.slots[event.micro_batch];
+  slot.state = SlotState::kSent;
+  slot.num_sent += 1;
+  slot.event = event;
+  slot.placement_version = message.placement_version;
+  slot.num_pairs = message.num_pairs;
+  slot.row_bytes = message.rows.row_bytes;
+  slot.num_bytes = rows_offset_ + num_rows * slot.row_bytes;
+  slot.is_fetched = false;
   local_.peers().entry(dest).sole_user(user_).add_awaited(1);
   count(num_sent_);
-  const uint64_t field = CtrlLayout::a2e_field(local_.config().rank, event.micro_batch);
-  const Signal signal{field + offsetof(PairField, seq), slot.num_sent, CtrlLayout::bell(bell_of(Bell::kA2e))};
-  return fabric.put_with_signal(field + offsetof(PairField, body), std::as_bytes(std::span(&body, 1)), signal);
+  const PairFieldBody body{
+      event.step,        event.layer,   event.micro_batch, Direction::kA2e, static_cast<uint32_t>(num_rows),
+      message.num_pairs, message.detail};
+  return to.fields[event.micro_batch].publish(body, slot.num_sent);
 }
 
 // ---- Answers ----

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,10 @@ namespace switchyard::xccl {
 class HeadBuffer {
  public:
   explicit HeadBuffer(uint64_t capacity) : bytes_(capacity) {}
-  void start(const A2eSlotHeader& header) {
-    size_ = 0;
-    add(std::span(&header, 1));
+  /// An empty header, to be filled in.
+  A2eSlotHeader& start() {
+    size_ = sizeof(A2eSlotHeader);
+    return *new (bytes_.data()) A2eSlotHeader{};
   }
   template <class T>
   void add(std::span<const T> values) {
@@ -84,7 +86,7 @@ class A2eSender {
 
   /// `user`: whose thread it is.
   A2eSender(LocalRank& local, SoleUser user)
-      : local_(local), user_(user), head_(local.layout().exchange_layout().rows_offset()) {}
+      : local_(local), user_(user), rows_offset_(local.layout().exchange_layout().rows_offset()), head_(rows_offset_) {}
 
   Slot& slot(uint32_t dest, uint32_t micro_batch) { return dests_[dest].slots[micro_batch]; }
   const Slot& slot(uint32_t dest, uint32_t micro_batch) const { return dests_[dest].slots[micro_batch]; }
@@ -94,8 +96,8 @@ class A2eSender {
 
   /// For the next send().
   HeadBuffer& head() { return head_; }
-  /// Writes head and rows into the slot, which is not kSent, and publishes them.
-  Status send(uint32_t dest, const LinkRef& link, const Message& message);
+  /// Writes head and rows into the slot, which is not kSent, and publishes them. Under a ref to the link that was followed.
+  Status send(uint32_t dest, const Message& message);
 
   /// True when take() would find kMissing.
   bool is_missing(uint32_t dest, uint32_t micro_batch) const;
@@ -116,10 +118,11 @@ class A2eSender {
   struct Dest {
     uint64_t serial = 0;  // of the link that the slots' counts belong to
     std::array<SlotWriter, kNumMicroBatches> writers;
+    std::array<FieldWriter, kNumMicroBatches> fields;
     std::array<Slot, kNumMicroBatches> slots;
   };
 
-  Status publish(uint32_t dest, Fabric& fabric, const Message& message);
+  Status publish(Dest& to, uint32_t dest, const Message& message);
   Answer take_published(uint32_t dest, Slot& slot);
   void fetch_rows(uint32_t dest, Slot& slot) const;
   Answer check_answer(uint32_t dest, const Slot& slot) const;
@@ -129,6 +132,7 @@ class A2eSender {
 
   LocalRank& local_;
   const SoleUser user_;
+  const uint64_t rows_offset_;
   HeadBuffer head_;
   std::array<Dest, kNumRanksMax> dests_;
   std::atomic<uint64_t> num_sent_{0};

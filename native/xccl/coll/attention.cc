@@ -15,11 +15,6 @@ namespace {
 
 Status invalid(const std::string& text) { return {Code::kInvalidArgument, "A2E message: " + text}; }
 
-A2eMessage message_of(const A2eBatch& batch, const A2ePart& part) {
-  return {batch.event, batch.placement_version, batch.active_mask, part.expert_counts, part.pair_rows,
-          batch.rows,  batch.row_bytes,         part.row_index,    batch.traces};
-}
-
 }  // namespace
 
 Attention::Attention(LocalRank& local)
@@ -33,69 +28,78 @@ Attention::Attention(LocalRank& local)
 Status Attention::send(uint32_t dest, const A2eMessage& message, Deadline deadline, OpTiming* timing) {
   const OpTimer timer(timing);
   if (roles_.is_trampoline() || roles_.is_barrier()) return invalid("this exchange's plan needs send_all()");
-  SWITCHYARD_RETURN_IF_ERROR(check_message(dest, message));
-  return send_message(dest, message, deadline);
+  A2eBatch batch;
+  batch.event = message.event;
+  batch.placement_version = message.placement_version;
+  batch.active_mask = message.active_mask;
+  batch.rows = message.rows;
+  batch.row_bytes = message.row_bytes;
+  batch.traces = message.traces;
+  const A2ePart part{dest, message.expert_counts, message.pair_rows, message.row_index};
+  SWITCHYARD_RETURN_IF_ERROR(check_batch(batch));
+  SWITCHYARD_RETURN_IF_ERROR(check_part(batch, part));
+  return send_part(batch, part, deadline);
 }
 
-Status Attention::check_message(uint32_t dest, const A2eMessage& message) const {
+Status Attention::check_batch(const A2eBatch& batch) const {
+  if (batch.event.micro_batch >= kNumMicroBatches) return invalid("micro_batch must be 0 or 1");
+  if (!has_rank(batch.active_mask, local_.config().rank)) return invalid("active_mask lacks this rank");
+  return {};
+}
+
+Status Attention::check_part(const A2eBatch& batch, const A2ePart& part) const {
   const ExchangeShape& shape = local_.layout().exchange();
-  if (dest >= local_.config().max_ranks)
-    return invalid("destination " + std::to_string(dest) + " is not below max_ranks");
-  if (message.event.micro_batch >= kNumMicroBatches) return invalid("micro_batch must be 0 or 1");
-  if (!has_rank(message.active_mask, local_.config().rank)) return invalid("active_mask lacks this rank");
-  if (!has_rank(message.active_mask, dest)) return invalid("active_mask lacks destination " + std::to_string(dest));
-  if (message.row_index.size() > shape.max_tokens) return invalid("more than max_tokens rows");
-  if (message.pair_rows.size() > shape.max_pairs()) return invalid("more than max_tokens * top_k pairs");
-  if (message.expert_counts.size() > shape.max_local_experts) return invalid("more than max_local_experts counts");
-  if (message.row_bytes == 0 || message.row_bytes > shape.row_bytes)
-    return invalid("row_bytes must be 1 to the shape's");
-  if (message.traces.size() > kNumTracesMax) return invalid("more than 4 traces");
-  const uint64_t sum = std::accumulate(message.expert_counts.begin(), message.expert_counts.end(), uint64_t{0});
-  if (sum != message.pair_rows.size())
+  if (part.dest >= local_.config().max_ranks)
+    return invalid("destination " + std::to_string(part.dest) + " is not below max_ranks");
+  if (!has_rank(batch.active_mask, part.dest))
+    return invalid("active_mask lacks destination " + std::to_string(part.dest));
+  if (part.row_index.size() > shape.max_tokens) return invalid("more than max_tokens rows");
+  if (part.pair_rows.size() > shape.max_pairs()) return invalid("more than max_tokens * top_k pairs");
+  if (part.expert_counts.size() > shape.max_local_experts) return invalid("more than max_local_experts counts");
+  if (batch.row_bytes == 0 || batch.row_bytes > shape.row_bytes) return invalid("row_bytes must be 1 to the shape's");
+  if (batch.traces.size() > kNumTracesMax) return invalid("more than 4 traces");
+  const uint64_t sum = std::accumulate(part.expert_counts.begin(), part.expert_counts.end(), uint64_t{0});
+  if (sum != part.pair_rows.size())
     return invalid("expert_counts sum to " + std::to_string(sum) + " instead of the number of pairs");
-  for (const uint32_t row : message.pair_rows) {
-    if (row >= message.row_index.size()) return invalid("a pair names row " + std::to_string(row) + ", past the last");
+  for (const uint32_t row : part.pair_rows) {
+    if (row >= part.row_index.size()) return invalid("a pair names row " + std::to_string(row) + ", past the last");
   }
   return {};
 }
 
-Status Attention::send_message(uint32_t dest, const A2eMessage& message, Deadline deadline) {
-  return count_call(local_.recorder(), {Primitive::kA2eSend, dest, message.event},
-                    [&, dest, deadline](CallScope* scope) {
-                      if (scope) scope->set_bytes(message.row_index.size() * uint64_t{message.row_bytes});
-                      return write_message(dest, message, deadline, scope);
+Status Attention::send_part(const A2eBatch& batch, const A2ePart& part, Deadline deadline) {
+  return count_call(local_.recorder(), {Primitive::kA2eSend, part.dest, batch.event},
+                    [this, &batch, &part, deadline](CallScope* scope) {
+                      if (scope) scope->set_bytes(part.row_index.size() * uint64_t{batch.row_bytes});
+                      return write_part(batch, part, deadline, scope);
                     });
 }
 
-Status Attention::write_message(uint32_t dest, const A2eMessage& message, Deadline deadline, CallScope* scope) {
-  const LinkRef link = local_.peers().acquire(dest, SoleUser::kAttention);
-  SWITCHYARD_RETURN_IF_ERROR(prepare_slot(dest, link, message.event, deadline, scope));
-  HeadBuffer& head = sender_.head();
-  head.start(header_of(MessageKind::kDirect, message.row_bytes, message.placement_version, message.active_mask,
-                       message.traces));
-  head.add(message.expert_counts);
-  head.add(message.pair_rows);
+Status Attention::write_part(const A2eBatch& batch, const A2ePart& part, Deadline deadline, CallScope* scope) {
+  const LinkRef link = local_.peers().acquire(part.dest, SoleUser::kAttention);
+  SWITCHYARD_RETURN_IF_ERROR(prepare_slot(part.dest, link, batch.event, deadline, scope));
+  HeadBuffer& head = start_head(MessageKind::kDirect, batch);
+  head.add(part.expert_counts);
+  head.add(part.pair_rows);
   const PartTimer timer(scope, CallPart::kCopy);
-  return sender_.send(dest, link,
-                      {message.event,
-                       message.placement_version,
-                       static_cast<uint32_t>(message.pair_rows.size()),
-                       static_cast<uint32_t>(message.expert_counts.size()),
-                       {message.rows, message.row_bytes, message.row_index}});
+  return sender_.send(part.dest, {batch.event,
+                                  batch.placement_version,
+                                  static_cast<uint32_t>(part.pair_rows.size()),
+                                  static_cast<uint32_t>(part.expert_counts.size()),
+                                  {batch.rows, batch.row_bytes, part.row_index}});
 }
 
-A2eSlotHeader Attention::header_of(MessageKind kind, uint32_t row_bytes, uint64_t placement_version,
-                                   uint64_t active_mask, std::span<const TraceRef> traces) const {
-  A2eSlotHeader header{};
+HeadBuffer& Attention::start_head(MessageKind kind, const A2eBatch& batch) {
+  A2eSlotHeader& header = sender_.head().start();
   header.sender_epoch = header.origin_epoch = local_.config().epoch;
   header.sender_rank = header.origin_rank = local_.config().rank;
-  header.row_bytes = row_bytes;
-  header.placement_version = placement_version;
-  header.active_mask = active_mask;
+  header.row_bytes = batch.row_bytes;
+  header.placement_version = batch.placement_version;
+  header.active_mask = batch.active_mask;
   header.kind = kind;
-  header.num_traces = static_cast<uint32_t>(traces.size());
-  std::copy(traces.begin(), traces.end(), header.traces);
-  return header;
+  header.num_traces = static_cast<uint32_t>(batch.traces.size());
+  std::copy(batch.traces.begin(), batch.traces.end(), header.traces);
+  return sender_.head();
 }
 
 /// The slot's last exchange must have ended before it is used again: then the expert reads the A2E slot no more and writes
@@ -155,10 +159,11 @@ void Attention::fetch_answers(uint32_t micro_batch) {
 /// parts_ of the batch, all checked before anything is sent: those with rows and, where a barrier needs them, empty ones.
 Status Attention::complete_parts(const A2eBatch& batch) {
   num_parts_ = 0;
+  SWITCHYARD_RETURN_IF_ERROR(check_batch(batch));
   if (batch.num_rows > local_.layout().exchange().max_tokens) return invalid("more than max_tokens rows");
   uint64_t named = 0;
   for (const A2ePart& part : batch.parts) {
-    SWITCHYARD_RETURN_IF_ERROR(check_message(part.dest, message_of(batch, part)));
+    SWITCHYARD_RETURN_IF_ERROR(check_part(batch, part));
     const bool is_past =
         std::any_of(part.row_index.begin(), part.row_index.end(), [&](uint32_t row) { return row >= batch.num_rows; });
     if (is_past) return invalid("row_index names a row past num_rows");
@@ -168,8 +173,6 @@ Status Attention::complete_parts(const A2eBatch& batch) {
       return invalid(rank_text(part.dest) + " is no expert rank of the plan");
     if (roles_.is_barrier() || !part.row_index.empty()) parts_[num_parts_++] = part;
   }
-  if (batch.event.micro_batch >= kNumMicroBatches) return invalid("micro_batch must be 0 or 1");
-  if (!has_rank(batch.active_mask, local_.config().rank)) return invalid("active_mask lacks this rank");
   if (!roles_.is_barrier()) return {};
   for (uint64_t left = roles_.expert_mask() & batch.active_mask & ~named; left != 0; left &= left - 1)
     parts_[num_parts_++] = A2ePart{static_cast<uint32_t>(std::countr_zero(left)), {}, {}, {}};
@@ -181,7 +184,7 @@ Status Attention::send_parts(const A2eBatch& batch, Deadline deadline, uint32_t*
   Status fault;
   for (uint32_t i = 0; i < num_parts_; ++i) {
     const A2ePart& part = parts_[i];
-    Status status = send_message(part.dest, message_of(batch, part), deadline);
+    Status status = send_part(batch, part, deadline);
     if (status.ok()) {
       flight.targets[flight.num_targets++] = part.dest;
       continue;
@@ -211,9 +214,7 @@ Status Attention::send_bundle(const A2eBatch& batch, uint32_t forwarder, Deadlin
 Status Attention::write_bundle(const A2eBatch& batch, uint32_t forwarder, Deadline deadline, CallScope* scope) {
   const LinkRef link = local_.peers().acquire(forwarder, SoleUser::kAttention);
   SWITCHYARD_RETURN_IF_ERROR(prepare_slot(forwarder, link, batch.event, deadline, scope));
-  HeadBuffer& head = sender_.head();
-  head.start(
-      header_of(MessageKind::kBundle, batch.row_bytes, batch.placement_version, batch.active_mask, batch.traces));
+  HeadBuffer& head = start_head(MessageKind::kBundle, batch);
   const std::span<const A2ePart> parts(parts_.data(), num_parts_);
   SWITCHYARD_RETURN_IF_ERROR(bundle_.write(batch, parts, &head));
   Flight& flight = flights_[batch.event.micro_batch];
@@ -225,12 +226,11 @@ Status Attention::write_bundle(const A2eBatch& batch, uint32_t forwarder, Deadli
     pair_base += num_pairs;
   }
   const PartTimer timer(scope, CallPart::kCopy);
-  return sender_.send(forwarder, link,
-                      {batch.event,
-                       batch.placement_version,
-                       bundle_.num_pairs(),
-                       num_parts_,
-                       {batch.rows, batch.row_bytes, bundle_.rows()}});
+  return sender_.send(forwarder, {batch.event,
+                                  batch.placement_version,
+                                  bundle_.num_pairs(),
+                                  num_parts_,
+                                  {batch.rows, batch.row_bytes, bundle_.rows()}});
 }
 
 // ---- wait ----

@@ -47,9 +47,10 @@ class Attention final : public AttentionEndpoint {
     uint32_t num_missing = 0;  // at the last look that found any
   };
 
-  Status check_message(uint32_t dest, const A2eMessage& message) const;
-  Status send_message(uint32_t dest, const A2eMessage& message, Deadline deadline);
-  Status write_message(uint32_t dest, const A2eMessage& message, Deadline deadline, CallScope* scope);
+  Status check_batch(const A2eBatch& batch) const;
+  Status check_part(const A2eBatch& batch, const A2ePart& part) const;
+  Status send_part(const A2eBatch& batch, const A2ePart& part, Deadline deadline);
+  Status write_part(const A2eBatch& batch, const A2ePart& part, Deadline deadline, CallScope* scope);
   Status send_parts(const A2eBatch& batch, Deadline deadline, uint32_t* blamed_rank);
   Status send_bundle(const A2eBatch& batch, uint32_t forwarder, Deadline deadline);
   Status write_bundle(const A2eBatch& batch, uint32_t forwarder, Deadline deadline, CallScope* scope);
@@ -57,8 +58,7 @@ class Attention final : public AttentionEndpoint {
   Status complete_parts(const A2eBatch& batch);
   Status prepare_slot(uint32_t dest, const LinkRef& link, const EventId& event, Deadline deadline, CallScope* scope);
   Status drain(uint32_t dest, const EventId& next, Deadline deadline);
-  A2eSlotHeader header_of(MessageKind kind, uint32_t row_bytes, uint64_t placement_version, uint64_t active_mask,
-                          std::span<const TraceRef> traces) const;
+  HeadBuffer& start_head(MessageKind kind, const A2eBatch& batch);
 
   Status wait_for(const EventId& event, std::span<const uint32_t> targets, Deadline deadline, WaitReport* report);
   Status await_answers(const EventId& event, std::span<const uint32_t> targets, Deadline deadline, WaitReport* report,

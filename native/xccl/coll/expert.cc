@@ -135,6 +135,10 @@ Expert::Sender& Expert::sender_of(uint32_t rank, const LinkRef& link) {
     sender->slots[m] = std::make_unique<Slot>(local_.layout().exchange());
     sender->slots[m]->answer =
         SlotWriter(link.fabric(), layout.e2a_slot(local_.config().rank, m), layout.exchange_layout().e2a_bytes());
+    // A forwarder's expert half waits for it, an attention rank's attention half.
+    const bool is_forwarded = roles_.is_trampoline() && roles_.forwards_for(local_.config().rank) != rank;
+    sender->slots[m]->answer_field = FieldWriter(link.fabric(), CtrlLayout::e2a_field(local_.config().rank, m),
+                                                 CtrlLayout::bell(is_forwarded ? bell_of(Bell::kA2e) : bell_of_e2a(m)));
   }
   return *sender;
 }
@@ -362,20 +366,15 @@ Status Expert::answer(uint32_t sender, Slot& slot, const Refusal& refusal) {
   if (refusal.code != Code::kOk)
     SWITCHYARD_RETURN_IF_ERROR(slot.answer.write(0, std::as_bytes(std::span(&refusal.detail, 1))));
   const EventId& event = slot.message.event();
-  PairFieldBody body{};
-  body.step = event.step;
-  body.layer = event.layer;
-  body.micro_batch = event.micro_batch;
-  body.direction = Direction::kE2a;
-  body.num_pairs = slot.message.num_pairs();
-  body.detail = static_cast<uint32_t>(refusal.code);
   count(num_sent_);
-  // A forwarder's expert half waits for it, an attention rank's attention half.
-  const bool is_forwarded = roles_.is_trampoline() && roles_.forwards_for(local_.config().rank) != sender;
-  const uint32_t bell = is_forwarded ? bell_of(Bell::kA2e) : bell_of_e2a(event.micro_batch);
-  const uint64_t field = CtrlLayout::e2a_field(local_.config().rank, event.micro_batch);
-  const Signal signal{field + offsetof(PairField, seq), slot.num_taken, CtrlLayout::bell(bell)};
-  return link.fabric().put_with_signal(field + offsetof(PairField, body), std::as_bytes(std::span(&body, 1)), signal);
+  const PairFieldBody body{event.step,
+                           event.layer,
+                           event.micro_batch,
+                           Direction::kE2a,
+                           0,
+                           slot.message.num_pairs(),
+                           static_cast<uint32_t>(refusal.code)};
+  return slot.answer_field.publish(body, slot.num_taken);
 }
 
 void Expert::set_placement(uint64_t version, uint64_t next_version) {

@@ -41,7 +41,8 @@ class Expert final : public ExpertEndpoint {
     uint64_t num_taken = 0;  // since the link began: the next A2E field's seq is one more
     LinkRef link;            // held until the message is answered
     ArrivedMessage message;
-    SlotWriter answer;          // the sender's E2A slot
+    SlotWriter answer;  // the sender's E2A slot
+    FieldWriter answer_field;
     PartLists part;             // this rank's
     bool is_part_done = false;  // ended by the caller, or there is none
   };

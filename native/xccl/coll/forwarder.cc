@@ -59,7 +59,7 @@ void Forwarder::send_parts(Bundle& bundle) {
     if ((out_[micro_batch] >> dest & 1) != 0) continue;
     bundle.num_waiting -= 1;
     const LinkRef link = local_.peers().acquire(dest, SoleUser::kExpert);
-    if (!link || !sender_.follow_link(dest, link).ok() || !write_part(*bundle.message, parts[i], link).ok()) {
+    if (!link || !sender_.follow_link(dest, link).ok() || !write_part(*bundle.message, parts[i]).ok()) {
       set_refusal(micro_batch, {Code::kPeerDead, {RefusalReason::kDead, dest, {}}});
       bundle.states[i] = PartState::kDone;
       bundle.num_open -= 1;
@@ -70,21 +70,20 @@ void Forwarder::send_parts(Bundle& bundle) {
   }
 }
 
-Status Forwarder::write_part(const ArrivedMessage& message, const PartLists& part, const LinkRef& link) {
-  A2eSlotHeader header = message.header();
+Status Forwarder::write_part(const ArrivedMessage& message, const PartLists& part) {
+  HeadBuffer& head = sender_.head();
+  A2eSlotHeader& header = head.start();
+  header = message.header();
   header.sender_epoch = local_.config().epoch;
   header.sender_rank = local_.config().rank;
   header.kind = MessageKind::kForwarded;
-  HeadBuffer& head = sender_.head();
-  head.start(header);
   head.add(std::span<const uint32_t>(part.counts));
   head.add(std::span<const uint32_t>(part.pairs));
-  return sender_.send(part.rank, link,
-                      {message.event(),
-                       header.placement_version,
-                       static_cast<uint32_t>(part.pairs.size()),
-                       static_cast<uint32_t>(part.counts.size()),
-                       {message.rows(), header.row_bytes, part.refs}});
+  return sender_.send(part.rank, {message.event(),
+                                  header.placement_version,
+                                  static_cast<uint32_t>(part.pairs.size()),
+                                  static_cast<uint32_t>(part.counts.size()),
+                                  {message.rows(), header.row_bytes, part.refs}});
 }
 
 // ---- Gathering ----

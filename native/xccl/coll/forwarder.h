@@ -54,7 +54,7 @@ class Forwarder {
   };
 
   void send_parts(Bundle& bundle);
-  Status write_part(const ArrivedMessage& message, const PartLists& part, const LinkRef& link);
+  Status write_part(const ArrivedMessage& message, const PartLists& part);
   void take_answers(uint32_t micro_batch);
   void finish_part(Bundle& bundle, uint32_t dest, const Answer& answer);
   void gather(const Bundle& bundle, const PartLists& part);

@@ -1,5 +1,6 @@
-// Writes into one slot of a peer's control segment: straight into its memory where the fabric maps it (resolved once a link), by
-// put otherwise. Used by both halves of the exchange. The callers have checked sizes against the shape that the slot was made for.
+// Write into one slot or metadata field of a peer's control segment: straight into its memory where the fabric maps it (resolved
+// once a link), by put otherwise. Used by both halves of the exchange. The callers have checked sizes against the shape that the
+// slot was made for.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +11,9 @@
 
 #include "base/prefetch.h"
 #include "base/status.h"
+#include "xccl/layout/ctrl_layout.h"
 #include "xccl/transport/fabric.h"
+#include "xccl/wait/doorbell.h"
 
 namespace switchyard::xccl {
 
@@ -70,6 +73,35 @@ class SlotWriter {
   Fabric* fabric_ = nullptr;
   uint64_t base_ = 0;
   std::byte* mapped_ = nullptr;
+};
+
+/// Publishes what was written to a slot: one metadata field and the bell that its reader may sleep on.
+class FieldWriter {
+ public:
+  FieldWriter() = default;
+  FieldWriter(Fabric& fabric, uint64_t field, uint64_t bell)
+      : fabric_(&fabric),
+        offset_(field),
+        bell_offset_(bell),
+        field_(reinterpret_cast<PairField*>(fabric.map(Area::kCtrl, field, sizeof(PairField)))),
+        bell_(reinterpret_cast<Doorbell*>(fabric.map(Area::kCtrl, bell, sizeof(Doorbell)))) {}
+
+  Status publish(const PairFieldBody& body, uint64_t seq) const {
+    if (!field_ || !bell_) {
+      return fabric_->put_with_signal(offset_ + offsetof(PairField, body), std::as_bytes(std::span(&body, 1)),
+                                      {offset_ + offsetof(PairField, seq), seq, bell_offset_});
+    }
+    field_->body = body;
+    signal_mapped(field_->seq, seq, *bell_);
+    return {};
+  }
+
+ private:
+  Fabric* fabric_ = nullptr;
+  uint64_t offset_ = 0;
+  uint64_t bell_offset_ = 0;
+  PairField* field_ = nullptr;
+  Doorbell* bell_ = nullptr;
 };
 
 }  // namespace switchyard::xccl
