@@ -79,9 +79,14 @@ bool A2eSender::is_missing(uint32_t dest, uint32_t micro_batch) const {
 
 void A2eSender::fetch_answer(uint32_t dest, uint32_t micro_batch) {
   Slot& slot = dests_[dest].slots[micro_batch];
-  const bool is_in = slot.state == SlotState::kSent &&
-                     answer_field(dest, micro_batch).seq.load(std::memory_order_relaxed) == slot.num_sent;
-  if (is_in) fetch_rows(dest, slot);
+  if (slot.state != SlotState::kSent) return;
+  const PairField& field = answer_field(dest, micro_batch);
+  if (slot.is_prompt) {
+    prefetch_for_read(&field);
+  } else {
+    slot.is_prompt = field.seq.load(std::memory_order_relaxed) == slot.num_sent;
+  }
+  if (slot.is_prompt) fetch_rows(dest, slot);
 }
 
 void A2eSender::fetch_rows(uint32_t dest, Slot& slot) const {
@@ -98,7 +103,10 @@ Answer A2eSender::take(uint32_t dest, uint32_t micro_batch) {
     slot.state = SlotState::kFree;
     return {.state = AnswerState::kGone, .code = Code::kPeerDead};
   }
-  if (is_missing(dest, micro_batch)) return {};
+  if (is_missing(dest, micro_batch)) {
+    slot.is_prompt = false;
+    return {};
+  }
   const Answer answer = take_published(dest, slot);
   slot.state = answer.is_fault() ? SlotState::kFree : SlotState::kAnswered;
   return answer;

@@ -73,6 +73,7 @@ class A2eSender {
     uint32_t row_bytes = 0;
     uint64_t num_bytes = 0;   // of the A2E slot that were used
     bool is_fetched = false;  // the answer's rows
+    bool is_prompt = false;   // the last answers were in when they were looked for
   };
 
   /// Everything that is sent besides the head.
@@ -101,7 +102,8 @@ class A2eSender {
 
   /// True when take() would find kMissing.
   bool is_missing(uint32_t dest, uint32_t micro_batch) const;
-  /// Begins to fetch an answer that is in: for a thread that will take it soon and has something else to do before.
+  /// Begins to fetch an answer that is in: for a thread that will take it soon and has something else to do before. To look
+  /// whether it is in costs a line's way, so that is not done where it always was; a guess that fails costs the expert some lines.
   void fetch_answer(uint32_t dest, uint32_t micro_batch);
   /// Looks for the answer of a slot that is not kFree. A complete one makes it kAnswered; any fault frees it.
   Answer take(uint32_t dest, uint32_t micro_batch);
