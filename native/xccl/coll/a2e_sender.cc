@@ -57,7 +57,6 @@ Status A2eSender::publish(Dest& to, uint32_t dest, const Message& message) {
   slot.num_pairs = message.num_pairs;
   slot.row_bytes = message.rows.row_bytes;
   slot.num_bytes = rows_offset_ + num_rows * slot.row_bytes;
-  slot.is_fetched = false;
   local_.peers().entry(dest).sole_user(user_).add_awaited(1);
   count(num_sent_);
   const PairFieldBody body{
@@ -86,13 +85,8 @@ void A2eSender::fetch_answer(uint32_t dest, uint32_t micro_batch) {
   } else {
     slot.is_prompt = field.seq.load(std::memory_order_relaxed) == slot.num_sent;
   }
-  if (slot.is_prompt) fetch_rows(dest, slot);
-}
-
-void A2eSender::fetch_rows(uint32_t dest, Slot& slot) const {
-  if (slot.is_fetched) return;
-  slot.is_fetched = true;
-  prefetch_range_for_read(rows(dest, slot.event.micro_batch),
+  if (!slot.is_prompt) return;
+  prefetch_range_for_read(rows(dest, micro_batch),
                           std::min(slot.num_pairs * uint64_t{slot.row_bytes}, kFetchedBytesMax));
 }
 
@@ -112,8 +106,7 @@ Answer A2eSender::take(uint32_t dest, uint32_t micro_batch) {
   return answer;
 }
 
-/// Under a ref, so that the field is not reset for another epoch meanwhile, and the broker's count is this link's. The rows will be
-/// read at once, and the A2E slot, which the expert has finished with, is written next: its lines come while the caller computes.
+/// Under a ref, so that the field is not reset for another epoch meanwhile, and the broker's count is this link's.
 Answer A2eSender::take_published(uint32_t dest, Slot& slot) {
   const LinkRef link = local_.peers().acquire(dest, user_);
   if (!link || link.serial() != dests_[dest].serial) return {.state = AnswerState::kGone, .code = Code::kPeerDead};
@@ -126,8 +119,9 @@ Answer A2eSender::take_published(uint32_t dest, Slot& slot) {
   }
   count(num_received_);
   const Answer answer = check_answer(dest, slot);
-  if (answer.is_fault()) return answer;
-  fetch_rows(dest, slot);
+  if (user_ != SoleUser::kAttention || answer.is_fault()) return answer;
+  // The A2E slot, which the expert has finished with, is written next: its lines come while the attention rank computes. A forwarder
+  // does nothing in between.
   dests_[dest].writers[slot.event.micro_batch].fetch(slot.num_bytes);
   return answer;
 }

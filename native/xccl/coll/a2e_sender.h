@@ -71,9 +71,8 @@ class A2eSender {
     uint64_t placement_version = 0;
     uint32_t num_pairs = 0;
     uint32_t row_bytes = 0;
-    uint64_t num_bytes = 0;   // of the A2E slot that were used
-    bool is_fetched = false;  // the answer's rows
-    bool is_prompt = false;   // the last answers were in when they were looked for
+    uint64_t num_bytes = 0;  // of the A2E slot that were used
+    bool is_prompt = false;  // the last answers were in when they were looked for
   };
 
   /// Everything that is sent besides the head.
@@ -126,7 +125,6 @@ class A2eSender {
 
   Status publish(Dest& to, uint32_t dest, const Message& message);
   Answer take_published(uint32_t dest, Slot& slot);
-  void fetch_rows(uint32_t dest, Slot& slot) const;
   Answer check_answer(uint32_t dest, const Slot& slot) const;
   PairField& answer_field(uint32_t rank, uint32_t micro_batch) const {
     return local_.fixed().pairs[rank].e2a[micro_batch];
