@@ -136,19 +136,20 @@ Status Rounds::wait_for(Look&& look) {
 Status Rounds::wait_for_arrivals(uint64_t* arrived) {
   const PartTimer timer(scope_, CallPart::kWait);
   if (round_ % kNumRoundsOnCores == 0) members_.note_cores(local_.cores());
-  *arrived = look_elsewhere();
+  *arrived = (missing_ & ~members_.elsewhere()) != 0 ? yield_once() : look_elsewhere();
   if (*arrived != 0) return {};
-  // take_each() has just looked: what is missing is on its way as a rule, and faults keep until the next look.
+  // That was a look: what is missing is on its way as a rule, and faults keep until the next look. Those are at all members: whoever
+  // sleeps counts what is missing.
   bool has_looked = true;
   // Whoever sleeps here sleeps until all that is missing has come, though it takes whatever comes while it is awake.
   return wait_for([&](Status* fault) -> uint32_t {
     if (std::exchange(has_looked, false)) return static_cast<uint32_t>(std::popcount(missing_));
-    *arrived = find_arrivals();
+    *arrived = find_arrivals(missing_);
     if (*arrived != 0) return 0;
     *fault = find_fault();
     if (fault->ok()) return static_cast<uint32_t>(std::popcount(missing_));
     // What a rank published before it failed counts, also when both happened since the first look.
-    *arrived = find_arrivals();
+    *arrived = find_arrivals(missing_);
     if (*arrived != 0) *fault = {};
     return 0;
   });
@@ -161,17 +162,26 @@ void Rounds::let_neighbours_publish() {
   // Each runs once: more yields would wait for one that is away.
   for (uint32_t turn = 0; turn < size(); ++turn) {
     sched_yield();
-    if ((find_arrivals() & neighbours) == neighbours) return;
+    if (find_arrivals(neighbours) == neighbours) return;
   }
+}
+
+/// Who waits for somebody on its own core lets that one run.
+uint64_t Rounds::yield_once() {
+  Waiter& waiter = local_.waiter(bell_of_group(spec().id));
+  if (!waiter.may_yield_untimed()) return 0;
+  sched_yield();
+  const uint64_t arrived = look();
+  if (arrived != 0) waiter.note_untimed();
+  return arrived;
 }
 
 /// Who waits for nobody on its own core keeps that core from nobody by looking: a short while, since a switch costs more. In vain it
 /// was if one of them has moved here.
 uint64_t Rounds::look_elsewhere() {
-  if ((missing_ & ~members_.elsewhere()) != 0) return 0;
   for (uint32_t look = 0; look < kNumLooksElsewhere; ++look) {
     cpu_relax();
-    if (const uint64_t arrived = find_arrivals(); arrived != 0) return arrived;
+    if (const uint64_t arrived = find_arrivals(missing_); arrived != 0) return arrived;
   }
   members_.note_cores(local_.cores());
   return 0;

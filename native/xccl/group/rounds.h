@@ -126,8 +126,10 @@ class Rounds {
   template <class Look>
   Status wait_for(Look&& look);
   Status wait_for_arrivals(uint64_t* arrived);
+  uint64_t yield_once();
   uint64_t look_elsewhere();
-  uint64_t find_arrivals() const;
+  uint64_t look() const;
+  uint64_t find_arrivals(uint64_t members) const;
   Status find_fault();
   Status judge_seq(uint32_t member, uint64_t seq);
   Status judge_control(uint32_t member, uint64_t word, bool is_met);
@@ -207,7 +209,7 @@ template <class Take>
 Status Rounds::take_each(Take&& take) {
   const uint32_t half = half_of(round_);
   while (missing_ != 0) {
-    uint64_t arrived = find_arrivals();
+    uint64_t arrived = look();
     if (arrived == 0) SWITCHYARD_RETURN_IF_ERROR(wait_for_arrivals(&arrived));
     while (arrived != 0) {
       const uint32_t member = first_from(arrived, self());
@@ -220,13 +222,21 @@ Status Rounds::take_each(Take&& take) {
   return {};
 }
 
-/// A bit for each missing member whose contribution is there: all at once, so that lines which other cores have written are fetched
+/// What of the missing is there to be taken. While somebody on this rank's own cores is missing, this rank has to yield: so what other
+/// cores owe is left alone until then, since a look takes the line away from the core that is about to write it.
+inline uint64_t Rounds::look() const {
+  const uint64_t near = missing_ & ~members_.elsewhere();
+  const uint64_t arrived = find_arrivals(near);
+  return arrived == near ? arrived | find_arrivals(missing_ & ~near) : arrived;
+}
+
+/// A bit for each of some members whose contribution is there: all at once, so that lines which other cores have written are fetched
 /// side by side.
-inline uint64_t Rounds::find_arrivals() const {
+inline uint64_t Rounds::find_arrivals(uint64_t members) const {
   const uint64_t seq = seq_of(round_);
   const uint32_t half = half_of(round_);
   uint64_t arrived = 0;
-  for (uint64_t left = missing_; left != 0; left &= left - 1) {
+  for (uint64_t left = members; left != 0; left &= left - 1) {
     const auto member = static_cast<uint32_t>(std::countr_zero(left));
     const bool has_come = members_.link(member).arrived(half).seq.load(std::memory_order_seq_cst) == seq;
     arrived |= uint64_t{has_come} << member;
