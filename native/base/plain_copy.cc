@@ -15,7 +15,7 @@ namespace switchyard {
 
 void vector_copy_ref(void* dst, const void* src, size_t num_bytes) { std::memcpy(dst, src, num_bytes); }
 
-VectorCopy vector_copy_of(Isa isa) { return isa == Isa::kScalar ? vector_copy_ref : vector_copy_avx2; }
+LongCopy vector_copy_of(Isa isa) { return isa == Isa::kScalar ? vector_copy_ref : vector_copy_avx2; }
 
 void string_copy(void* dst, const void* src, size_t num_bytes) {
 #if defined(__x86_64__) && !defined(SWITCHYARD_IS_WATCHED)
@@ -26,12 +26,8 @@ void string_copy(void* dst, const void* src, size_t num_bytes) {
 }
 
 void long_copy(void* dst, const void* src, size_t num_bytes) {
-  static const struct {
-    VectorCopy by_vectors = vector_copy_of(available_isas().back());
-    bool has_string_copy = has_quick_string_copy();
-  } chosen;
-  if (chosen.has_string_copy && num_bytes >= kPlainCopyStringMin) return string_copy(dst, src, num_bytes);
-  chosen.by_vectors(dst, src, num_bytes);
+  static const LongCopy chosen = has_quick_string_copy() ? string_copy : vector_copy_of(available_isas().back());
+  chosen(dst, src, num_bytes);
 }
 
 }  // namespace switchyard

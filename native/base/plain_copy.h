@@ -14,22 +14,20 @@
 
 namespace switchyard {
 
-inline constexpr size_t kPlainCopyVectorMin = 2048;
-/// From here on by string_copy, where has_quick_string_copy().
-inline constexpr size_t kPlainCopyStringMin = 4096;
+inline constexpr size_t kPlainCopyLongMin = 2048;
 
-/// For at least kPlainCopyVectorMin bytes.
-using VectorCopy = void (*)(void* dst, const void* src, size_t num_bytes);
+/// For at least kPlainCopyLongMin bytes.
+using LongCopy = void (*)(void* dst, const void* src, size_t num_bytes);
 /// The scalar one is the C library's.
-VectorCopy vector_copy_of(Isa isa);
+LongCopy vector_copy_of(Isa isa);
 /// By `rep movsb`. Its stores are in no order among themselves, but before every later store.
 void string_copy(void* dst, const void* src, size_t num_bytes);
-/// By whichever is quick here, at least kPlainCopyVectorMin bytes.
+/// By whichever is quick here, at least kPlainCopyLongMin bytes.
 void long_copy(void* dst, const void* src, size_t num_bytes);
 
 /// The ranges must not overlap. Null pointers are allowed with 0 bytes.
 inline void plain_copy(void* dst, const void* src, size_t num_bytes) {
-  if (num_bytes >= kPlainCopyVectorMin) {
+  if (num_bytes >= kPlainCopyLongMin) {
     long_copy(dst, src, num_bytes);
   } else if (num_bytes != 0) {
     std::memcpy(dst, src, num_bytes);

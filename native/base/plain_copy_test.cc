@@ -32,15 +32,15 @@ bool copies_exactly(Copy&& copy, size_t num_bytes, size_t to, size_t from) {
 
 TEST(plain_copy_variants_move_exactly_what_they_should) {
   for (const Isa isa : available_isas()) {
-    const VectorCopy copy = vector_copy_of(isa);
-    for (size_t to = 0; to <= 65; ++to) CHECK(copies_exactly(copy, kPlainCopyVectorMin + to, to, 65 - to));
+    const LongCopy copy = vector_copy_of(isa);
+    for (size_t to = 0; to <= 65; ++to) CHECK(copies_exactly(copy, kPlainCopyLongMin + to, to, 65 - to));
     for (const size_t extra : {0, 1, 31, 32, 33, 127, 128, 129, 2047, 10'000})
-      CHECK(copies_exactly(copy, kPlainCopyVectorMin + extra, 16, 0));
+      CHECK(copies_exactly(copy, kPlainCopyLongMin + extra, 16, 0));
   }
 }
 
 TEST(plain_copy_by_string_moves_exactly_what_it_should) {
-  for (size_t to = 0; to <= 65; ++to) CHECK(copies_exactly(string_copy, kPlainCopyStringMin + to, to, 65 - to));
+  for (size_t to = 0; to <= 65; ++to) CHECK(copies_exactly(string_copy, kPlainCopyLongMin + to, to, 65 - to));
   for (const size_t num_bytes : {0, 1, 63, 64, 10'000}) CHECK(copies_exactly(string_copy, num_bytes, 16, 0));
 }
 
