@@ -15,7 +15,8 @@ KernelBench describe(Kernel kernel, const ProductShape& shape) {
             const Rotation weights(weight_bytes, true);
             const auto x = ordinary_floats(size_t(shape.num_tokens) * shape.num_columns);
             auto activations = std::make_shared<Bf16Activations>();
-            activations->round(x.data(), shape.num_columns, shape.num_columns, shape.num_tokens);
+            activations->resize(shape.num_columns, shape.num_tokens);
+            activations->round(x.data(), shape.num_columns, 0, shape.num_tokens);
             std::vector<float> y(size_t(shape.num_tokens) * shape.num_rows);
             return looped([=](uint64_t turn) mutable {
               kernel({weights.at<std::byte>(turn), shape.num_rows, bf16_num_pairs(shape.num_columns), 1,
